@@ -1,0 +1,128 @@
+// What a user wants of a circuit, in the user's words, and what the rules make of it.
+#pragma once
+
+#include <string>
+
+#include "core/problem.h"
+#include "core/time.h"
+
+namespace switchgear {
+
+enum class Mode : unsigned char {
+  enforce,  // refuse when the circuit says so
+  observe,  // feed the evidence and report, never refuse
+  off,      // do nothing at all
+};
+enum class OnStoreFailure : unsigned char {
+  allow,       // admit, under the local guard (default: the breaker is never the outage)
+  refuse,      // admit nothing while the fleet's state is unknown
+  last_known,  // go on with the last state seen, whatever its age
+};
+
+// One circuit's settings. Every default is meant for production. Immutable once validated.
+// Rates are fractions: 0.05 is 5 %.
+struct Policy {
+  // ---- When to open -----------------------------------------------------------------------
+  // Failure rate that is part of normal life; the circuit stays closed at it. (0, 1).
+  double acceptable_failure_rate = 0.05;
+  // Failure rate at which the dependency is better left alone. (acceptable, 1]. Mild on purpose:
+  // opening at 20 % failures turns a partial outage into a total one.
+  double unacceptable_failure_rate = 0.5;
+  // Mean time between false trips at the acceptable rate. At least 1 hour.
+  Duration false_trip_interval = std::chrono::hours(24 * 365);
+  // For experts: the rule itself instead of the three above. A failure adds `failure_weight`, a
+  // success subtracts 1, floor 0, trip at `trip_level`. Both 0 (compile from the rates) or both
+  // positive.
+  int failure_weight = 0;
+  int trip_level = 0;
+  // A call at least this slow is a slow call, judged by a rule of its own. 0: no such rule.
+  Duration slow_call_duration{0};
+  double acceptable_slow_call_rate = 0.05;
+  double unacceptable_slow_call_rate = 0.5;
+
+  // ---- How long to stay open --------------------------------------------------------------
+  // First open time; doubles with each reopening up to the cap; each with ± `open_jitter`.
+  Duration open_duration = 5s;
+  Duration max_open_duration = 30s;
+  double open_jitter = 0.1;  // [0, 0.5]
+
+  // ---- How to probe -----------------------------------------------------------------------
+  // Probe calls in flight at a time, in the whole fleet. 1 to 32.
+  int probes = 1;
+  // Probes that must succeed before recovery begins. 1 to 1,000.
+  int probe_successes = 3;
+  // No call takes longer than this; leases are made from it. 1 ms to 15 min.
+  Duration call_timeout = 10s;
+
+  // ---- How to recover ---------------------------------------------------------------------
+  // Whether a limit on calls in flight guards the recovery. Without it the circuit closes at
+  // once after the probes; for experiments only.
+  bool recovery_limit = true;
+  // Time between two steps of the limit. At least 1 s.
+  Duration recovery_step = 3s;
+  // Calls in flight that the first step allows, in the whole fleet. 1 to 1,000,000.
+  double recovery_initial_limit = 2;
+  // The circuit closes once the limit has not bound for this long.
+  Duration recovery_quiet_duration = 60s;
+
+  // ---- How to live with the store ---------------------------------------------------------
+  // A view older than this is refreshed when calls use it: in CLOSED, and otherwise.
+  Duration view_refresh = 5s;
+  Duration view_refresh_in_trouble = 1s;
+  // A view older than this is no basis for a decision any more: the process is blind.
+  Duration view_max_age = 15s;
+  OnStoreFailure on_store_failure = OnStoreFailure::allow;
+
+  Mode mode = Mode::enforce;
+
+  // Every problem, each with the field's name as place. Empty: valid.
+  Problems validate() const;
+  // A short stable text of everything that must agree across a fleet (not `mode`), so that
+  // differing settings can be told.
+  std::string fingerprint() const;
+
+  friend bool operator==(const Policy&, const Policy&) = default;
+};
+
+namespace core {
+
+// A CUSUM lattice: a failure adds `weight`, a success subtracts 1, floor 0, trip at `level`.
+struct CusumRule {
+  int weight = 0;
+  int level = 0;
+  // The failure rate at which the sum neither grows nor falls.
+  double neutral_rate() const { return 1.0 / (1.0 + weight); }
+  friend bool operator==(const CusumRule&, const CusumRule&) = default;
+};
+
+// The rule for the given rates whose mean number of calls between false trips is at least
+// `calls_between_false_trips`:
+//   w = round(ln(p1/p0) / ln((1-p0)/(1-p1))), at least 1;
+//   H = the smallest level with mean_calls_until_trip(w, H, p0) >= calls_between_false_trips.
+// Requires 0 < p0 < p1 <= 1. p1 = 1 is treated as 0.999. Costs microseconds to a millisecond.
+CusumRule compile_cusum(double p0, double p1, double calls_between_false_trips);
+
+// Exact mean number of calls from S = 0 until the rule trips when calls fail independently with
+// probability p, the tripping call included (banded linear system on the lattice, Brook and
+// Evans 1972). Infinity for p = 0; exact to about 1e-9 relative, saturates at 1e300.
+double mean_calls_until_trip(CusumRule rule, double p);
+
+// What the rules work with. Compiled once per decade of the fleet's rate.
+struct CompiledPolicy {
+  CusumRule failure_rule;
+  CusumRule slow_rule;  // weight 0: no slow-call rule
+  // While RECOVERING, overload has a rule of its own: the limit's own probing must not reopen,
+  // a black hole must (reference: +1/-1, H = 10 trips above 50 %).
+  CusumRule recovery_overload_rule{1, 10};
+};
+
+// Turns `false_trip_interval` into calls by the fleet's rate. The rate is rounded up to the next
+// power of ten between 10 and 1e6 calls/s, so that instances with slightly different estimates
+// agree on the level.
+CompiledPolicy compile(const Policy& policy, double calls_per_second);
+
+// Mean false trips per day when calls fail independently at `failure_rate`.
+double expected_false_trips_per_day(CusumRule rule, double failure_rate, double calls_per_second);
+
+}  // namespace core
+}  // namespace switchgear
