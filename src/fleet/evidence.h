@@ -1,0 +1,64 @@
+// The trip rule over a set of reports: pure, free of order, the same for every instance.
+//
+// For every run of reports that ends at a recent one, ordered by time:
+//   elapsed = time from the first failure of the run to the last report of it
+//   calls   = calls/s * elapsed, thinned as the last report was
+//   need    = level + max(0, calls - (failures - 1))        (successes drain 1 each)
+//   E_i     = weight * failures of instance i in the run
+// It trips iff sum of min(E_i, share * need) >= need for some run. Without the bound this is the
+// CUSUM, because its sum is the maximum over such windows. The bound says: no instance may supply
+// more than a share of what the window needs, so one sick caller never opens the circuit.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+
+#include "core/policy.h"
+#include "fleet/report.h"
+
+namespace switchgear::fleet {
+
+// Which events of a report are the failures of the rule.
+enum class Evidence : unsigned char {
+  failures,       // hard failures and overload: CLOSED
+  hard_failures,  // RECOVERING: overload has a rule of its own there
+  overloads,
+  slow,
+};
+
+struct TripQuery {
+  core::CusumRule rule;
+  Evidence evidence = Evidence::failures;
+  double calls_per_second = 0;
+  double members = 1;
+  StoreTime now;
+};
+
+// The run of reports that came closest to tripping.
+struct Window {
+  bool trips = false;
+  double evidence = 0;  // after the share bound
+  double need = 0;
+  double failures = 0;  // as reported, thinning undone
+  int reports = 0;
+  int reporters = 0;  // distinct instances
+  StoreTime first;
+  StoreTime last;
+  double ratio() const { return need > 0 ? evidence / need : 0; }
+  std::string text() const;  // "12 failures by 3 instances in 0.4 s; evidence 48 of 41 needed"
+};
+
+// The share of the evidence that one instance may supply: clamp(1.3 / members, 1/4, 1/2), and
+// 1 below 1.5 members, where nobody is there to outvote it.
+double share_bound(double members);
+
+// Only runs whose last report is younger than this at `now` are looked at, so that a trip missed
+// by an instance that died is still found, and old evidence trips nothing.
+inline constexpr std::chrono::milliseconds kTripAgeMax{5'000};
+
+// The tripping window, or the one that came closest; empty without reports or with weight 0.
+// At most kReportsMax^2 steps.
+std::optional<Window> weigh(std::span<const Report> reports, const TripQuery& query);
+
+}  // namespace switchgear::fleet

@@ -1,0 +1,207 @@
+#include "fleet/record.h"
+
+#include <map>
+
+#include "fleet/text.h"
+
+namespace switchgear::fleet {
+
+namespace {
+
+Error unreadable(const std::string& field, const std::string& what) {
+  return Error{.code = "unreadable",
+               .message = "field \"" + field + "\" " + what,
+               .retryable = false,
+               .source = "record"};
+}
+
+std::string quoted(std::string_view text) { return "\"" + std::string(text.substr(0, 60)) + "\""; }
+
+// Reads fields by name and remembers the first thing that was wrong.
+class Reader {
+ public:
+  explicit Reader(const Fields& fields) {
+    for (const auto& [name, value] : fields) by_name_[name] = value;
+  }
+  bool has(const std::string& name) const { return by_name_.contains(name); }
+
+  std::string text(const std::string& name) {
+    const auto it = by_name_.find(name);
+    if (it != by_name_.end()) return it->second;
+    fail(name, "is missing");
+    return {};
+  }
+  template <class Number>
+  Number number(const std::string& name) {
+    const std::string value = text(name);
+    if (error_) return {};
+    if (const auto n = to_number<Number>(value)) return *n;
+    fail(name, "is not a valid number: " + quoted(value));
+    return {};
+  }
+  StoreTime time(const std::string& name) {
+    const auto ms = number<std::int64_t>(name);
+    // Beyond the year 9999 it is garbage, and sums with it could overflow.
+    if (!error_ && (ms < 0 || ms > 253'402'300'800'000)) fail(name, "is not a time");
+    return store_time_ms(error_ ? 0 : ms);
+  }
+  double at_least_zero(const std::string& name) {
+    const double value = number<double>(name);
+    if (!error_ && value < 0) fail(name, "is negative");
+    return value;
+  }
+  int count(const std::string& name, int low, int high) {
+    const int value = number<int>(name);
+    if (!error_ && (value < low || value > high)) {
+      fail(name, "is outside " + std::to_string(low) + " to " + std::to_string(high));
+    }
+    return value;
+  }
+  void fail(const std::string& name, const std::string& what) {
+    if (!error_) error_ = unreadable(name, what);
+  }
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  std::map<std::string, std::string> by_name_;
+  std::optional<Error> error_;
+};
+
+std::string slot_name(int i) { return "s" + std::to_string(i); }
+
+constexpr int kCountMax = 1'000'000'000;
+
+}  // namespace
+
+std::string Slot::encode() const {
+  return to_string(holder) + "." + std::to_string(token) + "@" + std::to_string(to_ms(expires));
+}
+
+Result<Slot> Slot::decode(std::string_view text) {
+  const auto dot = text.find('.');
+  const auto at = text.find('@');
+  if (dot != std::string_view::npos && at != std::string_view::npos && dot < at) {
+    const auto holder = instance_from_string(text.substr(0, dot));
+    const auto token = to_number<std::uint32_t>(text.substr(dot + 1, at - dot - 1));
+    const auto expires = to_number<std::int64_t>(text.substr(at + 1));
+    if (holder && token && expires && *expires >= 0) {
+      return Slot{.holder = *holder, .token = *token, .expires = store_time_ms(*expires)};
+    }
+  }
+  return Error{.code = "unreadable",
+               .message = "not a slot: " + quoted(text),
+               .retryable = false,
+               .source = "record"};
+}
+
+Fields encode_fields(const Record& r) {
+  const core::RecoveryState& c = r.recovery;
+  return {
+      {"v", std::to_string(r.schema)},
+      {"inc", std::to_string(r.incarnation)},
+      {"ep", std::to_string(r.epoch)},
+      {"rev", std::to_string(r.revision)},
+      {"swap", std::to_string(r.swap_id)},
+      {"st", std::string(to_string(r.state))},
+      {"born", std::to_string(to_ms(r.born))},
+      {"since", std::to_string(to_ms(r.since))},
+      {"reopen", std::to_string(to_ms(r.reopen))},
+      {"opens", std::to_string(r.opens)},
+      {"reason", r.reason},
+      {"why", r.why},
+      {"hold", std::string(to_string(r.hold.kind))},
+      {"hold_who", r.hold.who},
+      {"hold_why", r.hold.why},
+      {"hold_until", std::to_string(to_ms(r.hold.until))},
+      {"fp", r.fingerprint},
+      {"probes", std::to_string(r.probes)},
+      {"pok", std::to_string(r.probe_ok)},
+      {"pfail", std::to_string(r.probe_failed)},
+      {"limit", number_text(c.limit)},
+      {"ss", number_text(c.slow_start_threshold)},
+      {"base", number_text(c.base_rtt_ms)},
+      {"phase", c.phase == core::RecoveryPhase::grow ? "grow" : "measure_base"},
+      {"phase_steps", std::to_string(c.phase_steps)},
+      {"hold_steps", std::to_string(c.hold_steps)},
+      {"unbound", std::to_string(c.unbound_steps)},
+      {"rate", number_text(c.calls_per_second)},
+      {"resume", number_text(c.resume_limit)},
+      {"good", number_text(r.last_good_limit)},
+      {"step", std::to_string(r.step)},
+      {"step_at", std::to_string(to_ms(r.step_at))},
+      {"n", number_text(r.members)},
+  };
+}
+
+Result<Record> decode_record(const Fields& fields) {
+  Reader in(fields);
+  Record r;
+  r.schema = in.number<int>("v");
+  if (!in.error() && r.schema != kSchemaVersion) {
+    return unreadable("v", "says schema " + std::to_string(r.schema) + ", this version knows " +
+                               std::to_string(kSchemaVersion) +
+                               "; upgrade this process, it leaves the circuit alone until then");
+  }
+  r.incarnation = in.number<std::uint64_t>("inc");
+  r.epoch = in.number<std::int64_t>("ep");
+  if (!in.error() && r.epoch <= 0) in.fail("ep", "is not positive");
+  r.revision = in.number<std::uint64_t>("rev");
+  r.swap_id = in.number<std::uint64_t>("swap");
+  const std::string state = in.text("st");
+  if (const auto s = state_from_string(state)) {
+    r.state = *s;
+  } else {
+    in.fail("st", "is not a state we know: " + quoted(state));
+  }
+  r.born = in.time("born");
+  r.since = in.time("since");
+  r.reopen = in.time("reopen");
+  r.opens = in.count("opens", 0, kCountMax);
+  r.reason = in.text("reason");
+  r.why = in.text("why");
+  const std::string hold = in.text("hold");
+  if (const auto h = hold_from_string(hold)) {
+    r.hold.kind = *h;
+  } else {
+    in.fail("hold", "is not a hold we know: " + quoted(hold));
+  }
+  r.hold.who = in.text("hold_who");
+  r.hold.why = in.text("hold_why");
+  r.hold.until = in.time("hold_until");
+  r.fingerprint = in.text("fp");
+  r.probes = in.count("probes", 1, kSlotsMax);
+  r.probe_ok = in.count("pok", 0, kCountMax);
+  r.probe_failed = in.count("pfail", 0, kCountMax);
+  core::RecoveryState& c = r.recovery;
+  c.limit = in.at_least_zero("limit");
+  c.slow_start_threshold = in.at_least_zero("ss");
+  c.base_rtt_ms = in.at_least_zero("base");
+  const std::string phase = in.text("phase");
+  if (phase == "measure_base") {
+    c.phase = core::RecoveryPhase::measure_base;
+  } else if (phase != "grow") {
+    in.fail("phase", "is not a phase we know: " + quoted(phase));
+  }
+  c.phase_steps = in.count("phase_steps", 0, kCountMax);
+  c.hold_steps = in.count("hold_steps", 0, kCountMax);
+  c.unbound_steps = in.count("unbound", 0, kCountMax);
+  c.calls_per_second = in.at_least_zero("rate");
+  c.resume_limit = in.at_least_zero("resume");
+  r.last_good_limit = in.at_least_zero("good");
+  r.step = in.number<std::uint32_t>("step");
+  r.step_at = in.time("step_at");
+  r.members = in.at_least_zero("n");
+  for (int i = 0; i < kSlotsMax && !in.error(); ++i) {
+    if (!in.has(slot_name(i))) continue;
+    auto slot = Slot::decode(in.text(slot_name(i)));
+    if (slot) {
+      r.slots[static_cast<std::size_t>(i)] = *slot;
+    } else {
+      in.fail(slot_name(i), "is malformed");
+    }
+  }
+  if (in.error()) return *in.error();
+  return r;
+}
+
+}  // namespace switchgear::fleet

@@ -1,0 +1,87 @@
+// The record of a circuit: all that the fleet shares besides the evidence and the meter.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/recovery_limit.h"
+#include "core/result.h"
+#include "core/state.h"
+#include "fleet/report.h"
+
+namespace switchgear::fleet {
+
+// A person's hand over the circuit.
+struct Hold {
+  HoldKind kind = HoldKind::none;
+  std::string who;
+  std::string why;
+  StoreTime until{};  // 1970: until released
+  bool in_force(StoreTime now) const {
+    return kind != HoldKind::none && (until == StoreTime{} || now < until);
+  }
+  friend bool operator==(const Hold&, const Hold&) = default;
+};
+
+// A place for one call (HALF_OPEN) or for one stream of calls (RECOVERING), leased. Slots outlive
+// epochs: they free by settlement or expiry only, so that a failed round never hands out a second
+// set of places while its slower probes still run.
+struct Slot {
+  InstanceId holder;
+  std::uint32_t token = 0;
+  StoreTime expires;
+  std::string encode() const;  // "inst.token@expiry"
+  static Result<Slot> decode(std::string_view);
+  friend bool operator==(const Slot&, const Slot&) = default;
+};
+inline constexpr int kSlotsMax = 32;
+using Slots = std::array<std::optional<Slot>, kSlotsMax>;
+
+// A limit up to this is handed out in slots, above it in quotas.
+inline constexpr double kSlotLimitMax = kSlotsMax;
+
+inline constexpr int kSchemaVersion = 1;
+
+struct Record {
+  int schema = kSchemaVersion;
+  std::uint64_t incarnation = 0;  // random at creation
+  std::int64_t epoch = 0;         // grows with every change of state or hold, never reused
+  std::uint64_t revision = 0;     // grows with every whole-record write
+  std::uint64_t swap_id = 0;      // of the last whole-record write, so a retry knows its own
+  State state = State::closed;
+  StoreTime born;    // creation
+  StoreTime since;   // of the state
+  StoreTime reopen;  // when OPEN may turn HALF_OPEN
+  int opens = 0;     // openings in a row
+  std::string reason;  // of the last transition: "failure_rate", "probe_failed", "operator", …
+  std::string why;     // the evidence behind it, for a person
+  Hold hold;
+  std::string fingerprint;  // of the policy of whoever wrote last
+  int probes = 1;           // slots that HALF_OPEN hands out
+  int probe_ok = 0;         // settled in this epoch
+  int probe_failed = 0;
+  core::RecoveryState recovery;
+  double last_good_limit = 0;  // learnt by the last recovery
+  std::uint32_t step = 0;      // of the recovery limit
+  StoreTime step_at;           // when the next step is due
+  double members = 0;          // that the last step counted
+  Slots slots;
+
+  friend bool operator==(const Record&, const Record&) = default;
+};
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+// All fields but the slots ("s0" … "s31"), which only claims and settlements write, and the
+// settled counts ("pok", "pfail") when the epoch stays.
+Fields encode_fields(const Record& record);
+// The record from all its fields, slots included. Errors: "unreadable" for a missing or malformed
+// field, an unknown word, or a schema newer than ours; the message names the field. A reader then
+// keeps its hands off.
+Result<Record> decode_record(const Fields& fields);
+
+}  // namespace switchgear::fleet

@@ -1,0 +1,40 @@
+// What a backend offers. One file per backend; all pass the same behaviour tests.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "fleet/store_ops.h"
+
+namespace switchgear::stores {
+
+using AnswerCallback = std::function<void(Result<fleet::Answer>)>;
+using NamesCallback = std::function<void(Result<std::vector<std::string>>)>;
+
+// Asynchronous; not thread-safe: belongs to the thread of its event loop, and calls back on it,
+// never from inside the call itself. Every operation is answered exactly once, with an error
+// after the store's own time-out at the latest. Errors: "connect", "timeout", "closed", "auth",
+// "protocol" (not the server we expect), each with the address in `source` and never a password.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Carries out one operation on one circuit.
+  virtual void execute(const std::string& circuit, const fleet::Operation& operation,
+                       AnswerCallback done) = 0;
+
+  // The names of all circuits in this store's namespace, sorted. For people; never on the path
+  // of a call.
+  virtual void list(NamesCallback done) = 0;
+
+  // Removes a circuit with its evidence and meter. For `circuits reset --forget` and for tests.
+  virtual void remove(const std::string& circuit, std::function<void(Result<void>)> done) = 0;
+
+  // "memory", "redis": the label in metrics.
+  virtual std::string backend() const = 0;
+};
+
+}  // namespace switchgear::stores
