@@ -19,6 +19,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/backoff.h"
 #include "core/outcome.h"
 #include "core/random.h"
 #include "core/trip_rule.h"
@@ -156,3 +157,156 @@ class Member {
   std::vector<Transition> take_transitions();
   InstanceId instance() const { return instance_; }
   const Policy& policy() const { return table_.policy(); }
+
+ private:
+  static constexpr HoldTime kNever = HoldTime::max();
+
+  // Failures of one epoch that wait to be reported together.
+  struct Batch {
+    std::uint32_t failures = 0;
+    std::uint32_t overloads = 0;
+    std::uint32_t slow = 0;
+    std::int64_t epoch = 0;
+    HoldTime first{0};
+    HoldTime last{0};
+    bool empty() const { return failures + overloads + slow == 0; }
+  };
+  // A leased place. A probe slot serves one call, a recovery slot a stream of them.
+  struct HeldSlot {
+    int slot = 0;
+    std::uint32_t token = 0;
+    std::int64_t epoch = 0;
+    HoldTime claimed{0};  // just before the claim was sent
+    Duration lease{0};
+    bool probe = false;
+    bool in_use = false;  // probe only: its call is out
+  };
+  struct InFlight {
+    Operation operation;
+    HoldTime sent{0};        // of this attempt
+    HoldTime first_sent{0};  // of the first attempt
+    int attempts = 1;
+  };
+
+  // member.cc: calls
+  Admission decide(HoldTime h);
+  Admission decide_by_state(HoldTime h);
+  Admission decide_blind(HoldTime h);
+  Admission local_permit(HoldTime h);
+  Permit grant(PermitKind kind, HoldTime h);
+  Refusal refuse(RefusalReason reason, HoldTime h);
+  void note_call(HoldTime h, std::uint64_t calls);
+  void note_evidence(const Permit& permit, Outcome outcome, bool slow, HoldTime h);
+  void finish_probe(const Permit& permit, Outcome outcome);
+  void expire_probes(HoldTime h);
+  int allowed(HoldTime h) const;
+  bool hold_obeyed(HoldTime h) const;
+  bool is_blind(HoldTime h) const;
+  bool too_old(HoldTime h) const;
+  Duration retry_after_at(HoldTime h) const;
+
+  // member_store.cc: the store
+  std::optional<Operation> choose(HoldTime h);
+  std::optional<Operation> choose_record_write(HoldTime h);
+  std::optional<Operation> choose_claim(HoldTime h);
+  ReportOp make_report(HoldTime h);
+  ReportOp make_heartbeat(HoldTime h);
+  ReportOp make_step_delta(HoldTime h);
+  ClaimOp make_claim(int slot, std::uint32_t token, HoldTime h);
+  void add_meter(ReportOp& op, HoldTime h);
+  void apply(const Snapshot& snapshot, HoldTime sent, HoldTime h);
+  void apply_record(const Record& next, HoldTime h);
+  void apply_missing();
+  void plan(HoldTime h);
+  void settle_answer(const InFlight& done, const Answer& answer, HoldTime h);
+  void drop_batch();
+  void leave_slots(HoldTime h);
+  bool demanded(HoldTime h) const;
+  bool retry_makes_sense(const InFlight& op, HoldTime h) const;
+
+  HoldTime due_batch() const;
+  HoldTime due_refresh(HoldTime h) const;
+  HoldTime due_plan() const;
+  HoldTime due_claim(HoldTime h) const;
+  HoldTime due_renewal() const;
+  HoldTime due_step_delta() const;
+  HoldTime due_heartbeat() const;
+  HoldTime due_probe_expiry() const;
+  Duration gap() const;
+  Duration recovery_lease() const;
+  int free_slot_seen(HoldTime h) const;
+  const HeldSlot* renewal(HoldTime h) const;
+  int recovery_slots() const;
+  bool sampled() const;
+  double sample_weight() const;
+  StoreTime store_now(HoldTime h) const;
+  HoldTime hold_of(StoreTime t) const;
+
+  const PolicyTable& table_;
+  MemberOptions options_;
+  InstanceId instance_;
+  core::Random random_;
+  HoldClock clock_;
+
+  // What the store last said.
+  std::optional<Snapshot> snapshot_;  // reports, meter and steps as last applied
+  std::optional<Record> record_;
+  HoldTime view_at_{0};      // when the request that brought the view was sent
+  HoldTime answered_at_{0};  // when the last answer came
+  std::int64_t seen_epoch_ = 0;
+  bool missing_ = false;     // the last answer had no record
+  std::string unreadable_;
+  FleetEstimate fleet_;
+  double evidence_ratio_ = 0;
+
+  // Store operations.
+  std::optional<InFlight> in_flight_;
+  std::optional<InFlight> retry_;
+  HoldTime store_retry_at_{0};
+  std::uint64_t store_failures_ = 0;  // in a row
+  bool store_up_ = true;
+  std::deque<SettleOp> settles_;
+  std::optional<SwapOp> planned_;
+  HoldTime reassert_after_{0};
+  std::int64_t stopped_epoch_ = 0;  // epoch in which a trip is planned but not yet written
+  bool plan_again_ = false;         // a recovery step or a hold's end may be due
+
+  // Evidence and meter.
+  Batch batch_;
+  HoldTime last_report_{-1h};
+  bool read_for_thinned_ = false;
+  std::uint32_t seq_ = 0;
+  bool clock_started_ = false;
+  bool hello_due_ = false;
+  HoldTime last_call_{0};
+  HoldTime meter_from_{0};
+  std::uint64_t meter_calls_ = 0;
+  std::int64_t member_minute_ = -1;  // in which this instance was last counted
+  double phase_ = 0;                 // of the heartbeat within a minute, [0, 1)
+
+  // Admission.
+  HoldTime asked_at_{-1h};
+  HoldTime limit_refused_at_{-1h};
+  bool stale_used_ = false;
+  HoldTime stale_since_{-1h};  // when the refresh of a stale view was asked for
+  core::Cusum local_guard_;
+  HoldTime local_open_until_{0};
+  HoldTime next_trial_{0};
+  bool trial_out_ = false;
+
+  // Slots and the recovery limit.
+  std::vector<HeldSlot> held_;
+  HoldTime claim_after_{0};
+  int in_flight_recovering_ = 0;
+  int in_flight_peak_ = 0;  // since the last renewal
+  core::StepSums sums_;
+  std::uint32_t delta_sent_for_ = 0;  // step for which this instance sent its sums
+  std::int64_t delta_epoch_ = 0;
+  bool counted_ = false;  // the last step counted this instance
+  double step_jitter_ = 0;
+
+  MemberCounters counters_;
+  std::vector<Transition> transitions_;
+};
+
+}  // namespace switchgear::fleet
