@@ -1,0 +1,85 @@
+"""Fixtures shared by all tests: real servers on free ports, and the binary under test.
+
+Servers that take long to start live for the session; a test gives its queues names of their own
+(`queue_name`) instead of wiping them.
+"""
+
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+
+import peers
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def binary():
+    """The release binary; SWITCHGEAR_BINARY names another one, such as a sanitizer's."""
+    path = Path(
+        os.environ.get("SWITCHGEAR_BINARY") or peers.REPOSITORY / "build/release/switchgear"
+    )
+    assert path.exists(), f"{path} is missing; build it with: make build"
+    return path
+
+
+@pytest.fixture
+def redis(tmp_path):
+    """An empty Redis of this test alone."""
+    with peers.Redis(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def start_redis(tmp_path):
+    """Starts Redis servers with the options of peers.Redis, and stops them after the test."""
+    started = []
+
+    def start(**options):
+        server = peers.Redis(tmp_path / f"redis-{len(started)}", **options)
+        started.append(server)
+        return server.start()
+
+    yield start
+    for server in reversed(started):
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory):
+    with peers.MiniStack(tmp_path_factory.mktemp("ministack")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def elasticmq(tmp_path_factory):
+    with peers.ElasticMq(tmp_path_factory.mktemp("elasticmq")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _moto(tmp_path_factory):
+    with peers.Moto(tmp_path_factory.mktemp("moto")) as server:
+        yield server
+
+
+@pytest.fixture
+def moto(_moto):
+    """Moto, emptied before each test and not verifying anything until asked to."""
+    _moto.reset()
+    return _moto
+
+
+@pytest.fixture(params=["ministack", "elasticmq"])
+def sqs_server(request):
+    """Each SQS server in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def queue_name(request):
+    """A queue name that no other test uses."""
+    plain = "".join(c if c.isalnum() else "-" for c in request.node.name)[:50].strip("-")
+    return f"{plain}-{next(_numbers)}"
