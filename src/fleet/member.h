@@ -166,6 +166,7 @@ class Member {
     std::uint32_t failures = 0;
     std::uint32_t overloads = 0;
     std::uint32_t slow = 0;
+    std::uint32_t thinning = 0;
     std::int64_t epoch = 0;
     HoldTime first{0};
     HoldTime last{0};
@@ -186,6 +187,7 @@ class Member {
     HoldTime sent{0};        // of this attempt
     HoldTime first_sent{0};  // of the first attempt
     int attempts = 1;
+    bool for_probe = false;  // a claim made in HALF_OPEN
   };
 
   // member.cc: calls
@@ -195,6 +197,7 @@ class Member {
   Admission local_permit(HoldTime h);
   Permit grant(PermitKind kind, HoldTime h);
   Refusal refuse(RefusalReason reason, HoldTime h);
+  void start_clock(HoldTime h);
   void note_call(HoldTime h, std::uint64_t calls);
   void note_evidence(const Permit& permit, Outcome outcome, bool slow, HoldTime h);
   void finish_probe(const Permit& permit, Outcome outcome);
@@ -207,20 +210,25 @@ class Member {
 
   // member_store.cc: the store
   std::optional<Operation> choose(HoldTime h);
+  std::optional<Operation> choose_slot_work(HoldTime h);
   std::optional<Operation> choose_record_write(HoldTime h);
   std::optional<Operation> choose_claim(HoldTime h);
+  std::optional<SettleOp> slot_to_leave(HoldTime h);
   ReportOp make_report(HoldTime h);
+  ReportOp make_hello(HoldTime h);
   ReportOp make_heartbeat(HoldTime h);
-  ReportOp make_step_delta(HoldTime h);
-  ClaimOp make_claim(int slot, std::uint32_t token, HoldTime h);
+  ReportOp make_step_delta();
+  ClaimOp make_claim(int slot, std::uint32_t token, bool probe) const;
   void add_meter(ReportOp& op, HoldTime h);
   void apply(const Snapshot& snapshot, HoldTime sent, HoldTime h);
   void apply_record(const Record& next, HoldTime h);
-  void apply_missing();
+  bool worth_reasserting(const Record* stored, HoldTime h) const;
   void plan(HoldTime h);
-  void settle_answer(const InFlight& done, const Answer& answer, HoldTime h);
+  void conclude(const InFlight& done, const Answer& answer, HoldTime h);
+  void conclude_claim(const InFlight& done, const ClaimOp& op, Status status, HoldTime h);
+  void conclude_swap(const InFlight& done, const SwapOp& op, Status status, HoldTime h);
+  void give_up(const InFlight& op);
   void drop_batch();
-  void leave_slots(HoldTime h);
   bool demanded(HoldTime h) const;
   bool retry_makes_sense(const InFlight& op, HoldTime h) const;
 
@@ -228,17 +236,24 @@ class Member {
   HoldTime due_refresh(HoldTime h) const;
   HoldTime due_plan() const;
   HoldTime due_claim(HoldTime h) const;
-  HoldTime due_renewal() const;
-  HoldTime due_step_delta() const;
+  HoldTime due_renewal(HoldTime h) const;
+  HoldTime due_step_delta(HoldTime h) const;
   HoldTime due_heartbeat() const;
-  HoldTime due_probe_expiry() const;
+  HoldTime due_slot_expiry() const;
   Duration gap() const;
-  Duration recovery_lease() const;
-  int free_slot_seen(HoldTime h) const;
-  const HeldSlot* renewal(HoldTime h) const;
+  Duration claim_spread();
+  Duration lease_of(bool probe) const;
+  bool usable_view(HoldTime h) const;
+  bool handing_out_slots() const;
+  bool surplus_slot() const;
+  double step_share() const;
+  bool chosen_for_step() const;
+  bool active_in_step() const;
   int recovery_slots() const;
+  int recovery_slots_held() const;
   bool sampled() const;
-  double sample_weight() const;
+  double sample_share() const;
+  Decider decider();
   StoreTime store_now(HoldTime h) const;
   HoldTime hold_of(StoreTime t) const;
 
@@ -252,6 +267,7 @@ class Member {
   std::optional<Snapshot> snapshot_;  // reports, meter and steps as last applied
   std::optional<Record> record_;
   HoldTime view_at_{0};      // when the request that brought the view was sent
+  HoldTime refreshed_at_{0}; // the same of the last answer, usable or not
   HoldTime answered_at_{0};  // when the last answer came
   std::int64_t seen_epoch_ = 0;
   bool missing_ = false;     // the last answer had no record
@@ -267,9 +283,10 @@ class Member {
   bool store_up_ = true;
   std::deque<SettleOp> settles_;
   std::optional<SwapOp> planned_;
-  HoldTime reassert_after_{0};
-  std::int64_t stopped_epoch_ = 0;  // epoch in which a trip is planned but not yet written
-  bool plan_again_ = false;         // a recovery step or a hold's end may be due
+  bool reassert_due_ = false;  // the store fell behind what this process has seen
+  HoldTime write_after_{0};    // earliest time to create or reassert a record
+  HoldTime plan_after_{0};     // earliest time to look again whether a write is due
+  std::int64_t stopped_epoch_ = -1;  // epoch in which a trip is planned but not yet written
 
   // Evidence and meter.
   Batch batch_;
@@ -298,10 +315,10 @@ class Member {
   std::vector<HeldSlot> held_;
   HoldTime claim_after_{0};
   int in_flight_recovering_ = 0;
-  int in_flight_peak_ = 0;  // since the last renewal
+  int in_flight_peak_ = 0;        // in this step
+  int in_flight_peak_before_ = 0; // in the one before
   core::StepSums sums_;
   std::uint32_t delta_sent_for_ = 0;  // step for which this instance sent its sums
-  std::int64_t delta_epoch_ = 0;
   bool counted_ = false;  // the last step counted this instance
   double step_jitter_ = 0;
 

@@ -2,6 +2,7 @@
 // Pure functions; every instance computes the same from the same snapshot.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 

@@ -1,0 +1,161 @@
+#include "fleet/evidence.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <tuple>
+#include <vector>
+
+namespace switchgear::fleet {
+
+namespace {
+
+double events_of(const Report& r, Evidence evidence) {
+  switch (evidence) {
+    case Evidence::failures: return static_cast<double>(r.failures) + r.overloads;
+    case Evidence::hard_failures: return r.failures;
+    case Evidence::overloads: return r.overloads;
+    case Evidence::slow: return r.slow;
+  }
+  return 0;
+}
+
+// One report, as far as one rule sees it.
+struct Item {
+  StoreTime sent;
+  StoreTime first;
+  std::size_t instance = 0;  // index into a dense list
+  double events = 0;         // thinning undone
+  int thinning = 0;
+};
+
+// A window that grows backwards from its last report.
+class Growing {
+ public:
+  Growing(const TripQuery& query, const Item& last)
+      : query_(query),
+        share_(share_bound(query.members)),
+        thinning_scale_(std::exp2(-last.thinning)),
+        last_(last),
+        first_(last.first) {}
+
+  void add(const Item& item) {
+    first_ = std::min(first_, item.first);
+    double& sum = by_instance_[item.instance];
+    if (sum == 0) touched_[reporters_++] = item.instance;
+    // In units of the last report's thinned stream: an event that stood for 2^j calls there.
+    const double events = item.events * thinning_scale_;
+    sum += events;
+    events_ += events;
+    undone_ += item.events;
+    ++reports_;
+  }
+
+  Window window() const {
+    const double elapsed =
+        std::chrono::duration<double>(last_.sent - first_).count();
+    const double calls = query_.calls_per_second * thinning_scale_ * elapsed;
+    // A failure is a call too, but it drains nothing; the first one opens the window.
+    const double successes = std::max(0.0, calls - std::max(0.0, events_ - 1));
+    Window w;
+    w.need = query_.rule.level + successes;
+    const double bound = share_ * w.need;
+    for (std::size_t i = 0; i < reporters_; ++i) {
+      w.evidence += std::min(query_.rule.weight * by_instance_[touched_[i]], bound);
+    }
+    // Sums of fractions: an exact tie must trip, as it does for whole numbers.
+    w.trips = w.evidence >= w.need * (1 - 1e-12);
+    w.failures = undone_;
+    w.reports = reports_;
+    w.reporters = static_cast<int>(reporters_);
+    w.first = first_;
+    w.last = last_.sent;
+    return w;
+  }
+
+  // The evidence without the share bound: an upper limit that costs nothing.
+  bool may_trip() const {
+    return query_.rule.weight * events_ >= query_.rule.level * (1 - 1e-12);
+  }
+
+ private:
+  const TripQuery& query_;
+  double share_;
+  double thinning_scale_;
+  const Item& last_;
+  StoreTime first_;
+  std::array<double, kReportsMax> by_instance_{};
+  std::array<std::size_t, kReportsMax> touched_{};
+  std::size_t reporters_ = 0;
+  double events_ = 0;
+  double undone_ = 0;
+  int reports_ = 0;
+};
+
+std::vector<Item> items_of(std::span<const Report> reports, const TripQuery& query) {
+  std::vector<const Report*> sorted;
+  for (const Report& r : reports) {
+    if (events_of(r, query.evidence) > 0) sorted.push_back(&r);
+  }
+  // By time, then by identity, so that every instance sees the same order.
+  std::sort(sorted.begin(), sorted.end(), [](const Report* a, const Report* b) {
+    return std::tie(a->sent, a->instance, a->seq) < std::tie(b->sent, b->instance, b->seq);
+  });
+  if (sorted.size() > kReportsMax) sorted.erase(sorted.begin(), sorted.end() - kReportsMax);
+
+  std::vector<InstanceId> instances;
+  std::vector<Item> items;
+  items.reserve(sorted.size());
+  for (const Report* r : sorted) {
+    auto it = std::find(instances.begin(), instances.end(), r->instance);
+    if (it == instances.end()) it = instances.insert(instances.end(), r->instance);
+    items.push_back({.sent = r->sent,
+                     .first = r->sent - r->span,
+                     .instance = static_cast<std::size_t>(it - instances.begin()),
+                     .events = events_of(*r, query.evidence) * std::exp2(r->thinning),
+                     .thinning = static_cast<int>(r->thinning)});
+  }
+  return items;
+}
+
+}  // namespace
+
+double share_bound(double members) {
+  if (members < 1.5) return 1;
+  return std::clamp(1.3 / members, 0.25, 0.5);
+}
+
+std::string Window::text() const {
+  char buffer[160];
+  std::snprintf(buffer, sizeof buffer,
+                "%.0f failures by %d instance%s in %.1f s; evidence %.0f of %.0f needed", failures,
+                reporters, reporters == 1 ? "" : "s",
+                std::chrono::duration<double>(last - first).count(), evidence, need);
+  return buffer;
+}
+
+std::optional<Window> weigh(std::span<const Report> reports, const TripQuery& query) {
+  if (query.rule.weight <= 0) return std::nullopt;
+  const std::vector<Item> items = items_of(reports, query);
+  std::optional<Window> best;
+  for (std::size_t end = items.size(); end > 0; --end) {
+    const Item& last = items[end - 1];
+    if (last.sent <= query.now - kTripAgeMax) break;
+    Growing growing(query, last);
+    for (std::size_t i = end; i > 0; --i) {
+      growing.add(items[i - 1]);
+      // Only the newest prefix is looked at closely for display; older ones only if they may trip.
+      if (end < items.size() && !growing.may_trip()) continue;
+      const Window w = growing.window();
+      if (!best || (w.trips && !best->trips) ||
+          (w.trips == best->trips && w.ratio() > best->ratio())) {
+        best = w;
+      }
+    }
+    if (best && best->trips) break;
+  }
+  return best;
+}
+
+}  // namespace switchgear::fleet

@@ -1,0 +1,441 @@
+// The half of a member that calls see: admission and outcomes. The other half, what it says to
+// the store, is in member_store.cc.
+#include "fleet/member.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/assert.h"
+
+namespace switchgear::fleet {
+
+namespace {
+// A caller that asked within this time still wants a probe or a slot.
+constexpr Duration kDemandWindow = 60s;
+// After this long without a call an instance counts as new to the meter.
+constexpr Duration kHelloAfter = 60s;
+}  // namespace
+
+std::string_view to_string(RefusalReason reason) {
+  switch (reason) {
+    case RefusalReason::open: return "open";
+    case RefusalReason::probing: return "probing";
+    case RefusalReason::limit: return "limit";
+    case RefusalReason::held: return "held";
+    case RefusalReason::local: return "local";
+    case RefusalReason::store: return "store";
+    case RefusalReason::stale_view: return "stale_view";
+  }
+  return "unknown";
+}
+
+Member::Member(const PolicyTable& table, const MemberOptions& options, InstanceId instance,
+               std::uint64_t seed, const Now& now)
+    : table_(table),
+      options_(options),
+      instance_(instance),
+      random_(core::hash2(seed, instance.value)),
+      clock_(now),
+      local_guard_([&] {
+        // Alone, half the fleet's evidence must do: nobody else will stop this process.
+        core::CusumRule rule = table.at(0).failure_rule;
+        rule.level = std::max(rule.weight, rule.level / 2);
+        return rule;
+      }()) {
+  phase_ = random_.unit();
+  step_jitter_ = random_.unit();
+}
+
+// ---- Admission ------------------------------------------------------------------------------
+
+Admission Member::admit(const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  expire_probes(h);
+  asked_at_ = h;
+  start_clock(h);
+  const Mode mode = policy().mode;
+  if (mode == Mode::off) return grant(PermitKind::normal, h);
+  Admission decision = decide(h);
+  if (const auto* refusal = std::get_if<Refusal>(&decision)) {
+    counters_.refused[static_cast<std::size_t>(refusal->reason)]++;
+    if (refusal->reason == RefusalReason::limit) {
+      limit_refused_at_ = h;
+      sums_.refused += 1;
+    }
+    if (mode == Mode::observe) return grant(PermitKind::normal, h);
+  }
+  return decision;
+}
+
+Permit Member::grant(PermitKind kind, HoldTime h) {
+  return Permit{.kind = kind, .epoch = record_ ? record_->epoch : 0, .acquired = h};
+}
+
+Refusal Member::refuse(RefusalReason reason, HoldTime h) {
+  return Refusal{.reason = reason,
+                 .state = state(),
+                 .epoch = record_ ? record_->epoch : 0,
+                 .retry_after = retry_after_at(h),
+                 .view_age = h - view_at_};
+}
+
+bool Member::hold_obeyed(HoldTime h) const {
+  return record_ && unreadable_.empty() && record_->hold.in_force(store_now(h));
+}
+
+HoldKind Member::hold_in_force() const {
+  return hold_obeyed(clock_.elapsed()) ? record_->hold.kind : HoldKind::none;
+}
+
+State Member::state() const {
+  if (!record_) return State::closed;
+  // A trip seen here stops this process before the store has taken it.
+  if (stopped_epoch_ == record_->epoch) return State::open;
+  return record_->state;
+}
+
+bool Member::too_old(HoldTime h) const { return h - view_at_ > policy().view_max_age; }
+
+bool Member::is_blind(HoldTime h) const {
+  if (!record_ || missing_ || !unreadable_.empty()) return true;
+  if (!too_old(h)) return false;
+  // Old, but perhaps only because this process stood still: blind once a refresh was tried in vain.
+  if (!store_up_) return true;
+  return stale_since_ > view_at_ && h - stale_since_ > options_.store_budget;
+}
+
+bool Member::blind(const Now& now) { return is_blind(clock_.advance(now)); }
+
+Duration Member::view_age(const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  return record_ ? h - view_at_ : h;
+}
+
+Admission Member::decide(HoldTime h) {
+  if (hold_obeyed(h)) {
+    if (record_->hold.kind == HoldKind::forced_open) return refuse(RefusalReason::held, h);
+    return grant(PermitKind::normal, h);
+  }
+  if (is_blind(h)) return decide_blind(h);
+  if (too_old(h)) {
+    if (stale_since_ <= view_at_) stale_since_ = h;
+    // Thawed or idle for long: one call may go on the old view while it is refreshed.
+    if (state() == State::closed && !stale_used_) {
+      stale_used_ = true;
+      return grant(PermitKind::normal, h);
+    }
+    return refuse(RefusalReason::stale_view, h);
+  }
+  return decide_by_state(h);
+}
+
+Admission Member::decide_by_state(HoldTime h) {
+  switch (state()) {
+    case State::closed: return grant(PermitKind::normal, h);
+    case State::open: return refuse(RefusalReason::open, h);
+    case State::half_open: {
+      for (HeldSlot& held : held_) {
+        if (!held.probe || held.in_use || held.epoch != record_->epoch) continue;
+        if (h - held.claimed + policy().call_timeout > usable_lease(held.lease)) continue;
+        held.in_use = true;
+        Permit permit = grant(PermitKind::probe, h);
+        permit.slot = held.slot;
+        permit.token = held.token;
+        return permit;
+      }
+      return refuse(RefusalReason::probing, h);
+    }
+    case State::recovering: {
+      if (in_flight_recovering_ >= allowed(h)) return refuse(RefusalReason::limit, h);
+      in_flight_recovering_++;
+      in_flight_peak_ = std::max(in_flight_peak_, in_flight_recovering_);
+      return grant(PermitKind::recovering, h);
+    }
+  }
+  SG_ASSERT(false);
+}
+
+Admission Member::decide_blind(HoldTime h) {
+  // A trip that was never written ends with the view it came from; the local guard goes on.
+  if (record_ && too_old(h) && stopped_epoch_ == record_->epoch) stopped_epoch_ = -1;
+  const bool known = record_ && unreadable_.empty() && !missing_;
+  if (known && policy().on_store_failure == OnStoreFailure::last_known &&
+      state() != State::half_open) {
+    return decide_by_state(h);
+  }
+  if (known && (state() == State::open || state() == State::half_open)) {
+    const bool still_open = state() == State::open && store_now(h) < record_->reopen;
+    if (still_open) return refuse(RefusalReason::open, h);
+    // Past the reopen time nobody can hand out probes: one trial of our own, now and then.
+    if (trial_out_ || h < next_trial_) return refuse(RefusalReason::local, h);
+    trial_out_ = true;
+    next_trial_ = h + std::chrono::duration_cast<Duration>(policy().max_open_duration *
+                                                           random_.between(1, 2));
+    return grant(PermitKind::local, h);
+  }
+  if (known && state() == State::recovering) {
+    // The last quota is kept, never grown; without one, a single call at a time.
+    if (in_flight_recovering_ >= std::max(1, allowed(h))) return refuse(RefusalReason::limit, h);
+    in_flight_recovering_++;
+    return grant(PermitKind::recovering, h);
+  }
+  return local_permit(h);
+}
+
+Admission Member::local_permit(HoldTime h) {
+  if (policy().on_store_failure == OnStoreFailure::refuse) return refuse(RefusalReason::store, h);
+  if (h < local_open_until_) return refuse(RefusalReason::local, h);
+  return grant(PermitKind::local, h);
+}
+
+bool Member::may_start(const Permit& permit, const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  expire_probes(h);
+  if (permit.kind == PermitKind::probe) {
+    return std::any_of(held_.begin(), held_.end(), [&](const HeldSlot& held) {
+      return held.probe && held.slot == permit.slot && held.token == permit.token &&
+             h - held.claimed + policy().call_timeout <= usable_lease(held.lease);
+    });
+  }
+  if (policy().mode != Mode::enforce || permit.kind == PermitKind::local) return true;
+  if (record_ && permit.epoch != record_->epoch && state() != State::closed) return false;
+  // One that lay about while the process was frozen is worth no more than the view it came from:
+  // the caller must ask again.
+  return h - permit.acquired <= policy().view_max_age;
+}
+
+// ---- Outcomes -------------------------------------------------------------------------------
+
+void Member::finish(const Permit& permit, Outcome outcome, Duration duration, const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  expire_probes(h);
+  const auto index = static_cast<std::size_t>(outcome);
+  if (permit.kind == PermitKind::recovering) {
+    SG_ASSERT(in_flight_recovering_ > 0);
+    in_flight_recovering_--;
+  }
+  if (permit.kind == PermitKind::probe) {
+    finish_probe(permit, outcome);
+    return;
+  }
+  if (permit.kind == PermitKind::local) trial_out_ = false;
+  if (outcome == Outcome::ignored) {
+    counters_.outcomes[index]++;
+    return;
+  }
+  note_call(h, 1);
+
+  // A call that began before any view was there belongs to whatever circuit was found closed.
+  const bool current = record_ && (permit.epoch == record_->epoch ||
+                                   (permit.epoch == 0 && record_->state == State::closed));
+  if (record_ && !current) {
+    counters_.late_results++;
+    return;
+  }
+  counters_.outcomes[index]++;
+  if (permit.kind == PermitKind::recovering) {
+    sums_.ok += outcome == Outcome::success;
+    sums_.overload += outcome == Outcome::overload;
+    sums_.failure += outcome == Outcome::failure;
+    sums_.busy_ms += to_seconds(h - permit.acquired) * 1e3;
+    if (outcome == Outcome::success) {
+      sums_.rtt_sum_ms += to_seconds(duration) * 1e3;
+      sums_.rtt_count += 1;
+    }
+  }
+  const bool slow =
+      policy().slow_call_duration > 0s && duration >= policy().slow_call_duration;
+  note_evidence(permit, outcome, slow, h);
+  const bool failed = outcome != Outcome::success;
+  if (is_blind(h) && local_guard_.add(failed)) {
+    local_guard_.reset();
+    local_open_until_ = h + policy().open_duration;
+  }
+}
+
+void Member::finish_probe(const Permit& permit, Outcome outcome) {
+  const auto held = std::find_if(held_.begin(), held_.end(), [&](const HeldSlot& s) {
+    return s.probe && s.slot == permit.slot && s.token == permit.token;
+  });
+  if (held == held_.end()) {  // its lease ended: it has been settled as a failure already
+    counters_.late_results++;
+    return;
+  }
+  counters_.probes[static_cast<std::size_t>(outcome)]++;
+  const Settlement settlement = outcome == Outcome::success   ? Settlement::success
+                                : outcome == Outcome::ignored ? Settlement::returned
+                                                              : Settlement::failure;
+  settles_.push_back(SettleOp{.epoch = held->epoch,
+                              .slot = held->slot,
+                              .holder = instance_,
+                              .token = held->token,
+                              .settlement = settlement});
+  held_.erase(held);
+}
+
+void Member::expire_probes(HoldTime h) {
+  // A probe whose lease ended without a word is a failed probe; one that was never used goes back.
+  for (auto it = held_.begin(); it != held_.end();) {
+    const bool unusable = h - it->claimed + policy().call_timeout > usable_lease(it->lease);
+    const bool over = it->in_use ? h - it->claimed >= it->lease : unusable;
+    if (!it->probe || !over) {
+      ++it;
+      continue;
+    }
+    if (it->in_use) counters_.probes[static_cast<std::size_t>(Outcome::failure)]++;
+    settles_.push_back(
+        SettleOp{.epoch = it->epoch,
+                 .slot = it->slot,
+                 .holder = instance_,
+                 .token = it->token,
+                 .settlement = it->in_use ? Settlement::failure : Settlement::returned});
+    it = held_.erase(it);
+  }
+}
+
+void Member::count_successes(std::uint64_t count, std::int64_t epoch, const Now& now) {
+  if (count == 0) return;
+  const HoldTime h = clock_.advance(now);
+  asked_at_ = h;
+  note_call(h, count);
+  if (record_ && epoch != record_->epoch) {
+    counters_.late_results += count;
+    return;
+  }
+  counters_.outcomes[static_cast<std::size_t>(Outcome::success)] += count;
+  if (is_blind(h)) local_guard_.add_successes(static_cast<double>(count));
+}
+
+void Member::start_clock(HoldTime h) {
+  if (clock_started_ && h - last_call_ <= kHelloAfter) return;
+  // The call that starts the clock ends no interval: it is announced by a hello, which the store
+  // counts on its own.
+  clock_started_ = true;
+  hello_due_ = true;
+  meter_from_ = h;
+  meter_calls_ = 0;
+  last_call_ = h;
+}
+
+void Member::note_call(HoldTime h, std::uint64_t calls) {
+  start_clock(h);
+  meter_calls_ += calls;
+  last_call_ = h;
+}
+
+void Member::note_evidence(const Permit& permit, Outcome outcome, bool slow, HoldTime h) {
+  if (outcome == Outcome::success && !slow) return;
+  const State here = record_ ? record_->state : State::closed;
+  if (here != State::closed && here != State::recovering) return;
+  if (record_ && record_->hold.in_force(store_now(h)) &&
+      record_->hold.kind != HoldKind::metrics_only) {
+    return;
+  }
+  // One thinning a batch, so that its counts stay comparable.
+  const double thinning =
+      batch_.empty() ? std::ceil(std::log2(
+                           std::max(1.0, fleet_.calls_per_second / options_.thinning_rate)))
+                     : batch_.thinning;
+  if (thinning > 0 && !random_.chance(std::exp2(-thinning))) {
+    // Not reported, but a sign of trouble all the same: look at what the others say.
+    read_for_thinned_ = true;
+    return;
+  }
+  const std::int64_t epoch = record_ ? record_->epoch : permit.epoch;
+  if (!batch_.empty() && batch_.epoch != epoch && batch_.epoch != 0) drop_batch();
+  if (batch_.empty()) {
+    batch_.first = h;
+    batch_.thinning = static_cast<std::uint32_t>(thinning);
+  }
+  batch_.epoch = epoch;
+  batch_.last = h;
+  batch_.failures += outcome == Outcome::failure;
+  batch_.overloads += outcome == Outcome::overload;
+  batch_.slow += slow;
+}
+
+void Member::drop_batch() {
+  counters_.failures_dropped += batch_.failures + batch_.overloads;
+  batch_ = Batch{};
+}
+
+// ---- Limit ----------------------------------------------------------------------------------
+
+int Member::recovery_slots() const {
+  if (!record_) return 0;
+  return static_cast<int>(
+      std::min(kSlotLimitMax, std::floor(std::max(1.0, record_->recovery.limit))));
+}
+
+int Member::slots_held() const { return static_cast<int>(held_.size()); }
+
+int Member::allowed(HoldTime h) const {
+  if (!record_ || record_->state != State::recovering) return 0;
+  const double limit = record_->recovery.limit;
+  if (limit <= kSlotLimitMax) {
+    return static_cast<int>(std::count_if(held_.begin(), held_.end(), [&](const HeldSlot& s) {
+      return !s.probe && s.epoch == record_->epoch && s.slot < recovery_slots() &&
+             h - s.claimed + policy().call_timeout <= usable_lease(s.lease);
+    }));
+  }
+  // By the last step's count, never by one's own: a thousand joiners that count themselves admit
+  // four times the limit. Whoever was not counted waits for the next step.
+  if (!counted_ || record_->members < 1) return 0;
+  const double unit = core::to_unit(
+      core::hash2(instance_.value, static_cast<std::uint64_t>(record_->epoch)));
+  return static_cast<int>(std::floor(limit / record_->members + unit));
+}
+
+int Member::allowed_in_flight(const Now& now) { return allowed(clock_.advance(now)); }
+
+// ---- What others may see --------------------------------------------------------------------
+
+Member::OpenGate Member::gate(const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  OpenGate gate{.open = false, .epoch = record_ ? record_->epoch : 0, .valid_for = 0s};
+  if (policy().mode != Mode::enforce) {
+    gate.open = true;
+    gate.valid_for = 24h;
+    return gate;
+  }
+  if (hold_obeyed(h)) {
+    gate.open = record_->hold.kind != HoldKind::forced_open;
+    const bool endless = record_->hold.until == StoreTime{};
+    gate.valid_for =
+        endless ? Duration{24h} : Duration{record_->hold.until - store_now(h)};
+    return gate;
+  }
+  if (is_blind(h) || too_old(h)) return gate;
+  gate.open = state() == State::closed;
+  gate.valid_for = policy().view_max_age - (h - view_at_);
+  return gate;
+}
+
+Duration Member::retry_after(const Now& now) { return retry_after_at(clock_.advance(now)); }
+
+Duration Member::retry_after_at(HoldTime h) const {
+  if (!record_) return options_.store_budget;
+  const Duration refresh = policy().view_refresh_in_trouble;
+  if (hold_obeyed(h)) {
+    if (record_->hold.until == StoreTime{}) return refresh;
+    return std::max<Duration>(record_->hold.until - store_now(h), 0ms);
+  }
+  if (is_blind(h)) return std::max<Duration>(local_open_until_ - h, refresh);
+  if (too_old(h)) return options_.store_budget;
+  switch (state()) {
+    case State::open:
+      // A trip not yet written has no reopen time yet; the policy knows what it will be.
+      if (record_->state != State::open) return policy().open_duration;
+      return std::max<Duration>(record_->reopen - store_now(h), options_.store_budget);
+    case State::half_open: return refresh;
+    case State::recovering:
+    case State::closed: return options_.store_budget;
+  }
+  return refresh;
+}
+
+std::vector<Transition> Member::take_transitions() { return std::exchange(transitions_, {}); }
+
+bool Member::demanded(HoldTime h) const { return h - asked_at_ <= kDemandWindow; }
+
+}  // namespace switchgear::fleet

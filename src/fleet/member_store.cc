@@ -1,0 +1,642 @@
+// The half of a member that speaks to the store: which operation is due, and what came of it.
+// One operation is under way at a time; each may be repeated as it is.
+#include <algorithm>
+#include <cmath>
+
+#include "core/assert.h"
+#include "fleet/member.h"
+
+namespace switchgear::fleet {
+
+namespace {
+
+// Without calls the view is refreshed this seldom, for those who look at metrics.
+constexpr Duration kIdleRefresh = 30s;
+// Instances that add their sums to the meter, and to one recovery step, at the most.
+constexpr double kMeterSample = 500;
+constexpr double kStepSample = 300;
+// A failure older than this is not worth reporting: the store would refuse it at 10 s.
+constexpr Duration kFailureAgeMax = 9s;
+// An operation that has gone unanswered for this long is not repeated.
+constexpr Duration kRetryFor = 10s;
+// A call refused by the recovery limit within this time wants another slot.
+constexpr Duration kLimitDemand = 1s;
+
+}  // namespace
+
+// ---- One operation at a time ----------------------------------------------------------------
+
+std::optional<Operation> Member::next_operation(const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  expire_probes(h);
+  if (policy().mode == Mode::off) return std::nullopt;
+  if (in_flight_ || h < store_retry_at_) return std::nullopt;
+  if (retry_) {
+    InFlight again = *std::exchange(retry_, std::nullopt);
+    if (retry_makes_sense(again, h)) {
+      again.attempts++;
+      again.sent = h;
+      in_flight_ = again;
+      return again.operation;
+    }
+    give_up(again);
+  }
+  std::optional<Operation> operation = choose(h);
+  if (operation) {
+    in_flight_ = InFlight{.operation = *operation,
+                          .sent = h,
+                          .first_sent = h,
+                          .for_probe = record_ && record_->state == State::half_open};
+  }
+  return operation;
+}
+
+void Member::answered(const Answer& answer, const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  SG_ASSERT(in_flight_);
+  const InFlight done = *std::exchange(in_flight_, std::nullopt);
+  store_up_ = true;
+  store_failures_ = 0;
+  store_retry_at_ = h;
+  apply(answer.snapshot, done.sent, h);
+  conclude(done, answer, h);
+  plan(h);
+}
+
+void Member::store_failed(const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  SG_ASSERT(in_flight_);
+  const InFlight lost = *std::exchange(in_flight_, std::nullopt);
+  store_up_ = false;
+  store_failures_++;
+  store_retry_at_ = h + core::delay(options_.store_backoff, store_failures_, random_);
+  if (retry_makes_sense(lost, h)) {
+    retry_ = lost;
+  } else {
+    give_up(lost);
+  }
+}
+
+bool Member::retry_makes_sense(const InFlight& op, HoldTime h) const {
+  if (h - op.first_sent > kRetryFor) return false;
+  if (const auto* report = std::get_if<ReportOp>(&op.operation)) {
+    // A hint for the meter is sent once; evidence as long as the store takes it.
+    return report->report && store_now(h) - report->report->sent < kFailureAgeMax &&
+           record_ && record_->epoch == report->epoch;
+  }
+  if (const auto* claim = std::get_if<ClaimOp>(&op.operation)) {
+    return h - op.first_sent + policy().call_timeout <= usable_lease(claim->claim.lease);
+  }
+  return !std::holds_alternative<ReadOp>(op.operation);
+}
+
+void Member::give_up(const InFlight& op) {
+  if (const auto* report = std::get_if<ReportOp>(&op.operation)) {
+    if (report->report) {
+      counters_.failures_dropped += report->report->failures + report->report->overloads;
+    }
+  } else if (const auto* claim = std::get_if<ClaimOp>(&op.operation)) {
+    // It may have been granted: give it back rather than let it lie until it expires.
+    std::erase_if(held_, [&](const HeldSlot& s) {
+      return s.slot == claim->claim.slot && s.token == claim->claim.token;
+    });
+    settles_.push_back(SettleOp{.epoch = claim->epoch,
+                                .slot = claim->claim.slot,
+                                .holder = instance_,
+                                .token = claim->claim.token,
+                                .settlement = Settlement::returned});
+  }
+}
+
+std::optional<Operation> Member::choose(HoldTime h) {
+  if (auto slot_work = choose_slot_work(h)) return slot_work;
+  if (!snapshot_) {
+    if (hello_due_) return make_hello(h);
+    return ReadOp{};
+  }
+  if (unreadable_.empty()) {
+    if (auto write = choose_record_write(h)) return write;
+    if (!missing_ && !reassert_due_) {
+      if (due_batch() <= h) {
+        if (h - batch_.last <= kFailureAgeMax) return make_report(h);
+        drop_batch();
+      }
+      if (due_claim(h) <= h) {
+        if (auto claim = choose_claim(h)) return claim;
+      }
+      if (due_step_delta(h) <= h) return make_step_delta();
+    }
+  }
+  if (hello_due_) return make_hello(h);
+  if (due_heartbeat() <= h) return make_heartbeat(h);
+  if (due_refresh(h) <= h) {
+    read_for_thinned_ = false;
+    return ReadOp{};
+  }
+  return std::nullopt;
+}
+
+Duration Member::until_next(const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  HoldTime due = due_slot_expiry();
+  if (!in_flight_ && policy().mode != Mode::off) {
+    HoldTime work = kNever;
+    if (retry_ || !settles_.empty() || planned_ || hello_due_ || !snapshot_) {
+      work = h;
+    } else {
+      if (unreadable_.empty()) {
+        if (missing_ || reassert_due_) {
+          work = std::min(work, write_after_);
+        } else {
+          work = std::min({work, due_batch(), due_claim(h), due_step_delta(h), due_plan()});
+        }
+        work = std::min(work, due_renewal(h));
+      }
+      work = std::min({work, due_heartbeat(), due_refresh(h)});
+    }
+    due = std::min(due, std::max(work, store_retry_at_));
+  }
+  if (due == kNever) return Duration::max();
+  return std::max(due - h, Duration::zero());
+}
+
+// ---- What is due ----------------------------------------------------------------------------
+
+Duration Member::gap() const {
+  const auto by_size = std::chrono::duration_cast<Duration>(4ms * fleet_.members);
+  return std::clamp<Duration>(by_size, 20ms, 200ms);
+}
+
+HoldTime Member::due_batch() const {
+  return batch_.empty() || !record_ ? kNever : std::max(batch_.first, last_report_ + gap());
+}
+
+HoldTime Member::due_refresh(HoldTime h) const {
+  if (stale_since_ > refreshed_at_) return stale_since_;
+  if (read_for_thinned_) return last_report_ + gap();
+  const bool calm = state() == State::closed && !hold_obeyed(h) && unreadable_.empty();
+  Duration period = calm ? policy().view_refresh : policy().view_refresh_in_trouble;
+  if (calm ? asked_at_ <= refreshed_at_ : !demanded(h)) period = kIdleRefresh;
+  return refreshed_at_ + period;
+}
+
+HoldTime Member::due_plan() const {
+  if (!record_ || !snapshot_) return kNever;
+  HoldTime due = kNever;
+  const auto jitter = std::chrono::duration_cast<Duration>(1s * step_jitter_);
+  if (record_->hold.kind != HoldKind::none) {
+    if (record_->hold.until != StoreTime{}) due = hold_of(record_->hold.until) + jitter;
+  } else if (record_->state == State::recovering) {
+    due = hold_of(record_->step_at) + jitter;
+  }
+  return due == kNever ? kNever : std::max(due, plan_after_);
+}
+
+bool Member::usable_view(HoldTime h) const {
+  return record_ && !missing_ && !reassert_due_ && unreadable_.empty() && !too_old(h) &&
+         record_->hold.kind == HoldKind::none;
+}
+
+bool Member::handing_out_slots() const {
+  return record_ && record_->state == State::recovering &&
+         record_->recovery.limit <= kSlotLimitMax;
+}
+
+HoldTime Member::due_claim(HoldTime h) const {
+  if (!demanded(h) || !usable_view(h)) return kNever;
+  const auto when_free = [&](int count, HoldTime from) {
+    // The slots are known as of the last answer; one that looks taken now may expire later.
+    return free_slot(record_->slots, count, store_now(std::max(h, from)), 0) >= 0
+               ? std::max(claim_after_, from)
+               : kNever;
+  };
+  switch (record_->state) {
+    case State::closed: return kNever;
+    case State::open: return when_free(policy().probes, hold_of(record_->reopen));
+    case State::half_open: {
+      const bool has_idle = std::any_of(held_.begin(), held_.end(), [&](const HeldSlot& s) {
+        return s.probe && !s.in_use && s.epoch == record_->epoch;
+      });
+      if (has_idle || record_->probe_failed > 0) return kNever;
+      return when_free(policy().probes, HoldTime{0});
+    }
+    case State::recovering:
+      if (!handing_out_slots() || h - limit_refused_at_ > kLimitDemand) return kNever;
+      return when_free(recovery_slots(), HoldTime{0});
+  }
+  return kNever;
+}
+
+int Member::recovery_slots_held() const {
+  return static_cast<int>(
+      std::count_if(held_.begin(), held_.end(), [](const HeldSlot& s) { return !s.probe; }));
+}
+
+bool Member::surplus_slot() const {
+  return recovery_slots_held() > std::max(in_flight_peak_, in_flight_peak_before_);
+}
+
+HoldTime Member::due_renewal(HoldTime h) const {
+  if (!usable_view(h)) return kNever;
+  HoldTime due = kNever;
+  for (const HeldSlot& s : held_) {
+    if (s.probe) continue;
+    const bool leaving = s.epoch != record_->epoch || !handing_out_slots() ||
+                         s.slot >= recovery_slots();
+    if (leaving) {
+      if (recovery_slots_held() > in_flight_recovering_) due = std::min(due, h);
+    } else {
+      due = std::min(due, s.claimed + policy().recovery_step * 2 / 3);
+    }
+  }
+  return due;
+}
+
+HoldTime Member::due_step_delta(HoldTime h) const {
+  if (!record_ || record_->state != State::recovering || delta_sent_for_ == record_->step ||
+      !usable_view(h) || !chosen_for_step() || !active_in_step()) {
+    return kNever;
+  }
+  const Duration step = policy().recovery_step;
+  // In the last quarter of the step, spread, and early enough to be there when it ends.
+  const auto before = std::chrono::duration_cast<Duration>(step * (0.05 + 0.2 * phase_));
+  return hold_of(record_->step_at) - before;
+}
+
+HoldTime Member::due_heartbeat() const {
+  if (!snapshot_ || meter_calls_ == 0 || !sampled()) return kNever;
+  const std::int64_t minute = std::max(member_minute_ + 1, minute_of(snapshot_->time));
+  const StoreTime start = store_time_ms(minute * 60'000);
+  return hold_of(start) + std::chrono::duration_cast<Duration>(60s * phase_);
+}
+
+HoldTime Member::due_slot_expiry() const {
+  HoldTime due = kNever;
+  for (const HeldSlot& s : held_) {
+    if (!s.probe) continue;
+    // One nanosecond past the point from which expire_probes() acts.
+    due = std::min(due, s.claimed + (s.in_use ? s.lease
+                                              : usable_lease(s.lease) - policy().call_timeout +
+                                                    Duration{1}));
+  }
+  return due;
+}
+
+double Member::sample_share() const { return std::min(1.0, kMeterSample / fleet_.members); }
+
+bool Member::sampled() const {
+  return core::to_unit(core::mix64(instance_.value)) < sample_share();
+}
+
+StoreTime Member::store_now(HoldTime h) const {
+  if (!snapshot_) return StoreTime{};
+  return snapshot_->time + floor_ms(h - answered_at_);
+}
+
+HoldTime Member::hold_of(StoreTime t) const {
+  SG_ASSERT(snapshot_);
+  return answered_at_ + (t - snapshot_->time);
+}
+
+Decider Member::decider() { return Decider{.instance = instance_, .nonce = random_.next()}; }
+
+// ---- Operations -----------------------------------------------------------------------------
+
+std::optional<SettleOp> Member::slot_to_leave(HoldTime h) {
+  const bool keep = usable_view(h) && handing_out_slots();
+  for (auto it = held_.begin(); it != held_.end(); ++it) {
+    if (it->probe) {
+      // A probe slot of a passed round that was never used.
+      if (it->in_use || !record_ || it->epoch == record_->epoch) continue;
+    } else {
+      const bool leaving = !keep || it->epoch != record_->epoch || it->slot >= recovery_slots();
+      if (!leaving || recovery_slots_held() <= in_flight_recovering_) continue;
+    }
+    const SettleOp op{.epoch = it->epoch,
+                      .slot = it->slot,
+                      .holder = instance_,
+                      .token = it->token,
+                      .settlement = Settlement::returned};
+    held_.erase(it);
+    return op;
+  }
+  return std::nullopt;
+}
+
+std::optional<Operation> Member::choose_slot_work(HoldTime h) {
+  if (!settles_.empty()) {
+    const SettleOp op = settles_.front();
+    settles_.pop_front();
+    return op;
+  }
+  std::erase_if(held_, [&](const HeldSlot& s) { return !s.probe && h - s.claimed >= s.lease; });
+  if (auto leave = slot_to_leave(h)) return *leave;
+  if (due_renewal(h) > h) return std::nullopt;
+  for (const HeldSlot& s : held_) {
+    if (s.probe || s.claimed + policy().recovery_step * 2 / 3 > h) continue;
+    if (surplus_slot()) {
+      const SettleOp op{.epoch = s.epoch,
+                        .slot = s.slot,
+                        .holder = instance_,
+                        .token = s.token,
+                        .settlement = Settlement::returned};
+      std::erase_if(held_, [&](const HeldSlot& x) { return x.token == op.token; });
+      return op;
+    }
+    return make_claim(s.slot, s.token, false);
+  }
+  return std::nullopt;
+}
+
+std::optional<Operation> Member::choose_record_write(HoldTime h) {
+  if (missing_ || reassert_due_) {
+    if (h < write_after_) return std::nullopt;
+    // At most one attempt per refresh; whoever loses learns the new record from the answer.
+    write_after_ = h + policy().view_refresh_in_trouble;
+    Snapshot now = *snapshot_;
+    now.time = store_now(h);
+    const Record* stored = now.readable();
+    if (worth_reasserting(stored, h)) {
+      counters_.reassertions++;
+      return reassert(*record_, now, decider());
+    }
+    if (stored) {
+      // Nothing of ours is worth keeping, but no epoch may come a second time.
+      Record forward = *stored;
+      forward.epoch = std::max(stored->epoch, seen_epoch_);
+      return reassert(forward, now, decider());
+    }
+    return create_record(table_, now, decider());
+  }
+  if (!planned_ && due_plan() <= h) plan(h);
+  if (planned_) return std::exchange(planned_, std::nullopt);
+  return std::nullopt;
+}
+
+Duration Member::lease_of(bool probe) const {
+  // A stream of calls renews its slot every step; it must cover the next one's calls as well.
+  return probe ? probe_lease(policy().call_timeout)
+               : policy().recovery_step + 2 * policy().call_timeout + 1s;
+}
+
+ClaimOp Member::make_claim(int slot, std::uint32_t token, bool probe) const {
+  return ClaimOp{.epoch = record_->epoch,
+                 .claim = SlotClaim{.slot = slot,
+                                    .holder = instance_,
+                                    .token = token,
+                                    .lease = ceil_ms(lease_of(probe))}};
+}
+
+std::optional<Operation> Member::choose_claim(HoldTime h) {
+  const auto token = static_cast<std::uint32_t>(random_.next());
+  if (record_->state == State::open) {
+    Snapshot now = *snapshot_;
+    now.record = *record_;
+    now.time = store_now(h);
+    auto op = half_open(table_, now, decider(), token);
+    if (op) return std::move(*op);
+    return std::nullopt;
+  }
+  const bool probe = record_->state == State::half_open;
+  const int count = probe ? policy().probes : recovery_slots();
+  const int slot = free_slot(record_->slots, count, store_now(h), random_.next());
+  if (slot < 0) return std::nullopt;
+  return make_claim(slot, token, probe);
+}
+
+void Member::add_meter(ReportOp& op, HoldTime h) {
+  if (!clock_started_ || !sampled()) return;
+  op.meter.calls += static_cast<double>(meter_calls_);
+  op.meter.active_ms += to_seconds(h - meter_from_) * 1e3;
+  const std::int64_t minute = minute_of(store_now(h));
+  if (snapshot_ && member_minute_ != minute) {
+    op.meter.members += 1 / sample_share();
+    member_minute_ = minute;
+  }
+  meter_calls_ = 0;
+  meter_from_ = h;
+}
+
+ReportOp Member::make_report(HoldTime h) {
+  ReportOp op;
+  op.epoch = record_->epoch;
+  op.report = Report{.sent = store_now(h),
+                     .span = floor_ms(batch_.last - batch_.first),
+                     .instance = instance_,
+                     .seq = seq_++,
+                     .failures = batch_.failures,
+                     .overloads = batch_.overloads,
+                     .slow = batch_.slow,
+                     .thinning = batch_.thinning};
+  if (hello_due_) {
+    op.meter = make_hello(h).meter;
+  } else {
+    add_meter(op, h);
+  }
+  batch_ = Batch{};
+  last_report_ = h;
+  return op;
+}
+
+ReportOp Member::make_hello(HoldTime h) {
+  ReportOp op;
+  op.meter.hellos = 1;
+  // The hello counts this instance for the minute; no heartbeat does so again.
+  const std::int64_t minute = snapshot_ ? minute_of(store_now(h)) : -1;
+  if (minute < 0 || member_minute_ != minute) op.meter.members = 1;
+  member_minute_ = minute;
+  hello_due_ = false;
+  return op;
+}
+
+ReportOp Member::make_heartbeat(HoldTime h) {
+  ReportOp op;
+  add_meter(op, h);
+  return op;
+}
+
+double Member::step_share() const {
+  return std::min(1.0, kStepSample / std::max(1.0, record_->members));
+}
+
+bool Member::chosen_for_step() const {
+  return core::to_unit(core::hash2(instance_.value, record_->step)) < step_share();
+}
+
+bool Member::active_in_step() const {
+  return sums_ != core::StepSums{} || in_flight_recovering_ > 0;
+}
+
+ReportOp Member::make_step_delta() {
+  StepDelta delta{.step = record_->step, .sums = std::exchange(sums_, core::StepSums{})};
+  delta.sums.members = 1;
+  delta_sent_for_ = record_->step;
+  // Whoever is chosen speaks for the others too.
+  const double share = step_share();
+  for (double* n :
+       {&delta.sums.ok, &delta.sums.overload, &delta.sums.failure, &delta.sums.rtt_sum_ms,
+        &delta.sums.rtt_count, &delta.sums.busy_ms, &delta.sums.refused, &delta.sums.members}) {
+    *n /= share;
+  }
+  ReportOp op;
+  op.step = delta;
+  return op;
+}
+
+// ---- Answers --------------------------------------------------------------------------------
+
+bool Member::worth_reasserting(const Record* stored, HoldTime h) const {
+  if (!record_) return false;
+  // A view that is still in force here: a hold, an open time not over, a young recovery.
+  const StoreTime now = store_now(h);
+  const bool live =
+      record_->hold.in_force(now) || (record_->state == State::open && now < record_->reopen) ||
+      ((record_->state == State::half_open || record_->state == State::recovering) &&
+       !too_old(h));
+  if (!stored || stored->epoch < seen_epoch_) return live || (stored && !too_old(h));
+  // Someone created a record anew before us: CLOSED, while the fleet was open.
+  return live && stored->incarnation != record_->incarnation && stored->reason == "created" &&
+         now - stored->born < policy().max_open_duration;
+}
+
+void Member::apply(const Snapshot& snapshot, HoldTime sent, HoldTime h) {
+  const bool was_behind = missing_ || reassert_due_;
+  snapshot_ = snapshot;
+  answered_at_ = h;
+  refreshed_at_ = sent;
+  const Record* stored = snapshot.readable();
+  missing_ = !snapshot.record.has_value();
+  unreadable_ = snapshot.record && !stored ? snapshot.record->error().message : std::string();
+  // Judged before the view counts as refreshed: only a view that was live may come back.
+  reassert_due_ = stored && (stored->epoch < seen_epoch_ || worth_reasserting(stored, h));
+  if ((missing_ || reassert_due_) && !was_behind) {
+    // Spread over a second, so that a fleet does not rush at an empty store. A first record
+    // of all is created at once.
+    const double wait = record_ ? random_.unit() : 0.0;
+    write_after_ = h + std::chrono::duration_cast<Duration>(1s * wait);
+  }
+  if (missing_ || reassert_due_ || !unreadable_.empty()) {
+    if (!record_) view_at_ = sent;
+    return;
+  }
+  view_at_ = sent;
+  stale_used_ = false;
+  apply_record(*stored, h);
+}
+
+void Member::apply_record(const Record& next, HoldTime h) {
+  if (record_ && next.epoch == record_->epoch && next.revision < record_->revision) {
+    return;  // an answer from before a write we have seen
+  }
+  const bool new_epoch = !record_ || record_->epoch != next.epoch;
+  if (record_ && new_epoch) {
+    transitions_.push_back(Transition{.epoch = next.epoch,
+                                      .from = record_->state,
+                                      .to = next.state,
+                                      .hold = next.hold.kind,
+                                      .reason = next.reason,
+                                      .why = next.why,
+                                      .at = next.since});
+    if (!batch_.empty()) drop_batch();
+    counted_ = false;
+    sums_ = core::StepSums{};
+  }
+  if (record_ && next.step != record_->step) {
+    if (!new_epoch) {
+      // Those who were not asked to speak count as well, if they would have.
+      counted_ = delta_sent_for_ == record_->step || (!chosen_for_step() && active_in_step());
+      if (!chosen_for_step()) sums_ = core::StepSums{};
+    }
+    in_flight_peak_before_ = in_flight_peak_;
+    in_flight_peak_ = in_flight_recovering_;
+  }
+  if (new_epoch || next.step != record_->step) step_jitter_ = random_.unit();
+  record_ = next;
+  seen_epoch_ = std::max(seen_epoch_, next.epoch);
+  if (new_epoch) {
+    if (batch_.epoch == 0) batch_.epoch = next.epoch;
+    const HoldTime from = next.state == State::open ? hold_of(next.reopen) : h;
+    claim_after_ = from + claim_spread();
+    plan_after_ = h;
+  }
+}
+
+Duration Member::claim_spread() {
+  const auto widest = std::min<Duration>(
+      250ms, std::chrono::duration_cast<Duration>(1ms * fleet_.members));
+  return std::chrono::duration_cast<Duration>(widest * random_.unit());
+}
+
+void Member::plan(HoldTime h) {
+  planned_.reset();
+  if (!snapshot_ || missing_ || reassert_due_ || !unreadable_.empty()) return;
+  Snapshot now = *snapshot_;
+  now.record = *record_;
+  now.time = store_now(h);
+  const Weighing weighing = weigh(table_, now);
+  fleet_ = weighing.fleet;
+  evidence_ratio_ = weighing.failures ? weighing.failures->ratio() : 0;
+  planned_ = due_transition(table_, now, decider(), step_jitter_);
+  const bool stops = planned_ && planned_->next.state == State::open &&
+                     record_->state != State::open;
+  stopped_epoch_ = stops ? record_->epoch : -1;
+  // A little later than expected if the store's clock is a little behind our estimate.
+  plan_after_ = h + 50ms;
+}
+
+void Member::conclude(const InFlight& done, const Answer& answer, HoldTime h) {
+  const Status status = answer.status;
+  if (const auto* report = std::get_if<ReportOp>(&done.operation)) {
+    if (report->report && (status == Status::late || status == Status::out_of_range)) {
+      counters_.failures_dropped += report->report->failures + report->report->overloads;
+    }
+    if (member_minute_ < 0) member_minute_ = minute_of(snapshot_->time);
+  } else if (const auto* claim = std::get_if<ClaimOp>(&done.operation)) {
+    conclude_claim(done, *claim, status, h);
+  } else if (const auto* swap = std::get_if<SwapOp>(&done.operation)) {
+    conclude_swap(done, *swap, status, h);
+  }
+}
+
+void Member::conclude_claim(const InFlight& done, const ClaimOp& op, Status status, HoldTime h) {
+  const auto held = std::find_if(held_.begin(), held_.end(), [&](const HeldSlot& s) {
+    return s.slot == op.claim.slot && s.token == op.claim.token;
+  });
+  if (status == Status::ok) {
+    const Duration lease = op.claim.lease;
+    if (held != held_.end()) {
+      held->claimed = done.first_sent;
+      held->lease = lease;
+    } else {
+      held_.push_back(HeldSlot{.slot = op.claim.slot,
+                               .token = op.claim.token,
+                               .epoch = op.epoch,
+                               .claimed = done.first_sent,
+                               .lease = lease,
+                               .probe = done.for_probe});
+    }
+    return;
+  }
+  if (held != held_.end()) held_.erase(held);
+  // The answer shows who has the slots now; another free one may be tried soon.
+  const bool probing = record_ && record_->state == State::half_open;
+  claim_after_ = h + (probing ? policy().view_refresh_in_trouble : 50ms) + claim_spread();
+}
+
+void Member::conclude_swap(const InFlight& done, const SwapOp& op, Status status, HoldTime h) {
+  if (status == Status::ok && op.claim) {
+    held_.push_back(HeldSlot{.slot = op.claim->slot,
+                             .token = op.claim->token,
+                             .epoch = op.next.epoch,
+                             .claimed = done.first_sent,
+                             .lease = op.claim->lease,
+                             .probe = true});
+  }
+  if (status != Status::ok && op.claim) {
+    const bool early = status == Status::not_due && record_ && record_->state == State::open;
+    claim_after_ = (early ? hold_of(record_->reopen) + 5ms : h + policy().view_refresh_in_trouble) +
+                   claim_spread();
+  }
+}
+
+}  // namespace switchgear::fleet

@@ -1,0 +1,322 @@
+#include "fleet/transition.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/assert.h"
+#include "core/backoff.h"
+#include "core/random.h"
+#include "fleet/hold_clock.h"
+
+namespace switchgear::fleet {
+
+namespace {
+
+// Salts that keep the uses of one nonce apart.
+enum Salt : std::uint64_t { kSwapSalt = 1, kJitterSalt, kIncarnationSalt, kSlotSalt };
+
+std::int64_t next_epoch(std::int64_t epoch, StoreTime now) {
+  return std::max(epoch + 1, to_ms(now));
+}
+
+// The frame of every write: what it expects, and the next revision.
+SwapOp write_over(const Record& current, const PolicyTable& table, const Decider& decider) {
+  SwapOp op;
+  op.expected_epoch = current.epoch;
+  op.expected_revision = current.revision;
+  op.next = current;
+  op.next.revision = current.revision + 1;
+  op.next.swap_id = core::hash2(decider.nonce, kSwapSalt);
+  op.next.fingerprint = table.fingerprint();
+  op.next.probes = table.policy().probes;
+  return op;
+}
+
+void enter(Record& next, State state, StoreTime now, std::string reason, std::string why) {
+  next.epoch = next_epoch(next.epoch, now);
+  next.state = state;
+  next.since = now;
+  next.reason = std::move(reason);
+  next.why = std::move(why);
+  next.probe_ok = 0;
+  next.probe_failed = 0;
+}
+
+SwapOp open_circuit(const PolicyTable& table, const Record& current, const Snapshot& snapshot,
+                    const Decider& decider, std::string reason, std::string why) {
+  SwapOp op = write_over(current, table, decider);
+  if (current.state == State::recovering && current.recovery.slow_start_threshold > 0) {
+    op.next.last_good_limit = current.recovery.slow_start_threshold;
+  }
+  enter(op.next, State::open, snapshot.time, std::move(reason), std::move(why));
+  op.next.opens = current.opens + 1;
+  const double unit = core::to_unit(core::hash2(decider.nonce, kJitterSalt));
+  op.next.reopen = snapshot.time + ceil_ms(core::open_time(table.policy(), op.next.opens, unit));
+  return op;
+}
+
+SwapOp close_circuit(const PolicyTable& table, const Record& current, const Snapshot& snapshot,
+                     const Decider& decider, std::string reason, std::string why) {
+  SwapOp op = write_over(current, table, decider);
+  if (current.state == State::recovering && current.recovery.slow_start_threshold > 0) {
+    op.next.last_good_limit = current.recovery.slow_start_threshold;
+  }
+  enter(op.next, State::closed, snapshot.time, std::move(reason), std::move(why));
+  op.next.opens = 0;
+  op.next.reopen = StoreTime{};
+  return op;
+}
+
+std::optional<SwapOp> end_of_probing(const PolicyTable& table, const Record& current,
+                                     const Snapshot& snapshot, const Decider& decider) {
+  if (current.probe_failed > 0) {
+    return open_circuit(table, current, snapshot, decider, "probe_failed",
+                        "a probe failed after " + std::to_string(current.probe_ok) + " succeeded");
+  }
+  if (current.probe_ok < table.policy().probe_successes) return std::nullopt;
+  const std::string why = std::to_string(current.probe_ok) + " probes succeeded";
+  if (!table.policy().recovery_limit) {
+    return close_circuit(table, current, snapshot, decider, "probes_succeeded", why);
+  }
+  SwapOp op = write_over(current, table, decider);
+  enter(op.next, State::recovering, snapshot.time, "probes_succeeded", why);
+  op.next.recovery = core::begin_recovery(table.policy(), current.last_good_limit);
+  op.next.step = current.step + 1;
+  op.next.step_at = snapshot.time + ceil_ms(table.policy().recovery_step);
+  op.next.members = 0;
+  return op;
+}
+
+std::optional<SwapOp> recovery_step_due(const PolicyTable& table, const Record& current,
+                                        const Snapshot& snapshot, const Decider& decider,
+                                        double jitter) {
+  const Policy& policy = table.policy();
+  const auto spread = std::chrono::milliseconds{std::lround(std::clamp(jitter, 0.0, 1.0) * 1e3)};
+  if (snapshot.time < current.step_at + spread) return std::nullopt;
+
+  core::StepSums sums;
+  for (const StepDelta& delta : snapshot.steps) {
+    if (delta.step == current.step) sums += delta.sums;
+  }
+  const StoreTime began = current.step_at - ceil_ms(policy.recovery_step);
+  const Duration elapsed = std::max<Duration>(snapshot.time - began, policy.recovery_step);
+  const double effective = current.recovery.limit <= kSlotLimitMax
+                               ? std::floor(current.recovery.limit)
+                               : current.recovery.limit;
+  const core::RecoveryState stepped =
+      core::recovery_step(policy, current.recovery, sums, effective, elapsed);
+  Record after = current;
+  after.recovery = stepped;
+  if (core::recovery_done(policy, stepped)) {
+    return close_circuit(table, after, snapshot, decider, "recovered",
+                         "the limit has not bound for " +
+                             std::to_string(std::lround(to_seconds(policy.recovery_quiet_duration))) +
+                             " s");
+  }
+  SwapOp op = write_over(after, table, decider);
+  op.next.step = current.step + 1;
+  op.next.step_at = snapshot.time + ceil_ms(policy.recovery_step);
+  op.next.members = sums.members;
+  return op;
+}
+
+}  // namespace
+
+PolicyTable::PolicyTable(const Policy& policy)
+    : policy_(policy), fingerprint_(policy.fingerprint()) {
+  double rate = 10;
+  for (auto& compiled : by_decade_) {
+    compiled = core::compile(policy, rate);
+    rate *= 10;
+  }
+}
+
+const core::CompiledPolicy& PolicyTable::at(double calls_per_second) const {
+  std::size_t decade = 0;
+  for (double rate = 10; calls_per_second > rate && decade + 1 < by_decade_.size(); rate *= 10) {
+    ++decade;
+  }
+  return by_decade_[decade];
+}
+
+Weighing weigh(const PolicyTable& table, const Snapshot& snapshot) {
+  Weighing result;
+  const Record* record = snapshot.readable();
+  const StoreTime born = record ? record->born : snapshot.time;
+  result.fleet = estimate_fleet(snapshot.meter, snapshot.reports, snapshot.time, born);
+  if (!record) return result;
+
+  const bool recovering = record->state == State::recovering;
+  if (record->state != State::closed && !recovering) return result;
+  // While recovering the fleet runs at the limit's pace, not at that of the last minutes.
+  const double rate =
+      recovering ? record->recovery.calls_per_second : result.fleet.calls_per_second;
+  const core::CompiledPolicy& compiled = table.at(rate);
+
+  const auto consider = [&](core::CusumRule rule, Evidence evidence, const char* name) {
+    if (result.trips()) return;
+    const auto window = weigh(snapshot.reports, TripQuery{.rule = rule,
+                                                          .evidence = evidence,
+                                                          .calls_per_second = rate,
+                                                          .members = result.fleet.members,
+                                                          .now = snapshot.time});
+    if (!window) return;
+    if (window->trips || !result.failures || window->ratio() > result.failures->ratio()) {
+      result.failures = window;
+      result.rule = name;
+    }
+  };
+  consider(compiled.failure_rule, recovering ? Evidence::hard_failures : Evidence::failures,
+           "failure_rate");
+  if (recovering) consider(compiled.recovery_overload_rule, Evidence::overloads, "overload");
+  if (!recovering) consider(compiled.slow_rule, Evidence::slow, "slow_call_rate");
+  return result;
+}
+
+std::optional<SwapOp> due_transition(const PolicyTable& table, const Snapshot& snapshot,
+                                     const Decider& decider, double jitter) {
+  const Record* record = snapshot.readable();
+  if (!record) return std::nullopt;
+  if (record->hold.kind != HoldKind::none) {
+    if (record->hold.in_force(snapshot.time)) return std::nullopt;
+    SwapOp op = write_over(*record, table, decider);
+    op.next.hold = Hold{};
+    op.next.epoch = next_epoch(record->epoch, snapshot.time);
+    op.next.reason = "hold_ended";
+    op.next.why = "the hold by " + record->hold.who + " ran out";
+    return op;
+  }
+  switch (record->state) {
+    case State::open: return std::nullopt;
+    case State::half_open: return end_of_probing(table, *record, snapshot, decider);
+    case State::closed:
+    case State::recovering: break;
+  }
+  const Weighing weighing = weigh(table, snapshot);
+  if (weighing.trips()) {
+    return open_circuit(table, *record, snapshot, decider, weighing.rule,
+                        weighing.failures->text());
+  }
+  if (record->state == State::closed) return std::nullopt;
+  return recovery_step_due(table, *record, snapshot, decider, jitter);
+}
+
+int free_slot(const Slots& slots, int count, StoreTime now, std::uint64_t random) {
+  count = std::clamp(count, 0, kSlotsMax);
+  if (count == 0) return -1;
+  const int start = static_cast<int>(random % static_cast<std::uint64_t>(count));
+  for (int i = 0; i < count; ++i) {
+    const int slot = (start + i) % count;
+    const auto& held = slots[static_cast<std::size_t>(slot)];
+    if (!held || held->expires <= now) return slot;
+  }
+  return -1;
+}
+
+std::optional<SwapOp> half_open(const PolicyTable& table, const Snapshot& snapshot,
+                                const Decider& decider, std::uint32_t token) {
+  const Record* record = snapshot.readable();
+  if (!record || record->state != State::open || record->hold.kind != HoldKind::none) {
+    return std::nullopt;
+  }
+  const Policy& policy = table.policy();
+  const int slot = free_slot(record->slots, policy.probes, snapshot.time,
+                             core::hash2(decider.nonce, kSlotSalt));
+  if (slot < 0) return std::nullopt;
+  SwapOp op = write_over(*record, table, decider);
+  // By the reopen time at the earliest, whatever our own estimate of the store's time says.
+  const StoreTime at = std::max(snapshot.time, record->reopen);
+  enter(op.next, State::half_open, at, "open_time_ended",
+        "open " + std::to_string(record->opens) + " time" + (record->opens == 1 ? "" : "s") +
+            " in a row");
+  op.not_before = record->reopen;
+  op.claim = SlotClaim{.slot = slot,
+                       .holder = decider.instance,
+                       .token = token,
+                       .lease = ceil_ms(probe_lease(policy.call_timeout))};
+  return op;
+}
+
+SwapOp create_record(const PolicyTable& table, const Snapshot& snapshot, const Decider& decider) {
+  SwapOp op;
+  op.next.incarnation = core::hash2(decider.nonce, kIncarnationSalt);
+  op.next.epoch = next_epoch(0, snapshot.time);
+  op.next.revision = 1;
+  op.next.swap_id = core::hash2(decider.nonce, kSwapSalt);
+  op.next.born = snapshot.time;
+  op.next.since = snapshot.time;
+  op.next.reason = "created";
+  op.next.why = "no record was found";
+  op.next.fingerprint = table.fingerprint();
+  op.next.probes = table.policy().probes;
+  return op;
+}
+
+SwapOp reassert(const Record& seen, const Snapshot& snapshot, const Decider& decider) {
+  SwapOp op;
+  op.next = seen;
+  std::int64_t stored_epoch = 0;
+  if (const Record* stored = snapshot.readable()) {
+    op.expected_epoch = stored->epoch;
+    op.expected_revision = stored->revision;
+    op.next.revision = std::max(seen.revision, stored->revision) + 1;
+    stored_epoch = stored->epoch;
+  } else {
+    op.next.revision = seen.revision + 1;
+  }
+  op.next.epoch = next_epoch(std::max(seen.epoch, stored_epoch), snapshot.time);
+  op.next.swap_id = core::hash2(decider.nonce, kSwapSalt);
+  op.next.reason = "reassert";
+  op.next.why = "the store went back behind what this instance had seen";
+  op.next.probe_ok = 0;
+  op.next.probe_failed = 0;
+  return op;
+}
+
+namespace {
+
+// A write by hand: over the record that is there, or over one made for it.
+SwapOp by_hand(const PolicyTable& table, const Snapshot& snapshot, const Decider& decider) {
+  if (const Record* record = snapshot.readable()) return write_over(*record, table, decider);
+  return create_record(table, snapshot, decider);
+}
+
+}  // namespace
+
+SwapOp set_hold(const PolicyTable& table, const Snapshot& snapshot, const Decider& decider,
+                Hold hold) {
+  SG_ASSERT(hold.kind != HoldKind::none);
+  SwapOp op = by_hand(table, snapshot, decider);
+  op.next.epoch = next_epoch(op.next.epoch, snapshot.time);
+  op.next.reason = "operator";
+  op.next.why = "held by " + hold.who + (hold.why.empty() ? "" : ": " + hold.why);
+  op.next.hold = std::move(hold);
+  op.next.probe_ok = 0;
+  op.next.probe_failed = 0;
+  return op;
+}
+
+SwapOp release_hold(const PolicyTable& table, const Snapshot& snapshot, const Decider& decider,
+                    const std::string& who) {
+  SwapOp op = by_hand(table, snapshot, decider);
+  op.next.epoch = next_epoch(op.next.epoch, snapshot.time);
+  op.next.reason = "operator";
+  op.next.why = "released by " + who;
+  op.next.hold = Hold{};
+  op.next.probe_ok = 0;
+  op.next.probe_failed = 0;
+  return op;
+}
+
+SwapOp reset(const PolicyTable& table, const Snapshot& snapshot, const Decider& decider,
+             const std::string& who) {
+  SwapOp op = by_hand(table, snapshot, decider);
+  enter(op.next, State::closed, snapshot.time, "operator", "reset by " + who);
+  op.next.hold = Hold{};
+  op.next.opens = 0;
+  op.next.reopen = StoreTime{};
+  op.next.recovery = core::RecoveryState{};
+  return op;
+}
+
+}  // namespace switchgear::fleet
