@@ -1,0 +1,86 @@
+# The front door. On a bare Debian 12 each target first installs what it lacks, as root or with
+# sudo. Test servers come pinned into .cache/ (or $SWITCHGEAR_CACHE).
+#
+#   make build            the binary: build/release/switchgear
+#   make demo             builds it and shows an outage with and without a circuit
+#   make test             all tests; the last line is "N passed, N failed"
+#   make test-sanitize    every C++ test under Address-, UndefinedBehavior- and ThreadSanitizer
+#   make bench            benchmarks; JSON under build/bench/
+#   make soak SECONDS=n   the long tests, n seconds each (default 600)
+#   make fuzz SECONDS=n   each fuzzer for n seconds (default 60)
+#   make format, lint     clang-format; clang-format and clang-tidy as a check
+#   make lock             rewrites the lock files of the test servers
+#   make prove-bare       runs `make demo` and `make test` in a fresh Debian 12
+#   make clean            removes build/ (not the cache)
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := build
+JOBS ?= $(shell nproc)
+INNER_ROOMS := core,fleet,guard,queue
+INNER_TESTS := core_test fleet_test guard_test queue_test
+BINARY := build/release/switchgear
+RUN_TESTS = "$$cache/py/bin/python" scripts/run_tests.py --jobs $(JOBS)
+
+.PHONY: build demo test test-sanitize bench soak fuzz format lint lock prove-bare clean help \
+        packages-build packages-test
+
+packages-build:
+	@scripts/install.sh build
+
+packages-test:
+	@scripts/install.sh build test
+
+build: packages-build
+	@scripts/build.sh release
+
+demo: build
+	@$(BINARY) demo
+
+test: packages-test
+	@cache=$$(scripts/peers.sh) && export SWITCHGEAR_CACHE="$$cache" && \
+	scripts/build.sh dev && scripts/build.sh release && \
+	scripts/build.sh asan $(INNER_TESTS) && scripts/build.sh tsan $(INNER_TESTS) && \
+	$(RUN_TESTS) --build build/dev --build build/asan:$(INNER_ROOMS) \
+	  --build build/tsan:$(INNER_ROOMS) --pytest tests
+
+test-sanitize: packages-test
+	@cache=$$(scripts/peers.sh) && export SWITCHGEAR_CACHE="$$cache" && \
+	scripts/build.sh asan && scripts/build.sh tsan && \
+	$(RUN_TESTS) --limit-scale 3 --build build/asan --build build/tsan
+
+bench: packages-build
+	@scripts/install.sh bench
+	@scripts/build.sh bench
+	@scripts/bench.sh
+
+soak: SECONDS = 600
+soak: packages-test
+	@cache=$$(scripts/peers.sh) && export SWITCHGEAR_CACHE="$$cache" && \
+	scripts/build.sh dev && scripts/build.sh release && \
+	SWITCHGEAR_SOAK_SECONDS=$(SECONDS) "$$cache/py/bin/python" -m pytest -v -m soak tests
+
+fuzz: SECONDS = 60
+fuzz: packages-build
+	@scripts/build.sh fuzz
+	@scripts/fuzz.sh $(SECONDS)
+
+format:
+	@scripts/install.sh build lint
+	@scripts/lint.sh --fix
+
+lint:
+	@scripts/install.sh build test lint
+	@scripts/lint.sh
+
+lock: packages-test
+	@scripts/lock_peers.sh
+
+prove-bare:
+	@scripts/install.sh prove
+	@scripts/prove_bare.sh
+
+clean:
+	@rm -rf build
+
+help:
+	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' Makefile

@@ -1,0 +1,264 @@
+#!/usr/bin/env python3
+"""Runs the tests and counts them: the programs that CTest knows in a build folder, and pytest.
+
+    scripts/run_tests.py --build build/dev --build build/asan:core,fleet --pytest tests
+
+The last line printed is "N passed, N failed". A skipped or disabled test, a program that crashes,
+hangs or runs no test at all, and a room that was named but has no tests each count as failed.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": "second_deadlock_stack=1",
+}
+
+
+@dataclass
+class Suite:
+    """One program or one file of tests, and how it went."""
+
+    name: str
+    passed: int = 0
+    failures: list = field(default_factory=list)  # One line each.
+    seconds: float = 0.0
+    output: str = ""  # Shown if anything failed.
+
+    @property
+    def failed(self):
+        return len(self.failures)
+
+
+def read_junit(path, suite_of):
+    """Adds the cases of a JUnit file, as GoogleTest and pytest write it, to suite_of(case)."""
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        suite = suite_of(case)
+        name = f"{case.get('classname', '')}.{case.get('name', '')}"
+        suite.seconds += float(case.get("time") or 0)
+        problem = None
+        for child in case:
+            if child.tag in ("failure", "error", "skipped"):
+                text = (child.get("message") or child.text or "").strip()
+                problem = f"{child.tag}: {text.splitlines()[0] if text else ''}"
+                break
+        if problem is None and (case.get("status") == "notrun" or case.get("result") == "skipped"):
+            problem = "not run: a disabled or skipped test proves nothing"
+        if problem:
+            suite.failures.append(f"{name}: {problem}")
+        else:
+            suite.passed += 1
+
+
+def run_limited(command, seconds, **options):
+    """(exit code, output) of a command in a process group of its own; code None if it took more
+    than `seconds`, and then nothing of it is left running."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        **options,
+    )
+    chunks = []
+    reader = threading.Thread(target=lambda: chunks.append(process.stdout.read()), daemon=True)
+    reader.start()
+    try:
+        code = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        code = None
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+    reader.join(5)
+    return code, b"".join(chunks).decode(errors="replace")
+
+
+def describe_exit(code, limit):
+    if code is None:
+        return f"did not end within {limit:.0f} s"
+    if code < 0:
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"ended with {code}"
+
+
+def ctest_programs(build, rooms):
+    """[(name, command, seconds it may take)] of what CTest knows in a build folder."""
+    listing = subprocess.run(
+        ["ctest", "--test-dir", build, "--show-only=json-v1"],
+        check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+    )
+    programs = []
+    for test in json.loads(listing.stdout)["tests"]:
+        if rooms and test["name"] not in rooms:
+            continue
+        properties = {p["name"]: p["value"] for p in test.get("properties", [])}
+        command = test.get("command") or [f"{test['name']} was not built"]
+        programs.append((test["name"], command, float(properties.get("TIMEOUT", 900))))
+    return programs
+
+
+def run_program(label, command, limit, reports):
+    """Runs one test program; a GoogleTest one counts by its cases, any other as one test."""
+    suite = Suite(label)
+    report = reports / (label.replace(":", "-").replace("/", "-") + ".xml")
+    report.unlink(missing_ok=True)
+    environment = {**os.environ, "GTEST_OUTPUT": f"xml:{report}", "GTEST_COLOR": "no"}
+    for name, value in SANITIZER_OPTIONS.items():
+        environment[name] = ":".join(filter(None, [value, os.environ.get(name)]))
+    begin = time.monotonic()
+    try:
+        code, suite.output = run_limited(command, limit, env=environment, cwd=REPOSITORY)
+    except OSError as error:
+        suite.failures.append(f"{label}: could not be run: {error}")
+        return suite
+    if report.exists():
+        try:
+            read_junit(report, lambda case: suite)
+        except ElementTree.ParseError as error:
+            suite.failures.append(f"{label}: its report cannot be read: {error}")
+        if suite.passed + suite.failed == 0:
+            suite.failures.append(f"{label}: ran no test")
+    elif code == 0:
+        if "--gtest" in suite.output or "[==========]" in suite.output:
+            suite.failures.append(f"{label}: wrote no report")
+        else:
+            suite.passed = 1
+    if code != 0 and not suite.failures:
+        suite.failures.append(f"{label}: {describe_exit(code, limit)}")
+    elif code is None or code < 0:
+        suite.failures.append(f"{label}: {describe_exit(code, limit)}")
+    suite.seconds = time.monotonic() - begin
+    return suite
+
+
+def run_builds(builds, reports, jobs, limit_scale):
+    work, suites = [], []
+    for build in builds:
+        folder, _, rooms = build.partition(":")
+        rooms = [room for room in rooms.split(",") if room]
+        flavour = Path(folder).name
+        try:
+            programs = ctest_programs(folder, rooms)
+        except (OSError, subprocess.CalledProcessError, ValueError) as error:
+            suites.append(Suite(flavour, failures=[f"{flavour}: its tests cannot be listed: {error}"]))
+            continue
+        for room in sorted(set(rooms) - {name for name, _, _ in programs}):
+            label = f"{flavour}:{room}"
+            suites.append(Suite(label, failures=[f"{label}: has no tests"]))
+        if not programs and not rooms:
+            suites.append(Suite(flavour, failures=[f"{flavour}: has no tests"]))
+        work += [(f"{flavour}:{name}", command, limit * limit_scale)
+                 for name, command, limit in programs]
+    for suite in suites:
+        announce(suite)
+    with ThreadPoolExecutor(jobs) as pool:
+        runs = [pool.submit(run_program, label, command, limit, reports)
+                for label, command, limit in work]
+        for run in runs:
+            suite = run.result()
+            suites.append(suite)
+            announce(suite)
+    return suites
+
+
+def announce(suite):
+    if suite.failed:
+        print(suite.output[-20000:], flush=True)
+        for failure in suite.failures:
+            print(f"FAILED {failure}")
+    print(f"{suite.name}: {suite.passed} passed, {suite.failed} failed, {suite.seconds:.1f} s",
+          flush=True)
+
+
+def run_pytest(python, paths, reports, limit):
+    """Runs pytest, showing its output as it comes; one suite a test file."""
+    report = reports / "pytest.xml"
+    report.unlink(missing_ok=True)
+    command = [python, "-m", "pytest", "-v", "--tb=short", "-p", "no:cacheprovider", "-o",
+               "junit_family=xunit2", f"--junitxml={report}", *paths]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True,
+                               cwd=REPOSITORY)
+    try:
+        code = process.wait(limit)
+    except subprocess.TimeoutExpired:
+        code = None
+    except KeyboardInterrupt:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(30)
+        raise
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+    suites = {}
+
+    def suite_of(case):
+        module = case.get("classname") or case.get("name") or "?"
+        name = "pytest:" + ".".join(p for p in module.split(".") if p and p[0].islower())
+        return suites.setdefault(name, Suite(name))
+
+    if report.exists():
+        read_junit(report, suite_of)
+    whole = Suite("pytest")
+    # 1 only says that tests failed, which the report knows in detail.
+    if code not in (0, 1) or (code == 1 and not any(s.failed for s in suites.values())):
+        whole.failures.append(f"pytest: {describe_exit(code, limit)}")
+    elif not suites:
+        whole.failures.append("pytest: ran no test")
+    for failure in whole.failures:
+        print(f"FAILED {failure}", flush=True)
+    return list(suites.values()) + ([whole] if whole.failures else [])
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", action="append", default=[], metavar="FOLDER[:ROOM,ROOM]")
+    parser.add_argument("--pytest", action="append", default=[], metavar="PATH")
+    parser.add_argument("--python", default=sys.executable, help="the Python that has pytest")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--reports", type=Path, default=REPOSITORY / "build/reports")
+    parser.add_argument("--pytest-limit", type=float, default=1500, metavar="SECONDS")
+    parser.add_argument("--limit-scale", type=float, default=1, help="multiplies time limits")
+    options = parser.parse_args(arguments)
+
+    options.reports.mkdir(parents=True, exist_ok=True)
+    options.reports = options.reports.resolve()
+    begin = time.monotonic()
+    suites = run_builds(options.build, options.reports, options.jobs, options.limit_scale)
+    if options.pytest:
+        suites += run_pytest(options.python, options.pytest, options.reports, options.pytest_limit)
+
+    failures = [failure for suite in suites for failure in suite.failures]
+    width = max([len(suite.name) for suite in suites] + [5])
+    print(f"\n{'suite':{width}}  passed  failed  seconds")
+    for suite in suites:
+        print(f"{suite.name:{width}}  {suite.passed:6}  {suite.failed:6}  {suite.seconds:7.1f}")
+    print(f"{'total':{width}}  {'':6}  {'':6}  {time.monotonic() - begin:7.1f}")
+    for failure in failures:
+        print(f"FAILED {failure}")
+    passed = sum(suite.passed for suite in suites)
+    print(f"{passed} passed, {len(failures)} failed", flush=True)
+    return 1 if failures or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
