@@ -1,0 +1,85 @@
+// A client of one Redis or Valkey server: one connection, commands pipelined on it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/backoff.h"
+#include "core/result.h"
+#include "core/time.h"
+#include "net/loop.h"
+#include "net/resp.h"
+
+namespace switchgear::net {
+
+// Where a server is and who we are there.
+struct RedisAddress {
+  std::string host;
+  std::uint16_t port = 6379;
+  std::string user;      // empty: "default"
+  std::string password;  // empty: none is sent
+  int database = 0;
+  // "redis HOST:PORT": the source of errors. Never a password.
+  std::string name() const;
+};
+
+// Reads redis://[[user]:password@]host[:port][/database]. Errors: "url" (the message shows no user
+// or password); "unsupported" for rediss://.
+Result<RedisAddress> redis_address(std::string_view url);
+
+struct RedisOptions {
+  // A command not answered by then ends with "timeout", whether or not it was sent. 1 ms or more.
+  Duration command_timeout = 1s;
+  // For name resolution, TCP and the greeting together.
+  Duration connect_timeout = 1s;
+  // Commands that are waiting or sent, at most; one more ends at once with "full".
+  std::size_t commands_max = 4096;
+  // After a failed attempt to connect, commands end at once with its error until the back-off is
+  // over; the first one after that tries again.
+  core::Backoff reconnect{.base = 50ms, .cap = 1s, .jitter = core::Jitter::full};
+  resp::Limits limits{};
+  // Seed of the back-off's jitter; should differ between processes.
+  std::uint64_t seed = 0;
+};
+
+using RedisCallback = std::function<void(Result<resp::Value>)>;
+
+// Belongs to the thread of its loop and calls back on it, never from inside command(). Connects
+// with the first command and again when one comes after the connection was lost. Speaks RESP3
+// (Redis 6 or later, Valkey): HELLO 3 with user and password, then SELECT.
+//
+// Every command is answered exactly once; only destroying the client drops what is pending without
+// an answer. A callback may send commands and may destroy the client. Commands are never sent
+// twice. After "timeout" or "closed" a command may or may not have been carried out.
+//
+// Errors, with the server's address as source and never a password:
+//   connect   no connection: unknown host, refused, unreachable
+//   timeout   no answer in time, from the network or from the server
+//   closed    the connection ended while the command was under way
+//   auth      wrong or missing user, password or rights
+//   protocol  not RESP, or not what a Redis answers
+//   full      too many commands are waiting already
+//   or the first word of the server's own error reply (see redis_error.h)
+class RedisClient {
+ public:
+  // `loop` outlives the client.
+  RedisClient(Loop& loop, RedisAddress address, const RedisOptions& options = {});
+  ~RedisClient();
+  RedisClient(const RedisClient&) = delete;
+  RedisClient& operator=(const RedisClient&) = delete;
+
+  void command(std::vector<std::string> arguments, RedisCallback done);
+
+  // "redis HOST:PORT"
+  const std::string& name() const;
+  bool connected() const;
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace switchgear::net
