@@ -29,7 +29,7 @@ struct HttpClientOptions {
   std::size_t body_bytes_max = 8 * 1024 * 1024;
   std::size_t header_bytes_max = 64 * 1024;
   // PEM file of the certificate authorities to trust; empty: the places named in net/tls.h.
-  std::string ca_file;
+  std::string ca_file = {};
   // Sent as User-Agent unless the request has one.
   std::string user_agent = "switchgear";
 };

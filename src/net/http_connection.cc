@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/error.hpp>
@@ -193,6 +194,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
 
   void receive() {
     parser_.emplace();
+    parser_->get().result(0u);
     parser_->body_limit(options_.body_bytes_max);
     parser_->header_limit(static_cast<std::uint32_t>(options_.header_bytes_max));
     parser_->skip(message_->method() == http::verb::head);
@@ -242,6 +244,9 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
                : "the response header is larger than " + std::to_string(options_.header_bytes_max) +
                      " bytes",
            false);
+    } else if (!looks_like_http()) {
+      fail("protocol", "the answer is not HTTP/1.1; is this the right host, port and scheme?",
+           false);
     } else if (means_closed(error)) {
       const bool started = parser_->got_some() || buffer_.size() > 0;
       const bool nothing_sent = written_ && written_->bytes == 0;
@@ -259,6 +264,17 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
     } else {
       fail("closed", "the connection broke: " + error.message(), true);
     }
+  }
+
+  // Whether what has come begins as a response does. A TLS server, for one, says a few bytes of
+  // its own to a plain request and closes.
+  bool looks_like_http() const {
+    if (parser_->get().result_int() != 0) return true;  // the status line was read
+    constexpr std::string_view kBegin = "HTTP/";
+    const auto bytes = buffer_.data();
+    const std::string_view seen(static_cast<const char*>(bytes.data()),
+                                std::min(bytes.size(), kBegin.size()));
+    return kBegin.starts_with(seen);
   }
 
   // ---- ends
