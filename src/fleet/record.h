@@ -31,9 +31,9 @@ struct Hold {
 // epochs: they free by settlement or expiry only, so that a failed round never hands out a second
 // set of places while its slower probes still run.
 struct Slot {
-  InstanceId holder;
+  InstanceId holder{};
   std::uint32_t token = 0;
-  StoreTime expires;
+  StoreTime expires{};
   std::string encode() const;  // "inst.token@expiry"
   static Result<Slot> decode(std::string_view);
   friend bool operator==(const Slot&, const Slot&) = default;
@@ -54,8 +54,8 @@ struct Record {
   std::uint64_t swap_id = 0;      // of the last whole-record write, so a retry knows its own
   State state = State::closed;
   StoreTime born;    // creation
-  StoreTime since;   // of the state
-  StoreTime reopen;  // when OPEN may turn HALF_OPEN
+  StoreTime since{};   // of the state
+  StoreTime reopen{};  // when OPEN may turn HALF_OPEN
   int opens = 0;     // openings in a row
   std::string reason;  // of the last transition: "failure_rate", "probe_failed", "operator", …
   std::string why;     // the evidence behind it, for a person
@@ -67,7 +67,7 @@ struct Record {
   core::RecoveryState recovery;
   double last_good_limit = 0;  // learnt by the last recovery
   std::uint32_t step = 0;      // of the recovery limit
-  StoreTime step_at;           // when the next step is due
+  StoreTime step_at{};          // when the next step is due
   double members = 0;          // that the last step counted
   Slots slots;
 

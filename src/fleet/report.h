@@ -20,9 +20,9 @@ std::string to_string(InstanceId);  // 12 hexadecimal digits
 Result<InstanceId> instance_from_string(std::string_view);
 
 struct Report {
-  StoreTime sent;                      // the store's time at the first attempt to send
+  StoreTime sent{};                    // the store's time at the first attempt to send
   std::chrono::milliseconds span{0};   // from its first failure to its last
-  InstanceId instance;
+  InstanceId instance{};
   std::uint32_t seq = 0;               // (instance, seq) is the report's identity
   std::uint32_t failures = 0;          // hard failures, overload not included
   std::uint32_t overloads = 0;

@@ -37,7 +37,7 @@ struct ReportOp {
 // A slot to take for `lease` from the store's now on.
 struct SlotClaim {
   int slot = 0;
-  InstanceId holder;
+  InstanceId holder{};
   std::uint32_t token = 0;
   std::chrono::milliseconds lease{0};
   friend bool operator==(const SlotClaim&, const SlotClaim&) = default;
@@ -60,7 +60,7 @@ enum class Settlement : unsigned char { returned, success, failure };
 struct SettleOp {
   std::int64_t epoch = 0;
   int slot = 0;
-  InstanceId holder;
+  InstanceId holder{};
   std::uint32_t token = 0;
   Settlement settlement = Settlement::returned;
   friend bool operator==(const SettleOp&, const SettleOp&) = default;
@@ -97,7 +97,7 @@ struct Snapshot {
   int unreadable_reports = 0;
   Meter meter;
   std::vector<StepDelta> steps;  // sums of the current step and the one before
-  StoreTime time;
+  StoreTime time{};
 
   const Record* readable() const {
     return record && record->has_value() ? &record->value() : nullptr;
