@@ -28,20 +28,22 @@ struct Policy {
   // Failure rate at which the dependency is better left alone. (acceptable, 1]. Mild on purpose:
   // opening at 20 % failures turns a partial outage into a total one.
   double unacceptable_failure_rate = 0.5;
-  // Mean time between false trips at the acceptable rate. At least 1 hour.
+  // Mean time between false trips at the acceptable rate. 1 hour to 100 years.
   Duration false_trip_interval = std::chrono::hours(24 * 365);
   // For experts: the rule itself instead of the three above. A failure adds `failure_weight`, a
   // success subtracts 1, floor 0, trip at `trip_level`. Both 0 (compile from the rates) or both
   // positive.
   int failure_weight = 0;
   int trip_level = 0;
-  // A call at least this slow is a slow call, judged by a rule of its own. 0: no such rule.
+  // A call at least this slow is a slow call, judged by a rule of its own. 0: no such rule; else at
+  // least 1 ms and shorter than call_timeout.
   Duration slow_call_duration{0};
   double acceptable_slow_call_rate = 0.05;
   double unacceptable_slow_call_rate = 0.5;
 
   // ---- How long to stay open --------------------------------------------------------------
   // First open time; doubles with each reopening up to the cap; each with ± `open_jitter`.
+  // Both 1 ms to 24 hours.
   Duration open_duration = 5s;
   Duration max_open_duration = 30s;
   double open_jitter = 0.1;  // [0, 0.5]
@@ -58,18 +60,20 @@ struct Policy {
   // Whether a limit on calls in flight guards the recovery. Without it the circuit closes at
   // once after the probes; for experiments only.
   bool recovery_limit = true;
-  // Time between two steps of the limit. At least 1 s.
+  // Time between two steps of the limit. 1 s to 10 min.
   Duration recovery_step = 3s;
   // Calls in flight that the first step allows, in the whole fleet. 1 to 1,000,000.
   double recovery_initial_limit = 2;
-  // The circuit closes once the limit has not bound for this long.
+  // The circuit closes once the limit has not bound for this long. 1 s to 24 hours.
   Duration recovery_quiet_duration = 60s;
 
   // ---- How to live with the store ---------------------------------------------------------
-  // A view older than this is refreshed when calls use it: in CLOSED, and otherwise.
+  // A view older than this is refreshed when calls use it: in CLOSED, and otherwise. 1 ms to 1
+  // hour.
   Duration view_refresh = 5s;
   Duration view_refresh_in_trouble = 1s;
   // A view older than this is no basis for a decision any more: the process is blind.
+  // At most 24 hours, and no shorter than the two above.
   Duration view_max_age = 15s;
   OnStoreFailure on_store_failure = OnStoreFailure::allow;
 
@@ -77,8 +81,9 @@ struct Policy {
 
   // Every problem, each with the field's name as place. Empty: valid.
   Problems validate() const;
-  // A short stable text of everything that must agree across a fleet (not `mode`), so that
-  // differing settings can be told.
+  // 16 hexadecimal digits, the same on every machine and version, of everything that must agree
+  // across a fleet (all but `mode`, `on_store_failure` and the ages of views), so that differing
+  // settings can be told.
   std::string fingerprint() const;
 
   friend bool operator==(const Policy&, const Policy&) = default;
@@ -95,11 +100,17 @@ struct CusumRule {
   friend bool operator==(const CusumRule&, const CusumRule&) = default;
 };
 
+// No rule has a weight or level above this. Rates so close to one another that telling them apart
+// would take a higher level are refused by Policy::validate().
+inline constexpr int kMaxTripLevel = 1'000'000;
+
 // The rule for the given rates whose mean number of calls between false trips is at least
 // `calls_between_false_trips`:
 //   w = round(ln(p1/p0) / ln((1-p0)/(1-p1))), at least 1;
-//   H = the smallest level with mean_calls_until_trip(w, H, p0) >= calls_between_false_trips.
-// Requires 0 < p0 < p1 <= 1. p1 = 1 is treated as 0.999. Costs microseconds to a millisecond.
+//   H = the smallest level with mean_calls_until_trip(w, H, p0) >= calls_between_false_trips,
+//       kMaxTripLevel if there is none below it.
+// Requires 0 < p0 < p1 <= 1. p1 above 0.999 is treated as 0.999. Costs microseconds; milliseconds
+// for rates that are close together.
 CusumRule compile_cusum(double p0, double p1, double calls_between_false_trips);
 
 // Exact mean number of calls from S = 0 until the rule trips when calls fail independently with

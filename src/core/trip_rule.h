@@ -12,7 +12,11 @@ class Cusum {
   explicit Cusum(CusumRule rule) : rule_(rule) {}
   // Adds one call; true if the sum is at or above the level afterwards. Never trips with a
   // weight of 0.
-  bool add(bool failed);
+  bool add(bool failed) {
+    sum_ += failed ? rule_.weight : -1;
+    if (sum_ < 0) sum_ = 0;
+    return tripped();
+  }
   // Adds `successes` successes at once.
   void add_successes(double successes);
   // Adds `failures` failures at once; true if at or above the level afterwards.

@@ -1,0 +1,186 @@
+#include "core/recovery_limit.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace switchgear::core {
+namespace {
+
+constexpr double kFloor = 1;
+constexpr double kCeiling = 1e6;
+constexpr double kUsedShare = 0.7;
+constexpr double kFastGrowth = 1.5;
+constexpr double kSlowGrowth = 0.02;
+constexpr double kCut = 0.7;
+constexpr double kOverloadShare = 0.05;
+constexpr double kOverloadCalls = 2;
+constexpr double kSlowRtt = 2;
+// Fewer round trips than this say nothing about latency.
+constexpr double kRttSamples = 3;
+// A mean round trip above this share of a step is one of long calls.
+constexpr double kLongCall = 0.2;
+constexpr int kHoldSteps = 1;
+constexpr Duration kMeasureInterval = 300s;
+// The first step lets the queue drain, the last one is the measurement. Long calls get more steps
+// to drain in, up to this many.
+constexpr int kMeasureSteps = 2;
+constexpr int kMeasureStepsMax = 10;
+
+double bounded(double limit) {
+  // Also maps NaN to the floor.
+  return limit > kFloor ? std::min(limit, kCeiling) : kFloor;
+}
+
+// Sums come out of a store. One that no fleet could have produced counts as nothing, so that a
+// damaged number cannot stay in the state for good.
+double plausible(double sum) { return sum > 0 && sum < 1e15 ? sum : 0; }
+StepSums plausible(const StepSums& s) {
+  return {.ok = plausible(s.ok),
+          .overload = plausible(s.overload),
+          .failure = plausible(s.failure),
+          .rtt_sum_ms = plausible(s.rtt_sum_ms),
+          .rtt_count = plausible(s.rtt_count),
+          .busy_ms = plausible(s.busy_ms),
+          .refused = plausible(s.refused),
+          .members = plausible(s.members)};
+}
+
+bool used(const StepSums& sums, double effective_limit, Duration elapsed) {
+  const double offered_ms = std::min(effective_limit, kCeiling) * to_seconds(elapsed) * 1e3;
+  return sums.refused > 0 || (sums.busy_ms > 0 && sums.busy_ms >= kUsedShare * offered_ms);
+}
+
+// The mean round trip as a bound that the true mean is hardly below: service times scatter about
+// as much as they last, so a mean over n of them scatters by 1/sqrt(n). Without this, the minimum
+// over many steps of few calls sinks to half of the truth and every step looks slow.
+//
+// Calls about as long as a step need a second correction: while the limit grows, the short ones
+// among them finish first and the mean sees too few of the others. Places held per call finished
+// (Little's law) errs to the other side, and the minimum over later steps corrects it.
+double base_from(const StepSums& sums, Duration elapsed) {
+  double mean = sums.rtt_sum_ms / sums.rtt_count;
+  if (mean > kLongCall * to_seconds(elapsed) * 1e3) {
+    mean = std::max(mean, sums.busy_ms / (sums.ok + sums.overload + sums.failure));
+  }
+  return mean * (1 + 1 / std::sqrt(sums.rtt_count));
+}
+
+bool judges_latency(const StepSums& sums) {
+  return sums.rtt_count >= kRttSamples && sums.rtt_sum_ms > 0 && sums.ok > 0;
+}
+
+bool overloaded(const StepSums& sums) {
+  const double calls = sums.ok + sums.overload + sums.failure;
+  return sums.overload >= kOverloadCalls && sums.overload > kOverloadShare * calls;
+}
+
+void cut(RecoveryState& state) {
+  state.limit = bounded(state.limit * kCut);
+  state.slow_start_threshold = state.limit;
+  state.hold_steps = kHoldSteps;
+}
+
+double grown(double limit, double threshold) {
+  if (threshold <= 0) return bounded(limit * kFastGrowth);
+  if (limit < threshold) return bounded(std::min(limit * kFastGrowth, threshold));
+  return bounded(limit + std::max(1.0, kSlowGrowth * limit));
+}
+
+void grow_step(RecoveryState& state, const StepSums& sums, bool was_used, Duration elapsed) {
+  const bool judge = judges_latency(sums);
+  if (judge && (state.base_rtt_ms <= 0 || state.limit <= kFloor)) {
+    // At the floor nothing of the latency is our own doing: the dependency is like that now.
+    state.base_rtt_ms = base_from(sums, elapsed);
+  } else if (judge) {
+    state.base_rtt_ms = std::min(state.base_rtt_ms, base_from(sums, elapsed));
+  }
+  if (state.hold_steps > 0) {
+    // Calls admitted before the cut still end in this step; they judge the old limit, not this one.
+    --state.hold_steps;
+    return;
+  }
+  const bool slow = judge && sums.rtt_sum_ms > kSlowRtt * state.base_rtt_ms * sums.rtt_count;
+  if (slow || overloaded(sums)) {
+    cut(state);
+  } else if (was_used && sums.ok > 0) {
+    state.limit = grown(state.limit, state.slow_start_threshold);
+  }
+}
+
+void begin_measuring(RecoveryState& state, Duration elapsed) {
+  const double steps_per_call = state.base_rtt_ms / (to_seconds(elapsed) * 1e3);
+  state.phase = RecoveryPhase::measure_base;
+  state.phase_steps = static_cast<int>(
+      std::min<double>(kMeasureSteps + std::floor(steps_per_call), kMeasureStepsMax));
+  state.resume_limit = state.limit;
+  state.limit = bounded(state.limit / 2);
+}
+
+void measure_step(RecoveryState& state, const StepSums& sums, Duration elapsed) {
+  if (overloaded(sums)) {
+    // Too much even at half: go back to less than before.
+    state.resume_limit = bounded(state.resume_limit * kCut);
+    state.slow_start_threshold = state.resume_limit;
+    state.limit = bounded(state.resume_limit / 2);
+  }
+  if (--state.phase_steps > 0) return;
+  if (judges_latency(sums)) state.base_rtt_ms = base_from(sums, elapsed);
+  state.limit = bounded(state.resume_limit);
+  state.resume_limit = 0;
+  state.phase = RecoveryPhase::grow;
+  state.phase_steps = 0;
+  // The next step still begins with the emptier dependency of this one.
+  state.hold_steps = kHoldSteps;
+}
+
+}  // namespace
+
+StepSums& StepSums::operator+=(const StepSums& other) {
+  ok += other.ok;
+  overload += other.overload;
+  failure += other.failure;
+  rtt_sum_ms += other.rtt_sum_ms;
+  rtt_count += other.rtt_count;
+  busy_ms += other.busy_ms;
+  refused += other.refused;
+  members += other.members;
+  return *this;
+}
+
+RecoveryState begin_recovery(const Policy& policy, double last_good_limit) {
+  RecoveryState state;
+  state.limit = policy.recovery_limit ? bounded(policy.recovery_initial_limit) : kCeiling;
+  state.slow_start_threshold = last_good_limit > 0 ? bounded(last_good_limit) : 0;
+  return state;
+}
+
+RecoveryState recovery_step(const Policy& policy, const RecoveryState& before,
+                            const StepSums& raw_sums, double effective_limit, Duration elapsed) {
+  RecoveryState state = before;
+  if (!policy.recovery_limit || elapsed <= Duration::zero()) return state;
+
+  const StepSums sums = plausible(raw_sums);
+  const double calls = sums.ok + sums.overload + sums.failure;
+  state.calls_per_second = calls / to_seconds(elapsed);
+  const bool was_used = used(sums, effective_limit, elapsed);
+  state.unbound_steps = was_used ? 0 : std::min(state.unbound_steps + 1, 1'000'000);
+
+  if (state.phase == RecoveryPhase::measure_base) {
+    measure_step(state, sums, elapsed);
+    return state;
+  }
+  state.phase_steps = std::min(state.phase_steps + 1, 1'000'000);
+  grow_step(state, sums, was_used, elapsed);
+  // A limit that does not bind does not crowd the dependency: its step means are the base.
+  if (was_used && calls > 0 && state.phase_steps * policy.recovery_step >= kMeasureInterval) {
+    begin_measuring(state, elapsed);
+  }
+  return state;
+}
+
+bool recovery_done(const Policy& policy, const RecoveryState& state) {
+  if (!policy.recovery_limit) return true;
+  return state.unbound_steps * policy.recovery_step >= policy.recovery_quiet_duration;
+}
+
+}  // namespace switchgear::core
