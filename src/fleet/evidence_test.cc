@@ -192,7 +192,7 @@ TEST(Evidence, TellsWhatItSaw) {
   for (std::uint32_t i = 0; i < 12; ++i) reports.push_back(failure(100 * i, 1 + i % 3, i));
   const auto w = weigh(reports, query(10, 1, 1'100));
   ASSERT_TRUE(w);
-  EXPECT_EQ(w->text(), "10 failures by 3 instances in 0.9 s; evidence 100 of 100 needed");
+  EXPECT_EQ(w->text(), "12 failures by 3 instances in 1.1 s; evidence 120 of 100 needed");
 }
 
 }  // namespace

@@ -176,14 +176,15 @@ HoldTime Member::due_refresh(HoldTime h) const {
   if (read_for_thinned_) return last_report_ + gap();
   const bool calm = state() == State::closed && !hold_obeyed(h) && unreadable_.empty();
   Duration period = calm ? policy().view_refresh : policy().view_refresh_in_trouble;
-  if (calm ? asked_at_ <= refreshed_at_ : !demanded(h)) period = kIdleRefresh;
+  if (calm ? asked_at_ < refreshed_at_ : !demanded(h)) period = kIdleRefresh;
   return refreshed_at_ + period;
 }
 
 HoldTime Member::due_plan() const {
   if (!record_ || !snapshot_) return kNever;
   HoldTime due = kNever;
-  const auto jitter = std::chrono::duration_cast<Duration>(1s * step_jitter_);
+  // The store's time is known in whole milliseconds only.
+  const auto jitter = std::chrono::duration_cast<Duration>(1s * step_jitter_) + 1ms;
   if (record_->hold.kind != HoldKind::none) {
     if (record_->hold.until != StoreTime{}) due = hold_of(record_->hold.until) + jitter;
   } else if (record_->state == State::recovering) {

@@ -91,7 +91,8 @@ std::optional<SwapOp> recovery_step_due(const PolicyTable& table, const Record& 
                                         const Snapshot& snapshot, const Decider& decider,
                                         double jitter) {
   const Policy& policy = table.policy();
-  const auto spread = std::chrono::milliseconds{std::lround(std::clamp(jitter, 0.0, 1.0) * 1e3)};
+  const auto spread =
+      std::chrono::milliseconds{static_cast<int>(std::clamp(jitter, 0.0, 1.0) * 1e3)};
   if (snapshot.time < current.step_at + spread) return std::nullopt;
 
   core::StepSums sums;

@@ -1,0 +1,251 @@
+#include "fleet/transition.h"
+
+#include <gtest/gtest.h>
+
+#include "fleet/hold_clock.h"
+
+namespace switchgear::fleet {
+namespace {
+
+constexpr StoreTime kStart = store_time_ms(1'766'000'000'000);
+
+StoreTime at(Duration d) { return kStart + floor_ms(d); }
+
+class Transitions : public testing::Test {
+ protected:
+  PolicyTable table{Policy{.failure_weight = 10,
+                           .trip_level = 100,
+                           .open_duration = 10s,
+                           .max_open_duration = 60s,
+                           .open_jitter = 0,
+                           .probes = 2,
+                           .probe_successes = 3}};
+  Decider me{.instance = InstanceId{1}, .nonce = 77};
+
+  Snapshot snapshot(Record record, Duration now) {
+    Snapshot s;
+    s.record = std::move(record);
+    s.time = at(now);
+    return s;
+  }
+  Record record(State state) {
+    Snapshot empty;
+    empty.time = kStart;
+    Record r = create_record(table, empty, me).next;
+    r.state = state;
+    return r;
+  }
+  static void add_failures(Snapshot& s, std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      s.reports.push_back(
+          Report{.sent = s.time, .instance = InstanceId{10 + i}, .seq = i, .failures = 1});
+    }
+  }
+};
+
+TEST_F(Transitions, ANewRecordIsClosedAndExpectsNone) {
+  Snapshot empty;
+  empty.time = at(5s);
+  const SwapOp op = create_record(table, empty, me);
+  EXPECT_EQ(op.expected_epoch, 0);
+  EXPECT_EQ(op.expected_revision, 0u);
+  EXPECT_EQ(op.next.state, State::closed);
+  EXPECT_EQ(op.next.epoch, to_ms(at(5s)));
+  EXPECT_NE(op.next.incarnation, 0u);
+}
+
+TEST_F(Transitions, ClosedOpensOnATripAndSaysWhy) {
+  Snapshot s = snapshot(record(State::closed), 30s);
+  EXPECT_FALSE(due_transition(table, s, me, 0));
+  add_failures(s, 12);
+  const auto op = due_transition(table, s, me, 0);
+  ASSERT_TRUE(op);
+  EXPECT_EQ(op->next.state, State::open);
+  EXPECT_EQ(op->next.opens, 1);
+  EXPECT_EQ(op->next.reopen, at(40s));
+  EXPECT_EQ(op->next.reason, "failure_rate");
+  EXPECT_NE(op->next.why.find("12 failures by 12 instances"), std::string::npos) << op->next.why;
+  EXPECT_EQ(op->expected_epoch, s.readable()->epoch);
+  EXPECT_EQ(op->next.epoch, to_ms(at(30s)));
+  EXPECT_EQ(op->next.revision, op->expected_revision + 1);
+}
+
+TEST_F(Transitions, TheEpochGrowsEvenIfTheStoresClockStandsStill) {
+  Record r = record(State::closed);
+  r.epoch = to_ms(at(1h));
+  Snapshot s = snapshot(r, 30s);
+  add_failures(s, 12);
+  EXPECT_EQ(due_transition(table, s, me, 0)->next.epoch, r.epoch + 1);
+}
+
+TEST_F(Transitions, OpenTimeDoublesToItsCap) {
+  Record r = record(State::half_open);
+  r.probe_failed = 1;
+  Duration expected[] = {20s, 40s, 60s, 60s};
+  for (int opens = 1; opens <= 4; ++opens) {
+    r.opens = opens;
+    const auto op = due_transition(table, snapshot(r, 100s), me, 0);
+    ASSERT_TRUE(op);
+    EXPECT_EQ(op->next.state, State::open);
+    EXPECT_EQ(op->next.reason, "probe_failed");
+    EXPECT_EQ(op->next.reopen - at(100s), expected[opens - 1]);
+  }
+}
+
+TEST_F(Transitions, OpenTurnsHalfOpenOnlyByTheStoresClockAndWithASlot) {
+  Record r = record(State::open);
+  r.reopen = at(50s);
+  const auto op = half_open(table, snapshot(r, 49s), me, 4711);
+  ASSERT_TRUE(op);
+  EXPECT_EQ(op->next.state, State::half_open);
+  EXPECT_EQ(op->not_before, at(50s));
+  ASSERT_TRUE(op->claim);
+  EXPECT_LT(op->claim->slot, 2);
+  EXPECT_EQ(op->claim->token, 4711u);
+  EXPECT_EQ(Duration{op->claim->lease}, probe_lease(table.policy().call_timeout));
+}
+
+TEST_F(Transitions, SlowerProbesOfAnEarlierRoundStillTakeTheirSlots) {
+  Record r = record(State::open);
+  r.reopen = at(50s);
+  r.slots[0] = Slot{.holder = InstanceId{5}, .token = 1, .expires = at(70s)};
+  r.slots[1] = Slot{.holder = InstanceId{6}, .token = 2, .expires = at(80s)};
+  EXPECT_FALSE(half_open(table, snapshot(r, 60s), me, 1));
+  const auto later = half_open(table, snapshot(r, 71s), me, 1);
+  ASSERT_TRUE(later);
+  EXPECT_EQ(later->claim->slot, 0);
+}
+
+TEST_F(Transitions, HalfOpenWaitsForEnoughSuccesses) {
+  Record r = record(State::half_open);
+  r.probe_ok = 2;
+  EXPECT_FALSE(due_transition(table, snapshot(r, 60s), me, 0));
+  r.probe_ok = 3;
+  const auto op = due_transition(table, snapshot(r, 60s), me, 0);
+  ASSERT_TRUE(op);
+  EXPECT_EQ(op->next.state, State::recovering);
+  EXPECT_DOUBLE_EQ(op->next.recovery.limit, 2);
+  EXPECT_EQ(op->next.probe_ok, 0);
+  EXPECT_EQ(op->next.step_at, at(63s));
+}
+
+TEST_F(Transitions, WithoutTheLimitProbesCloseAtOnce) {
+  const PolicyTable bare(Policy{.recovery_limit = false});
+  Record r = record(State::half_open);
+  r.probe_ok = 3;
+  r.opens = 4;
+  const auto op = due_transition(bare, snapshot(r, 60s), me, 0);
+  ASSERT_TRUE(op);
+  EXPECT_EQ(op->next.state, State::closed);
+  EXPECT_EQ(op->next.opens, 0);
+}
+
+TEST_F(Transitions, ARecoveryStepIsDueAfterItsTimeAndTheJitter) {
+  Record r = record(State::recovering);
+  r.recovery = core::begin_recovery(table.policy(), 0);
+  r.step = 5;
+  r.step_at = at(60s);
+  EXPECT_FALSE(due_transition(table, snapshot(r, 59s), me, 0));
+  EXPECT_FALSE(due_transition(table, snapshot(r, 60500ms), me, 0.9));
+  Snapshot s = snapshot(r, 61s);
+  s.steps.push_back({.step = 5,
+                     .sums = {.ok = 20, .rtt_sum_ms = 2'000, .rtt_count = 20, .busy_ms = 6'000,
+                              .refused = 3, .members = 2}});
+  s.steps.push_back({.step = 4, .sums = {.overload = 100, .members = 50}});
+  const auto op = due_transition(table, s, me, 0.9);
+  ASSERT_TRUE(op);
+  EXPECT_EQ(op->next.state, State::recovering);
+  EXPECT_EQ(op->next.epoch, r.epoch);
+  EXPECT_EQ(op->next.step, 6u);
+  EXPECT_DOUBLE_EQ(op->next.members, 2);
+  EXPECT_DOUBLE_EQ(op->next.recovery.limit, 3);
+}
+
+TEST_F(Transitions, OverloadWhileRecoveringHasARuleOfItsOwn) {
+  Record r = record(State::recovering);
+  r.recovery = core::begin_recovery(table.policy(), 0);
+  r.step_at = at(1h);
+  Snapshot s = snapshot(r, 60s);
+  for (std::uint32_t i = 0; i < 9; ++i) {
+    s.reports.push_back({.sent = s.time, .instance = InstanceId{10 + i}, .seq = i, .overloads = 1});
+  }
+  EXPECT_FALSE(due_transition(table, s, me, 0));  // 9 overloads would be 90 of 100 as failures
+  s.reports.push_back({.sent = s.time, .instance = InstanceId{40}, .seq = 0, .overloads = 1});
+  const auto op = due_transition(table, s, me, 0);
+  ASSERT_TRUE(op);
+  EXPECT_EQ(op->next.reason, "overload");
+  EXPECT_EQ(op->next.opens, 1);
+}
+
+TEST_F(Transitions, AHoldStopsTheMachineUntilItsEnd) {
+  Record r = record(State::closed);
+  r.hold = {.kind = HoldKind::forced_closed, .who = "anna", .why = "test", .until = at(100s)};
+  Snapshot s = snapshot(r, 60s);
+  add_failures(s, 30);
+  EXPECT_FALSE(due_transition(table, s, me, 0));
+  const auto ended = due_transition(table, snapshot(r, 100s), me, 0);
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->next.hold.kind, HoldKind::none);
+  EXPECT_EQ(ended->next.reason, "hold_ended");
+  EXPECT_GT(ended->next.epoch, r.epoch);
+  r.hold.until = StoreTime{};
+  EXPECT_FALSE(due_transition(table, snapshot(r, 10'000h), me, 0));
+}
+
+TEST_F(Transitions, AHandMayHoldReleaseAndReset) {
+  const Record r = record(State::open);
+  const SwapOp held = set_hold(table, snapshot(r, 5s), me,
+                               {.kind = HoldKind::forced_open, .who = "anna", .why = "deploy"});
+  EXPECT_EQ(held.next.state, State::open);
+  EXPECT_EQ(held.next.why, "held by anna: deploy");
+  EXPECT_GT(held.next.epoch, r.epoch);
+  const SwapOp released = release_hold(table, snapshot(held.next, 6s), me, "anna");
+  EXPECT_EQ(released.next.hold, Hold{});
+  EXPECT_EQ(released.next.state, State::open);
+  const SwapOp back = reset(table, snapshot(released.next, 7s), me, "anna");
+  EXPECT_EQ(back.next.state, State::closed);
+  EXPECT_EQ(back.next.opens, 0);
+  Snapshot empty;
+  empty.time = at(1s);
+  EXPECT_EQ(set_hold(table, empty, me, {.kind = HoldKind::forced_open}).expected_epoch, 0);
+}
+
+TEST_F(Transitions, AReassertedRecordGoesAboveBothEpochs) {
+  Record seen = record(State::open);
+  seen.epoch = to_ms(at(90s));
+  seen.revision = 7;
+  Record stored = record(State::closed);
+  stored.epoch = to_ms(at(95s));
+  stored.revision = 1;
+  const SwapOp op = reassert(seen, snapshot(stored, 50s), me);
+  EXPECT_EQ(op.expected_epoch, stored.epoch);
+  EXPECT_EQ(op.expected_revision, 1u);
+  EXPECT_EQ(op.next.state, State::open);
+  EXPECT_GT(op.next.epoch, stored.epoch);
+  EXPECT_EQ(op.next.revision, 8u);
+}
+
+TEST_F(Transitions, EverySlotIsFoundFromAnyStart) {
+  Slots slots;
+  for (std::size_t i = 0; i < 8; ++i) {
+    slots[i] = Slot{.holder = InstanceId{1}, .token = 1, .expires = at(10s)};
+  }
+  slots[5].reset();
+  for (std::uint64_t start = 0; start < 20; ++start) {
+    EXPECT_EQ(free_slot(slots, 8, at(5s), start), 5);
+    EXPECT_EQ(free_slot(slots, 5, at(5s), start), -1);
+  }
+  EXPECT_GE(free_slot(slots, 5, at(10s), 3), 0);
+  EXPECT_EQ(free_slot(slots, 0, at(10s), 3), -1);
+}
+
+TEST_F(Transitions, TheRuleSharpensAndDullsWithTheFleetsRate) {
+  const PolicyTable defaults{Policy{}};
+  EXPECT_EQ(defaults.at(1).failure_rule.weight, 4);
+  EXPECT_LT(defaults.at(1).failure_rule.level, defaults.at(1e5).failure_rule.level);
+  EXPECT_EQ(defaults.at(50).failure_rule, defaults.at(99).failure_rule);
+  EXPECT_EQ(defaults.at(1e9).failure_rule, defaults.at(1e6).failure_rule);
+}
+
+}  // namespace
+}  // namespace switchgear::fleet
