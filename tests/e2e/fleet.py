@@ -1,0 +1,277 @@
+"""A fleet of worker processes over one queue, one handler and one circuit, for end-to-end tests."""
+
+import dataclasses
+import json
+import threading
+import time
+import urllib.request
+
+import peers
+from child import Child
+from waiting import wait_until
+
+DEPENDENCY = peers.REPOSITORY / "tests/e2e/dependency.py"
+
+
+class Dependency:
+    """The service behind the handler (dependency.py) as a process."""
+
+    def __init__(self, folder, capacity, service_seconds):
+        self.port = peers.free_port()
+        self.capacity = capacity
+        self.service_seconds = service_seconds
+        self.child = Child(
+            [peers.PYTHON, DEPENDENCY, self.port, capacity, service_seconds],
+            log=folder / "dependency.log",
+            env=peers.clean_environment(),
+        )
+        self.off_at = None
+        self.on_at = None
+        wait_until(self._up, 10, "the dependency answering")
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/orders"
+
+    @property
+    def calls_per_second(self):
+        return self.capacity / self.service_seconds
+
+    def switch_off(self, how="fail"):
+        self.off_at = time.time()
+        self._control("PUT", f"/control/off?{how}")
+
+    def switch_on(self):
+        self.on_at = time.time()
+        self._control("PUT", "/control/on")
+
+    def calls(self):
+        """Every call so far, in order of arrival; see dependency.py."""
+        return json.loads(self._control("GET", "/control/log"))
+
+    def _control(self, method, path):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=20) as answer:
+            return answer.read()
+
+    def _up(self):
+        assert self.child.alive(), self.child.output()
+        try:
+            return self._control("GET", "/") == b"up"
+        except OSError:
+            return False
+
+    def stop(self):
+        self.child.stop(grace=1)
+
+
+@dataclasses.dataclass
+class Settings:
+    """What a fleet is told. Times in seconds."""
+
+    handler_timeout: float = 1.5
+    open_duration: float = 0.5
+    max_open_duration: float = 1.0
+    recovery_step: float = 1.0
+    recovery_limit: bool = True
+    concurrency: int = 50
+    workers: int = 4
+    max_receive_count: int = 5
+    guarded: bool = True
+
+
+class Queue:
+    """A queue with a dead-letter queue, and what was put into it."""
+
+    def __init__(self, server, name, max_receive_count):
+        self.sqs = server.client()
+        self.dead = self.sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+        dead_arn = self.sqs.get_queue_attributes(
+            QueueUrl=self.dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        redrive = {"deadLetterTargetArn": dead_arn, "maxReceiveCount": str(max_receive_count)}
+        self.url = self.sqs.create_queue(
+            QueueName=name,
+            Attributes={"VisibilityTimeout": "30", "RedrivePolicy": json.dumps(redrive)},
+        )["QueueUrl"]
+        self.sent = set()
+        self._lock = threading.Lock()
+
+    def send(self, count):
+        for start in range(0, count, 10):
+            entries = [
+                {"Id": str(i), "MessageBody": json.dumps({"order": len(self.sent) + i})}
+                for i in range(min(10, count - start))
+            ]
+            answer = self.sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
+            assert len(answer["Successful"]) == len(entries), answer
+            with self._lock:
+                self.sent.update(entry["MessageId"] for entry in answer["Successful"])
+
+    def depth(self, url=None):
+        """Messages in the queue, hidden and delayed ones included."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible",
+                 "ApproximateNumberOfMessagesDelayed"]
+        attributes = self.sqs.get_queue_attributes(
+            QueueUrl=url or self.url, AttributeNames=names)["Attributes"]
+        return sum(int(attributes.get(name, 0)) for name in names)
+
+    def dead_letters(self):
+        return self.depth(self.dead)
+
+
+class Arrivals:
+    """Sends messages at a steady pace from a thread of its own until stopped."""
+
+    def __init__(self, queue, per_second):
+        self.queue = queue
+        self.per_second = per_second
+        self._stop = threading.Event()
+        self._error = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        try:
+            begin, sent = time.monotonic(), 0
+            while not self._stop.wait(0.05):
+                due = int((time.monotonic() - begin) * self.per_second)
+                if due - sent >= 10:
+                    self.queue.send(due - sent)
+                    sent = due
+        except Exception as error:  # handed to the test by stop()
+            self._error = error
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def stop(self):
+        self._stop.set()
+        self._thread.join(30)
+        if self._error:
+            raise self._error
+
+    def __exit__(self, *exc):
+        self.stop()
+
+
+class Record:
+    """Follows the circuit's record in Redis from a thread: what the whole fleet saw, and when."""
+
+    def __init__(self, redis, circuit):
+        self.redis = redis
+        self.key = f"{{sg:10:switchgear:{len(circuit)}:{circuit}}}:r"
+        self.samples = []  # (wall time, fields), one a change
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        last = None
+        while not self._stop.wait(0.005):
+            try:
+                flat = self.redis.command("HGETALL", self.key)
+            except (OSError, peers.RedisError):
+                continue
+            fields = dict(zip(flat[::2], flat[1::2]))
+            if fields != last:
+                self.samples.append((time.time(), fields))
+                last = fields
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc):
+        self._stop.set()
+        self._thread.join(10)
+
+    @property
+    def state(self):
+        return self.samples[-1][1].get("st") if self.samples else None
+
+    def transitions(self):
+        """(wall time, state, reason) of every epoch seen, in order."""
+        seen, result = set(), []
+        for at, fields in self.samples:
+            if fields and fields["ep"] not in seen:
+                seen.add(fields["ep"])
+                result.append((at, fields["st"], fields["reason"]))
+        return result
+
+    def trips(self):
+        return [t for t in self.transitions()
+                if t[1] == "OPEN" and t[2] in ("failure_rate", "overload", "slow_call_rate")]
+
+    def probe_slots(self, probes=1):
+        """Distinct grants of the first `probes` slots while the circuit was HALF_OPEN."""
+        return {
+            (slot, fields[f"s{slot}"].partition("@")[0])
+            for _, fields in self.samples
+            for slot in range(probes)
+            if fields.get("st") == "HALF_OPEN" and f"s{slot}" in fields
+        }
+
+
+class Fleet:
+    """The worker processes. `environ` is the SQS server's."""
+
+    def __init__(self, folder, binary, store, environ, queue, handler, settings, circuit="payments-api"):
+        self.folder = folder
+        self.binary = binary
+        self.settings = settings
+        self.environment = peers.clean_environment(**environ)
+        self.circuit = circuit
+        self.config = folder / "switchgear.yaml"
+        self.config.write_text(self._yaml(store, queue.url, handler), encoding="utf-8")
+        self.workers = []
+
+    def _yaml(self, store, queue, handler):
+        s = self.settings
+        guard = f"\n  circuit: {self.circuit}" if s.guarded else ""
+        return f"""store: {store}
+circuits:
+  {self.circuit}:
+    open_duration: {round(s.open_duration * 1000)}ms
+    max_open_duration: {round(s.max_open_duration * 1000)}ms
+    call_timeout: {round(s.handler_timeout * 1000)}ms
+    recovery_step: {round(s.recovery_step * 1000)}ms
+    recovery_limit: {str(s.recovery_limit).lower()}
+worker:
+  queue: {queue}
+  handler: {handler}{guard}
+  concurrency: {s.concurrency}
+  visibility_margin: 5s
+  backoff: {{base: 1s, cap: 4s, jitter: equal}}
+"""
+
+    def start_worker(self):
+        number = len(self.workers)
+        worker = Child(
+            [self.binary, "worker", "--config", self.config],
+            log=self.folder / f"worker-{number}.log",
+            env=self.environment,
+            cwd=self.folder,
+        )
+        self.workers.append(worker)
+        return worker
+
+    def __enter__(self):
+        for _ in range(self.settings.workers):
+            self.start_worker()
+        return self
+
+    def __exit__(self, *exc):
+        for worker in self.workers:
+            if worker.alive():
+                worker.resume()
+                worker.signal(15)
+        for worker in self.workers:
+            worker.stop(grace=10)
+
+    def logs(self):
+        return "\n".join(f"--- worker {i}\n{w.output()[-3000:]}" for i, w in enumerate(self.workers))
+
+
+def processed(calls):
+    """The ids of messages that the handler answered 200."""
+    return {call["message"] for call in calls if call["status"] == 200}

@@ -1,0 +1,217 @@
+"""The whole way, on real servers: workers, an SQS server, a handler and Redis; the dependency
+behind the handler dies and comes back.
+
+The dependency serves 10 calls at once at 0.1 s each and finishes abandoned ones; the fleet has
+4 x 50 places for calls of up to 1.5 s, more than the dependency could serve within that time, so
+nothing but the recovery limit keeps it from collapsing when it comes back.
+"""
+
+import time
+
+import pytest
+
+from fleet import Arrivals, Dependency, Fleet, Queue, Record, Settings, processed
+from waiting import wait_until
+
+CAPACITY, SERVICE_SECONDS = 10, 0.1
+ARRIVALS = 40
+PROBES_WANTED = 20
+
+
+@pytest.fixture
+def dependency(tmp_path):
+    server = Dependency(tmp_path, CAPACITY, SERVICE_SECONDS)
+    yield server
+    server.stop()
+
+
+class Run:
+    """One outage: calm, off until enough probes have failed, on until drained."""
+
+    def __init__(self, tmp_path, binary, redis, server, queue_name, dependency, settings=None):
+        self.settings = settings or Settings()
+        self.dependency = dependency
+        self.redis = redis
+        self.queue = Queue(server, queue_name, self.settings.max_receive_count)
+        self.fleet = Fleet(tmp_path, binary, redis.url, server.environ, self.queue,
+                           dependency.url, self.settings)
+        self.record = Record(redis, self.fleet.circuit)
+        self.backlog = None
+        self.drained_at = None
+
+    def calm(self, messages=100):
+        wait_until(lambda: len(processed(self.dependency.calls())) >= messages, 30,
+                   lambda: f"{messages} messages processed\n{self.fleet.logs()}", every=0.2)
+
+    def outage(self, probes=PROBES_WANTED, how="fail", meanwhile=None):
+        self.dependency.switch_off(how)
+        wait_until(lambda: self.record.trips(), 10, lambda: f"a trip\n{self.fleet.logs()}")
+        if meanwhile:
+            meanwhile()
+        wait_until(lambda: self.failed_probes() >= probes, 120,
+                   lambda: f"{probes} probes; {self.failed_probes()} seen", every=0.1)
+        self.backlog = self.queue.depth()
+        self.dependency.switch_on()
+
+    def failed_probes(self):
+        return sum(1 for _, state, reason in self.record.transitions()
+                   if state == "OPEN" and reason == "probe_failed")
+
+    def drain(self, within, arrivals):
+        """Waits until what waits is no more than what is on its way."""
+        def empty():
+            return self.queue.depth() <= ARRIVALS
+        wait_until(empty, within, lambda: f"drained; {self.queue.depth()} left in "
+                   f"{self.record.state}\n{self.fleet.logs()}", every=0.2)
+        self.drained_at = time.time()
+        arrivals.stop()
+        wait_until(lambda: self.queue.depth() == 0, 30,
+                   lambda: f"the queue empty; {self.queue.depth()} left", every=0.2)
+
+    @property
+    def drain_seconds(self):
+        return self.drained_at - self.dependency.on_at
+
+    @property
+    def drain_seconds_ideal(self):
+        return self.backlog / (self.dependency.calls_per_second - ARRIVALS)
+
+    def retrips(self):
+        return [t for t in self.record.trips() if t[0] > self.dependency.on_at]
+
+    def check_nothing_lost(self):
+        missing = self.queue.sent - processed(self.dependency.calls())
+        assert not missing, f"{len(missing)} messages never processed"
+        assert self.queue.dead_letters() == 0
+
+    def check_stopped_in_time(self):
+        """Failed calls after the switch: those in flight, and 0.3 s at the fleet's pace."""
+        off = self.dependency.off_at
+        first_probe = next((at for at, state, _ in self.record.transitions()
+                            if state == "HALF_OPEN" and at > off), self.dependency.on_at)
+        calls = self.dependency.calls()
+        in_flight = sum(1 for c in calls if c["arrival"] < off and (c["end"] or 1e12) >= off)
+        failed = sum(1 for c in calls
+                     if off <= c["arrival"] < first_probe or
+                     (c["arrival"] < off and c["status"] != 200))
+        # With nothing to serve, 200 places could call far above the dependency's capacity.
+        allowed = max(in_flight, 1) + 0.3 * max(self.dependency.calls_per_second, ARRIVALS)
+        assert failed <= allowed, f"{failed} failed calls, {allowed:.0f} allowed"
+        return failed
+
+    def check_probes(self):
+        """Probe calls: at most one per slot granted, and one at a time."""
+        off, on = self.dependency.off_at, self.dependency.on_at
+        first_probe = next(at for at, state, _ in self.record.transitions()
+                           if state == "HALF_OPEN" and at > off)
+        # Calls of before the trip may still end; what comes after the first slot is a probe.
+        probes = [c for c in self.dependency.calls() if first_probe - 0.05 <= c["arrival"] < on]
+        granted = self.record.probe_slots()
+        assert len(probes) <= len(granted), f"{len(probes)} probe calls, {len(granted)} slots"
+        for earlier, later in zip(probes, probes[1:]):
+            assert later["arrival"] >= earlier["end"] - 0.005, "two probes at a time"
+        return len(probes)
+
+
+@pytest.fixture
+def run_outage(tmp_path, binary, redis, ministack, queue_name, dependency):
+    def make(**settings):
+        return Run(tmp_path, binary, redis, ministack, queue_name, dependency,
+                   Settings(**settings))
+    return make
+
+
+def test_calm_on_each_sqs_server(tmp_path, binary, redis, sqs_server, queue_name, dependency):
+    run = Run(tmp_path, binary, redis, sqs_server, queue_name, dependency)
+    run.queue.send(300)
+    with run.record, run.fleet:
+        run.calm(300)
+        wait_until(lambda: run.queue.depth() == 0, 15, "every message deleted", every=0.2)
+    calls = dependency.calls()
+    assert len(calls) == 300, "a message was handled twice in calm"
+    assert {call["received"] for call in calls} == {1}
+    assert not run.record.trips()
+    run.check_nothing_lost()
+
+
+def test_an_outage_is_noticed_probed_and_drained(run_outage, record_property):
+    run = run_outage()
+    run.queue.send(100)
+    with run.record, run.fleet, Arrivals(run.queue, ARRIVALS) as arrivals:
+        run.calm()
+        run.outage()
+        run.drain(within=2 * run.drain_seconds_ideal + 20, arrivals=arrivals)
+    failed = run.check_stopped_in_time()
+    probes = run.check_probes()
+    assert run.retrips() == []
+    assert run.drain_seconds <= 1.25 * run.drain_seconds_ideal, (
+        f"{run.drain_seconds:.1f} s to drain {run.backlog} messages, "
+        f"ideal {run.drain_seconds_ideal:.1f} s")
+    run.check_nothing_lost()
+    record_property("figures", f"{failed} failed calls before the stop, {probes} probes, drained "
+                    f"in {run.drain_seconds:.1f} s, ideal {run.drain_seconds_ideal:.1f} s")
+
+
+def test_without_the_recovery_limit_the_same_fleet_trips_again(run_outage):
+    """The control: shows that the run above could have failed."""
+    run = run_outage(recovery_limit=False)
+    run.queue.send(100)
+    with run.record, run.fleet, Arrivals(run.queue, ARRIVALS) as arrivals:
+        run.calm()
+        run.outage(probes=8)
+        # Either it trips again, or the dependency does little but abandoned work.
+        wait_until(lambda: run.retrips(), 60, "a second trip", every=0.2)
+        arrivals.stop()
+    assert run.retrips()
+
+
+def test_a_worker_killed_during_the_outage_costs_no_message(run_outage):
+    run = run_outage()
+    run.queue.send(100)
+    with run.record, run.fleet, Arrivals(run.queue, ARRIVALS) as arrivals:
+        run.calm()
+        run.fleet.workers[0].kill()  # with calls in flight
+        run.outage(meanwhile=run.fleet.workers[1].kill)
+        run.fleet.start_worker()
+        run.drain(within=2 * run.drain_seconds_ideal + 30, arrivals=arrivals)
+    assert run.retrips() == []
+    run.check_nothing_lost()
+
+
+def test_a_worker_stopped_beyond_its_lease_starts_nothing_on_it(run_outage):
+    run = run_outage()
+    run.queue.send(100)
+    frozen = []
+
+    def freeze_one_that_probes():
+        # The holder of a probe slot is not known by process, so each is stopped in turn.
+        worker = run.fleet.workers[2]
+        worker.pause()
+        frozen.append(worker)
+
+    with run.record, run.fleet, Arrivals(run.queue, ARRIVALS) as arrivals:
+        run.calm()
+        run.outage(meanwhile=freeze_one_that_probes)
+        # Its probe lease was 2 x 1.5 s + 1 s; twenty probes took longer than that.
+        frozen[0].resume()
+        run.drain(within=2 * run.drain_seconds_ideal + 30, arrivals=arrivals)
+    run.check_probes()
+    assert run.retrips() == []
+    run.check_nothing_lost()
+
+
+@pytest.mark.parametrize("empty", [False, True], ids=["with-its-file", "empty"])
+def test_redis_restarted_during_the_outage(empty, tmp_path, binary, start_redis, ministack,
+                                           queue_name, dependency):
+    redis = start_redis(appendonly=True)
+    run = Run(tmp_path, binary, redis, ministack, queue_name, dependency)
+    run.queue.send(100)
+    with run.record, run.fleet, Arrivals(run.queue, ARRIVALS) as arrivals:
+        run.calm()
+        run.outage(probes=12, meanwhile=lambda: redis.restart(empty=empty))
+        run.drain(within=2 * run.drain_seconds_ideal + 30, arrivals=arrivals)
+    # While Redis was away each process knew that the circuit was open; it came back OPEN.
+    states = [state for at, state, _ in run.record.transitions() if at > dependency.off_at]
+    assert "RECOVERING" in states
+    assert run.retrips() == []
+    run.check_nothing_lost()
