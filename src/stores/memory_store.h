@@ -2,11 +2,18 @@
 // demo and the simulator; the other backends are tested against it.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "fleet/store_ops.h"
+#include "stores/store.h"
+
+namespace switchgear::net {
+class Loop;
+}
 
 namespace switchgear::stores {
 
@@ -22,9 +29,9 @@ class MemoryTable {
 
   struct Cell {
     bool exists = false;
-    fleet::Fields fields;               // of the record, slots left out
+    fleet::Fields fields;  // of the record, slots left out
     fleet::Slots slots;
-    std::vector<fleet::Report> reports; // newest kReportsMax by time
+    std::vector<fleet::Report> reports;  // newest kReportsMax by time
     fleet::Meter meter;
     std::vector<fleet::StepDelta> steps;
   };
@@ -33,6 +40,31 @@ class MemoryTable {
 
  private:
   std::map<std::string, Cell> cells_;
+};
+
+// The store of one process, for `memory:`. Nothing outlives the process.
+class MemoryStore final : public Store {
+ public:
+  // `loop` outlives the store; `now` is the store's clock. Destroying the store drops what is
+  // pending without calling back.
+  MemoryStore(net::Loop& loop, std::function<StoreTime()> now);
+  ~MemoryStore() override;
+
+  void execute(const std::string& circuit, const fleet::Operation& operation,
+               AnswerCallback done) override;
+  void list(NamesCallback done) override;
+  void remove(const std::string& circuit, std::function<void(Result<void>)> done) override;
+  std::string backend() const override { return "memory"; }
+
+  MemoryTable& table() { return table_; }
+
+ private:
+  void later(std::function<void()> answer);
+
+  net::Loop& loop_;
+  std::function<StoreTime()> now_;
+  MemoryTable table_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace switchgear::stores

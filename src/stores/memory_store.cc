@@ -1,0 +1,222 @@
+#include "stores/memory_store.h"
+
+#include <algorithm>
+#include <charconv>
+#include <tuple>
+#include <utility>
+
+#include "core/assert.h"
+#include "net/loop.h"
+
+namespace switchgear::stores {
+namespace {
+
+using fleet::Answer;
+using fleet::Status;
+using Cell = MemoryTable::Cell;
+
+// The text of a field, "" if there is none.
+std::string field(const Cell& cell, std::string_view name) {
+  for (const auto& [key, value] : cell.fields) {
+    if (key == name) return value;
+  }
+  return {};
+}
+
+void set_field(Cell& cell, std::string_view name, std::string value) {
+  for (auto& [key, old] : cell.fields) {
+    if (key == name) {
+      old = std::move(value);
+      return;
+    }
+  }
+  cell.fields.emplace_back(name, std::move(value));
+}
+
+// Epochs are compared as text, so that a record that we cannot read can still be told apart.
+bool in_epoch(const Cell& cell, std::int64_t epoch) {
+  return cell.exists && field(cell, "ep") == std::to_string(epoch);
+}
+
+void add_one(Cell& cell, std::string_view name) {
+  const std::string text = field(cell, name);
+  std::int64_t count = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (read.ec != std::errc{} || read.ptr != text.data() + text.size()) return;
+  set_field(cell, name, std::to_string(count + 1));
+}
+
+std::optional<fleet::Slot>& slot_of(Cell& cell, int slot) {
+  SG_ASSERT(slot >= 0 && slot < fleet::kSlotsMax);
+  return cell.slots[static_cast<std::size_t>(slot)];
+}
+
+bool is_free(const std::optional<fleet::Slot>& slot, StoreTime now) {
+  return !slot || slot->expires <= now;
+}
+
+fleet::Slot leased(const fleet::SlotClaim& claim, StoreTime now) {
+  return {.holder = claim.holder, .token = claim.token, .expires = now + claim.lease};
+}
+
+// By time, and for equal times by text, so that every backend drops the same one.
+bool older(const fleet::Report& a, const fleet::Report& b) {
+  return a.sent != b.sent ? a.sent < b.sent : a.encode() < b.encode();
+}
+
+void add_sums(Cell& cell, const fleet::StepDelta& delta) {
+  if (delta.sums == core::StepSums{}) return;
+  auto it = std::ranges::lower_bound(cell.steps, delta.step, {}, &fleet::StepDelta::step);
+  if (it == cell.steps.end() || it->step != delta.step) {
+    it = cell.steps.insert(it, fleet::StepDelta{.step = delta.step, .sums = {}});
+  }
+  it->sums += delta.sums;
+  if (cell.steps.size() > 2) cell.steps.erase(cell.steps.begin(), cell.steps.end() - 2);
+}
+
+Status carry_out(Cell&, const fleet::ReadOp&, StoreTime) { return Status::ok; }
+
+Status carry_out(Cell& cell, const fleet::ReportOp& op, StoreTime now) {
+  if (op.report) {
+    if (!in_epoch(cell, op.epoch)) return Status::late;
+    if (op.report->sent < now - fleet::kReportAgeMax ||
+        op.report->sent > now + fleet::kReportAheadMax) {
+      return Status::out_of_range;
+    }
+    if (std::ranges::find(cell.reports, *op.report) != cell.reports.end()) {
+      return Status::duplicate;
+    }
+    cell.reports.insert(std::ranges::upper_bound(cell.reports, *op.report, older), *op.report);
+    if (cell.reports.size() > fleet::kReportsMax) cell.reports.erase(cell.reports.begin());
+  }
+  if (!op.meter.empty()) {
+    cell.meter = fleet::at_minute(cell.meter, fleet::minute_of(now));
+    cell.meter.current.calls += op.meter.calls;
+    cell.meter.current.active_ms += op.meter.active_ms;
+    cell.meter.current.members += op.meter.members;
+    cell.meter.current.hellos += op.meter.hellos;
+  }
+  if (op.step) add_sums(cell, *op.step);
+  return Status::ok;
+}
+
+Status carry_out(Cell& cell, const fleet::ClaimOp& op, StoreTime now) {
+  auto& slot = slot_of(cell, op.claim.slot);
+  if (!in_epoch(cell, op.epoch)) return Status::late;
+  const bool ours = slot && slot->holder == op.claim.holder && slot->token == op.claim.token;
+  if (!ours && !is_free(slot, now)) return Status::taken;
+  slot = leased(op.claim, now);
+  return Status::ok;
+}
+
+Status carry_out(Cell& cell, const fleet::SettleOp& op, StoreTime) {
+  auto& slot = slot_of(cell, op.slot);
+  if (!slot || slot->holder != op.holder || slot->token != op.token) return Status::gone;
+  slot.reset();
+  if (!in_epoch(cell, op.epoch)) return Status::late;
+  if (op.settlement == fleet::Settlement::success) add_one(cell, "pok");
+  if (op.settlement == fleet::Settlement::failure) add_one(cell, "pfail");
+  return Status::ok;
+}
+
+Status carry_out(Cell& cell, const fleet::SwapOp& op, StoreTime now) {
+  const std::string epoch = field(cell, "ep");
+  const std::string revision = field(cell, "rev");
+  const std::string next_epoch = std::to_string(op.next.epoch);
+  if (cell.exists && epoch == next_epoch && revision == std::to_string(op.next.revision) &&
+      field(cell, "swap") == std::to_string(op.next.swap_id)) {
+    return Status::ok;  // this very swap, repeated
+  }
+  const bool creates = op.expected_epoch == 0 && op.expected_revision == 0;
+  const bool expected = creates ? !cell.exists
+                                : cell.exists && epoch == std::to_string(op.expected_epoch) &&
+                                      revision == std::to_string(op.expected_revision);
+  if (!expected) return Status::conflict;
+  if (op.not_before && now < *op.not_before) return Status::not_due;
+  if (op.claim && !is_free(slot_of(cell, op.claim->slot), now)) return Status::taken;
+
+  for (auto& [name, value] : fleet::encode_fields(op.next)) {
+    if (name != "pok" && name != "pfail") set_field(cell, name, std::move(value));
+  }
+  if (creates || epoch != next_epoch) {
+    set_field(cell, "pok", "0");
+    set_field(cell, "pfail", "0");
+    cell.reports.clear();
+  }
+  cell.exists = true;
+  if (op.claim) slot_of(cell, op.claim->slot) = leased(*op.claim, now);
+  std::erase_if(cell.steps, [&](const fleet::StepDelta& delta) {
+    return delta.step != op.next.step && delta.step + std::uint64_t{1} != op.next.step;
+  });
+  return Status::ok;
+}
+
+fleet::Snapshot snapshot_of(const Cell& cell, StoreTime now) {
+  fleet::Snapshot snapshot;
+  if (cell.exists) {
+    fleet::Fields fields = cell.fields;
+    for (std::size_t i = 0; i < cell.slots.size(); ++i) {
+      if (cell.slots[i]) fields.emplace_back("s" + std::to_string(i), cell.slots[i]->encode());
+    }
+    snapshot.record = fleet::decode_record(fields);
+  }
+  snapshot.reports = cell.reports;
+  snapshot.meter = fleet::at_minute(cell.meter, fleet::minute_of(now));
+  snapshot.steps = cell.steps;
+  snapshot.time = now;
+  return snapshot;
+}
+
+}  // namespace
+
+Answer MemoryTable::execute(const std::string& circuit, const fleet::Operation& operation,
+                            StoreTime now) {
+  // A circuit that nothing was written to leaves no trace, whatever names are read.
+  const auto it = cells_.find(circuit);
+  Cell fresh;
+  Cell& cell = it != cells_.end() ? it->second : fresh;
+  Answer answer;
+  answer.status = std::visit([&](const auto& op) { return carry_out(cell, op, now); }, operation);
+  answer.snapshot = snapshot_of(cell, now);
+  const bool written = fresh.exists || !fresh.steps.empty() || fresh.meter != fleet::Meter{};
+  if (it == cells_.end() && written) cells_.emplace(circuit, std::move(fresh));
+  return answer;
+}
+
+std::vector<std::string> MemoryTable::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, cell] : cells_) {
+    if (cell.exists) names.push_back(name);
+  }
+  return names;
+}
+
+void MemoryTable::remove(const std::string& circuit) { cells_.erase(circuit); }
+
+MemoryStore::MemoryStore(net::Loop& loop, std::function<StoreTime()> now)
+    : loop_(loop), now_(std::move(now)) {}
+MemoryStore::~MemoryStore() { *alive_ = false; }
+
+void MemoryStore::later(std::function<void()> answer) {
+  loop_.post([alive = alive_, answer = std::move(answer)] {
+    if (*alive) answer();
+  });
+}
+
+void MemoryStore::execute(const std::string& circuit, const fleet::Operation& operation,
+                          AnswerCallback done) {
+  later([done = std::move(done), answer = table_.execute(circuit, operation, now_())]() mutable {
+    done(std::move(answer));
+  });
+}
+
+void MemoryStore::list(NamesCallback done) {
+  later([done = std::move(done), names = table_.names()]() mutable { done(std::move(names)); });
+}
+
+void MemoryStore::remove(const std::string& circuit, std::function<void(Result<void>)> done) {
+  table_.remove(circuit);
+  later([done = std::move(done)] { done(Result<void>{}); });
+}
+
+}  // namespace switchgear::stores

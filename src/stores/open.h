@@ -1,0 +1,37 @@
+// From a store's URL to the store.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/result.h"
+#include "core/time.h"
+#include "net/loop.h"
+#include "stores/redis_store.h"
+#include "stores/store.h"
+
+namespace switchgear::stores {
+
+struct StoreOptions {
+  // Keeps several systems on one store apart: 1 to 64 of A-Z a-z 0-9 . _ : -
+  std::string name_space = "switchgear";
+  // An operation not answered by then ends with "timeout". 1 ms or more.
+  Duration timeout = 1s;
+  // Seed of the jitter between attempts to connect; should differ between processes.
+  std::uint64_t seed = 0;
+  // The clock of a store in memory. Empty: this machine's time of day.
+  std::function<StoreTime()> memory_clock{};
+};
+
+// memory: (this process only) or redis://[[user]:password@]host[:port][/database]. Opens no
+// connection yet: that happens with the first operation. `loop` outlives the store. Errors:
+// "unsupported" for a store of a later version, "url" for anything else; never with a password.
+Result<std::unique_ptr<Store>> open_store(net::Loop& loop, std::string_view url,
+                                          const StoreOptions& options = {});
+
+// The same checks without opening anything, for `config check`.
+Result<void> check_store_url(std::string_view url);
+
+}  // namespace switchgear::stores

@@ -1,0 +1,199 @@
+#include "stores/redis_answer.h"
+
+#include <map>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "core/assert.h"
+#include "fleet/text.h"
+
+namespace switchgear::stores {
+namespace {
+
+using fleet::number_text;
+using fleet::to_number;
+using net::resp::Value;
+
+std::string text(std::int64_t number) { return std::to_string(number); }
+std::string text(std::uint64_t number) { return std::to_string(number); }
+
+std::string slot_field(int slot) {
+  SG_ASSERT(slot >= 0 && slot < fleet::kSlotsMax);
+  return "s" + std::to_string(slot);
+}
+
+std::string owner(fleet::InstanceId holder, std::uint32_t token) {
+  return fleet::to_string(holder) + "." + std::to_string(token);
+}
+
+// ---- Operations ---------------------------------------------------------------------------
+
+RedisCall call_for(const fleet::ReadOp&) { return {&redis_scripts().read, {}}; }
+
+RedisCall call_for(const fleet::ReportOp& op) {
+  RedisCall call{&redis_scripts().report, {}};
+  call.arguments = {text(op.epoch),
+                    op.report ? op.report->encode() : "",
+                    op.report ? text(to_ms(op.report->sent)) : "",
+                    text(std::int64_t{fleet::kReportAgeMax.count()}),
+                    text(std::int64_t{fleet::kReportAheadMax.count()}),
+                    text(std::uint64_t{fleet::kReportsMax}),
+                    number_text(op.meter.calls),
+                    number_text(op.meter.active_ms),
+                    number_text(op.meter.members),
+                    number_text(op.meter.hellos),
+                    op.step ? std::to_string(op.step->step) : ""};
+  const core::StepSums sums = op.step ? op.step->sums : core::StepSums{};
+  for (const double sum : {sums.ok, sums.overload, sums.failure, sums.rtt_sum_ms, sums.rtt_count,
+                           sums.busy_ms, sums.refused, sums.members}) {
+    call.arguments.push_back(number_text(sum));
+  }
+  return call;
+}
+
+RedisCall call_for(const fleet::ClaimOp& op) {
+  return {&redis_scripts().claim,
+          {text(op.epoch), slot_field(op.claim.slot), owner(op.claim.holder, op.claim.token),
+           text(std::int64_t{op.claim.lease.count()})}};
+}
+
+RedisCall call_for(const fleet::SettleOp& op) {
+  std::string counter;
+  if (op.settlement == fleet::Settlement::success) counter = "pok";
+  if (op.settlement == fleet::Settlement::failure) counter = "pfail";
+  return {&redis_scripts().settle,
+          {text(op.epoch), slot_field(op.slot), owner(op.holder, op.token), counter}};
+}
+
+RedisCall call_for(const fleet::SwapOp& op) {
+  RedisCall call{&redis_scripts().swap, {}};
+  call.arguments = {text(op.expected_epoch),
+                    text(op.expected_revision),
+                    text(op.next.epoch),
+                    text(op.next.revision),
+                    text(op.next.swap_id),
+                    op.not_before ? text(to_ms(*op.not_before)) : "",
+                    op.claim ? slot_field(op.claim->slot) : "",
+                    op.claim ? owner(op.claim->holder, op.claim->token) : "",
+                    op.claim ? text(std::int64_t{op.claim->lease.count()}) : "",
+                    std::to_string(op.next.step),
+                    op.next.hold.kind != HoldKind::none ? "1" : ""};
+  for (auto& [name, value] : fleet::encode_fields(op.next)) {
+    if (name == "pok" || name == "pfail") continue;  // settlements count them, in the store
+    call.arguments.push_back(name);
+    call.arguments.push_back(std::move(value));
+  }
+  return call;
+}
+
+// ---- Answers ------------------------------------------------------------------------------
+
+std::optional<fleet::Status> status_of(std::string_view word) {
+  using enum fleet::Status;
+  for (const fleet::Status status :
+       {ok, duplicate, late, out_of_range, taken, gone, conflict, not_due}) {
+    if (word == fleet::to_string(status)) return status;
+  }
+  return std::nullopt;
+}
+
+std::optional<double> amount(std::string_view value) { return to_number<double>(value); }
+
+double* minute_field(fleet::MeterMinute& minute, std::string_view name) {
+  if (name == "c") return &minute.calls;
+  if (name == "a") return &minute.active_ms;
+  if (name == "m") return &minute.members;
+  if (name == "h") return &minute.hellos;
+  return nullptr;
+}
+
+double* step_field(core::StepSums& sums, std::string_view name) {
+  if (name == "ok") return &sums.ok;
+  if (name == "overload") return &sums.overload;
+  if (name == "failure") return &sums.failure;
+  if (name == "rtt") return &sums.rtt_sum_ms;
+  if (name == "rtt_n") return &sums.rtt_count;
+  if (name == "busy") return &sums.busy_ms;
+  if (name == "refused") return &sums.refused;
+  if (name == "n") return &sums.members;
+  return nullptr;
+}
+
+void read_sums(const std::vector<Value>& fields, fleet::Snapshot& snapshot) {
+  const std::int64_t now = fleet::minute_of(snapshot.time);
+  snapshot.meter = fleet::at_minute(fleet::Meter{}, now);
+  std::map<std::uint32_t, core::StepSums> steps;
+  for (std::size_t i = 0; i + 1 < fields.size(); i += 2) {
+    const std::string_view name = fields[i].text;
+    const auto value = amount(fields[i + 1].text);
+    const auto colon = name.find(':');
+    if (!value || colon == std::string_view::npos) continue;
+    const std::string_view before = name.substr(0, colon);
+    const std::string_view after = name.substr(colon + 1);
+    if (const auto minute = to_number<std::int64_t>(after)) {
+      fleet::MeterMinute* sums = nullptr;
+      if (*minute == now) sums = &snapshot.meter.current;
+      if (*minute == now - 1) sums = &snapshot.meter.previous;
+      if (double* sum = sums ? minute_field(*sums, before) : nullptr) *sum = *value;
+    } else if (before.starts_with('s')) {
+      const auto step = to_number<std::uint32_t>(before.substr(1));
+      if (!step) continue;
+      if (double* sum = step_field(steps[*step], after)) *sum = *value;
+    }
+  }
+  for (const auto& [step, sums] : steps) snapshot.steps.push_back({.step = step, .sums = sums});
+}
+
+bool all_text(const Value& list) {
+  for (const Value& item : list.items) {
+    if (!item.is_text()) return false;
+  }
+  return list.is_list();
+}
+
+}  // namespace
+
+RedisCall redis_call(const fleet::Operation& operation) {
+  return std::visit([](const auto& op) { return call_for(op); }, operation);
+}
+
+Result<fleet::Answer> redis_answer(const Value& value) {
+  const Error strange{.code = "protocol",
+                      .message =
+                          "the script's answer has another form than ours; is this really "
+                          "a Redis server?",
+                      .retryable = false,
+                      .source = ""};
+  if (value.kind != net::resp::Kind::array || value.items.size() != 5) return strange;
+  const auto& [status_word, time, record, reports, sums] =
+      std::tie(value.items[0], value.items[1], value.items[2], value.items[3], value.items[4]);
+  const auto status = status_of(status_word.text);
+  const auto now = to_number<std::int64_t>(time.text);
+  if (!status || !now || !all_text(record) || record.items.size() % 2 != 0 || !all_text(reports) ||
+      !all_text(sums) || sums.items.size() % 2 != 0) {
+    return strange;
+  }
+  fleet::Answer answer;
+  answer.status = *status;
+  fleet::Snapshot& snapshot = answer.snapshot;
+  snapshot.time = store_time_ms(*now);
+  if (!record.items.empty()) {
+    fleet::Fields fields;
+    for (std::size_t i = 0; i < record.items.size(); i += 2) {
+      fields.emplace_back(record.items[i].text, record.items[i + 1].text);
+    }
+    snapshot.record = fleet::decode_record(fields);
+  }
+  for (const Value& item : reports.items) {
+    if (auto report = fleet::Report::decode(item.text)) {
+      snapshot.reports.push_back(*report);
+    } else {
+      ++snapshot.unreadable_reports;
+    }
+  }
+  read_sums(sums.items, snapshot);
+  return answer;
+}
+
+}  // namespace switchgear::stores

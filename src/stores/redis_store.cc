@@ -1,0 +1,115 @@
+#include "stores/redis_store.h"
+
+#include <charconv>
+#include <utility>
+
+#include "stores/redis_answer.h"
+
+namespace switchgear::stores {
+namespace {
+
+constexpr std::string_view kRecordSuffix = "}:r";
+
+// "<length>:<text>"
+std::string with_length(const std::string& text) {
+  return std::to_string(text.size()) + ":" + text;
+}
+
+// The circuit's name in the key of its record; empty for a key of another form.
+std::string name_in(std::string_view key, std::string_view prefix) {
+  if (!key.starts_with(prefix) || !key.ends_with(kRecordSuffix)) return {};
+  key.remove_prefix(prefix.size());
+  if (key.size() < kRecordSuffix.size()) return {};
+  key.remove_suffix(kRecordSuffix.size());
+  std::size_t length = 0;
+  const auto read = std::from_chars(key.data(), key.data() + key.size(), length);
+  const auto digits = static_cast<std::size_t>(read.ptr - key.data());
+  if (read.ec != std::errc{} || key.substr(digits, 1) != ":") return {};
+  key.remove_prefix(digits + 1);
+  return key.size() == length ? std::string(key) : std::string();
+}
+
+}  // namespace
+
+RedisStore::RedisStore(net::Loop& loop, net::RedisAddress address, const RedisStoreOptions& options)
+    : key_prefix_("{sg:" + with_length(options.name_space) + ":"),
+      client_(loop, std::move(address), options.redis) {}
+
+std::string RedisStore::key(const std::string& circuit) const {
+  return key_prefix_ + with_length(circuit) + "}";
+}
+
+void RedisStore::execute(const std::string& circuit, const fleet::Operation& operation,
+                         AnswerCallback done) {
+  RedisCall call = redis_call(operation);
+  const std::string prefix = key(circuit);
+  std::vector<std::string> words{"3", prefix + ":r", prefix + ":e", prefix + ":m"};
+  words.insert(words.end(), std::make_move_iterator(call.arguments.begin()),
+               std::make_move_iterator(call.arguments.end()));
+  run(*call.script, std::move(words), std::move(done));
+}
+
+// By its checksum; a server that does not know the script (it was restarted) gets the text, and
+// knows it from then on.
+void RedisStore::run(const RedisScript& script, std::vector<std::string> keys_and_arguments,
+                     AnswerCallback done) {
+  const auto answered = [this](const Result<net::resp::Value>& value) -> Result<fleet::Answer> {
+    if (!value) return value.error();
+    Result<fleet::Answer> answer = redis_answer(*value);
+    if (!answer) answer.error().source = client_.name();
+    return answer;
+  };
+  const auto command = [](std::string verb, const std::string& what,
+                          const std::vector<std::string>& rest) {
+    std::vector<std::string> words{std::move(verb), what};
+    words.insert(words.end(), rest.begin(), rest.end());
+    return words;
+  };
+  std::vector<std::string> by_sum = command("EVALSHA", script.sha1, keys_and_arguments);
+  client_.command(
+      std::move(by_sum), [this, answered, command, &script, rest = std::move(keys_and_arguments),
+                          done = std::move(done)](const Result<net::resp::Value>& value) {
+        if (value || value.error().code != "NOSCRIPT") return done(answered(value));
+        client_.command(
+            command("EVAL", script.text, rest),
+            [answered, done](const Result<net::resp::Value>& again) { done(answered(again)); });
+      });
+}
+
+void RedisStore::list(NamesCallback done) {
+  scan("0", std::make_shared<std::set<std::string>>(), std::move(done));
+}
+
+// SCAN may name a key twice, hence the set.
+void RedisStore::scan(const std::string& cursor, std::shared_ptr<std::set<std::string>> found,
+                      NamesCallback done) {
+  client_.command(
+      {"SCAN", cursor, "MATCH", key_prefix_ + "*" + std::string(kRecordSuffix), "COUNT", "1000"},
+      [this, found = std::move(found), done = std::move(done)](Result<net::resp::Value> value) {
+        if (!value) return done(value.error());
+        if (!value->is_list() || value->items.size() != 2 || !value->items[0].is_text()) {
+          return done(Error{.code = "protocol",
+                            .message = "SCAN was answered unlike by a Redis server",
+                            .retryable = false,
+                            .source = client_.name()});
+        }
+        for (const net::resp::Value& item : value->items[1].items) {
+          std::string name = name_in(item.text, key_prefix_);
+          if (!name.empty()) found->insert(std::move(name));
+        }
+        const std::string next = value->items[0].text;
+        if (next != "0") return scan(next, found, done);
+        done(std::vector<std::string>(found->begin(), found->end()));
+      });
+}
+
+void RedisStore::remove(const std::string& circuit, std::function<void(Result<void>)> done) {
+  const std::string prefix = key(circuit);
+  client_.command({"DEL", prefix + ":r", prefix + ":e", prefix + ":m"},
+                  [done = std::move(done)](const Result<net::resp::Value>& value) {
+                    if (!value) return done(value.error());
+                    done(Result<void>{});
+                  });
+}
+
+}  // namespace switchgear::stores

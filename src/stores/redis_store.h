@@ -1,0 +1,57 @@
+// The store on one Redis 7 or Valkey server: each operation is one script, which the server runs
+// as a whole, so it is atomic on its circuit. Time is the server's.
+//
+// Keys of a circuit, all in one hash slot, with the lengths of namespace and name in front so that
+// no two pairs of them give the same key:
+//   {sg:<length>:<namespace>:<length>:<name>}:r   hash: the record's fields and slots "s0" … "s31"
+//   …:e                                           sorted set: the reports, by time
+//   …:m                                           hash: sums, "c:<minute>" …, "s<step>:ok" …
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+
+#include "net/redis_client.h"
+#include "stores/redis_scripts.h"
+#include "stores/store.h"
+
+namespace switchgear::stores {
+
+struct RedisStoreOptions {
+  // Keeps several systems on one server apart: 1 to 64 of A-Z a-z 0-9 . _ : -
+  std::string name_space = "switchgear";
+  net::RedisOptions redis{};
+};
+
+// The time after which an unused circuit is forgotten (a record under a hold is not) is 14 days;
+// see redis/prelude.lua. Operations are never sent twice, apart from the script's text where the
+// server did not know it, which runs nothing the first time. Destroying the store drops what is
+// pending without calling back.
+class RedisStore final : public Store {
+ public:
+  // `loop` outlives the store.
+  RedisStore(net::Loop& loop, net::RedisAddress address, const RedisStoreOptions& options = {});
+
+  void execute(const std::string& circuit, const fleet::Operation& operation,
+               AnswerCallback done) override;
+  void list(NamesCallback done) override;
+  void remove(const std::string& circuit, std::function<void(Result<void>)> done) override;
+  std::string backend() const override { return "redis"; }
+
+  // "{sg:…}" of a circuit: what its keys begin with.
+  std::string key(const std::string& circuit) const;
+
+ private:
+  // `script` lives as long as the process.
+  void run(const RedisScript& script, std::vector<std::string> keys_and_arguments,
+           AnswerCallback done);
+  void scan(const std::string& cursor, std::shared_ptr<std::set<std::string>> found,
+            NamesCallback done);
+
+  std::string key_prefix_;  // "{sg:<length>:<namespace>:"
+  // Last, so that it goes first: its callbacks use what stands above.
+  net::RedisClient client_;
+};
+
+}  // namespace switchgear::stores
