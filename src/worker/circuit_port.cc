@@ -1,0 +1,29 @@
+#include "worker/circuit_port.h"
+
+#include "core/backoff.h"
+
+namespace switchgear::worker {
+
+State MemberPort::state(const Now& now) {
+  if (member_.gate(now).open) return State::closed;
+  if (member_.hold_in_force() == HoldKind::forced_open) return State::open;
+  return member_.state();
+}
+
+Duration MemberPort::next_open_time() {
+  const fleet::Record* record = member_.record();
+  const int opens = record == nullptr ? 1 : record->opens + 1;
+  return core::open_time(member_.policy(), opens, 1.0);
+}
+
+std::string MemberPort::cause() {
+  const fleet::Record* record = member_.record();
+  if (record == nullptr) return "the circuit's state is not known yet";
+  if (member_.hold_in_force() != HoldKind::none) {
+    return "held by " + record->hold.who +
+           (record->hold.why.empty() ? "" : ": " + record->hold.why);
+  }
+  return record->reason + (record->why.empty() ? "" : ": " + record->why);
+}
+
+}  // namespace switchgear::worker

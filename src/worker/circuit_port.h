@@ -1,0 +1,68 @@
+// What the consumer of a queue asks of a circuit. In production over guard/, in the demo and the
+// simulator over a bare fleet::Member. One thread; nothing here waits.
+#pragma once
+
+#include <string>
+
+#include "core/outcome.h"
+#include "core/state.h"
+#include "fleet/member.h"
+
+namespace switchgear::worker {
+
+class CircuitPort {
+ public:
+  virtual ~CircuitPort() = default;
+
+  virtual fleet::Admission admit(const Now& now) = 0;
+  // Asked again right before a call whose permit was taken earlier.
+  virtual bool may_start(const fleet::Permit& permit, const Now& now) = 0;
+  // Every permit is finished exactly once; an unused one as ignored.
+  virtual void finish(const fleet::Permit& permit, Outcome outcome, Duration duration,
+                      const Now& now) = 0;
+
+  // The state that decides here and now, holds and modes included: OPEN while held open, CLOSED
+  // while held closed or only observed.
+  virtual State state(const Now& now) = 0;
+  // When a call should next be tried while calls are refused.
+  virtual Duration retry_after(const Now& now) = 0;
+  // The longest time that the circuit can stay open if the next probe fails.
+  virtual Duration next_open_time() = 0;
+  // Why the circuit is in this state, for a person.
+  virtual std::string cause() = 0;
+};
+
+// Over a member on the same thread, which outlives the port.
+class MemberPort : public CircuitPort {
+ public:
+  explicit MemberPort(fleet::Member& member) : member_(member) {}
+  fleet::Admission admit(const Now& now) override { return member_.admit(now); }
+  bool may_start(const fleet::Permit& permit, const Now& now) override {
+    return member_.may_start(permit, now);
+  }
+  void finish(const fleet::Permit& permit, Outcome outcome, Duration duration,
+              const Now& now) override {
+    member_.finish(permit, outcome, duration, now);
+  }
+  State state(const Now& now) override;
+  Duration retry_after(const Now& now) override { return member_.retry_after(now); }
+  Duration next_open_time() override;
+  std::string cause() override;
+
+ private:
+  fleet::Member& member_;
+};
+
+// No circuit at all: every call goes out.
+class NoCircuit : public CircuitPort {
+ public:
+  fleet::Admission admit(const Now&) override { return fleet::Permit{}; }
+  bool may_start(const fleet::Permit&, const Now&) override { return true; }
+  void finish(const fleet::Permit&, Outcome, Duration, const Now&) override {}
+  State state(const Now&) override { return State::closed; }
+  Duration retry_after(const Now&) override { return Duration::zero(); }
+  Duration next_open_time() override { return Duration::zero(); }
+  std::string cause() override { return ""; }
+};
+
+}  // namespace switchgear::worker

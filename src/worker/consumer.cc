@@ -1,0 +1,514 @@
+// The first half of the consumer: what to receive and what to call. What becomes of messages
+// afterwards is in consumer_returns.cc.
+#include "worker/consumer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/assert.h"
+#include "queue/time_text.h"
+#include "queue/visibility.h"
+
+namespace switchgear::worker {
+
+namespace {
+
+using std::chrono::seconds;
+
+constexpr int kBatchMax = 10;  // of SQS, for every kind of batch
+// A view that is being refreshed, or a limit that is used up, is worth this much waiting before a
+// message goes back: going back costs it one of its receives.
+constexpr Duration kPatience = 1s;
+// Receives that one probe may spend on finding a message that has not been a scout.
+constexpr int kScoutTries = 3;
+// An empty answer that came at once is not asked for again at once.
+constexpr Duration kEmptyPause = 500ms;
+constexpr Duration kEmptyProbePause = 1s;
+// How soon and how late the circuit is asked again after it refused.
+constexpr Duration kAskSoonest = 20ms;
+constexpr Duration kAskLatest = 5s;
+const core::Backoff kReceiveBackoff{.base = 500ms, .cap = 30s, .jitter = core::Jitter::equal};
+
+}  // namespace
+
+Consumer::Consumer(const ConsumerOptions& options, CircuitPort& circuit, std::uint64_t seed)
+    : options_(options), circuit_(circuit), random_(core::hash2(seed, 0x776f726b6572ULL)) {}
+
+seconds Consumer::receive_visibility() const {
+  // Never shorter than a call can take, so that no message comes up again under its own handler.
+  const seconds needed =
+      std::chrono::ceil<seconds>(options_.handler_timeout + options_.visibility_margin);
+  return std::min(std::max(needed, attributes_.visibility_timeout), queue::kVisibilityMax);
+}
+
+int Consumer::lanes_used() const {
+  std::size_t used = calls_.size() + waiting_.size();
+  for (const auto& [id, receiving] : receiving_) {
+    used += static_cast<std::size_t>(receiving.asked) + (receiving.aside ? 1 : 0);
+  }
+  return static_cast<int>(used);
+}
+
+int Consumer::messages_held() const {
+  std::size_t held = calls_.size() + waiting_.size() + parked_.size();
+  for (const auto& [id, receiving] : receiving_) held += receiving.aside ? 1 : 0;
+  return static_cast<int>(held);
+}
+
+bool Consumer::last_receive(const InHand& in_hand) const {
+  return queue::on_last_receive(in_hand.message, attributes_);
+}
+
+// Whether calls go out as calls, not only as trials.
+bool Consumer::flowing(const Now& now) {
+  const State state = circuit_.state(now);
+  return state == State::closed || state == State::recovering;
+}
+
+// A probe, or the trial of a process that has lost the store while the circuit was open.
+bool Consumer::scouting(const fleet::Permit& permit, const Now& now) {
+  return permit.kind == fleet::PermitKind::probe ||
+         (permit.kind == fleet::PermitKind::local && !flowing(now));
+}
+
+// A permit must not lie idle, and a probe's lease must still cover the call.
+seconds Consumer::short_wait() const {
+  return std::min(options_.handler_timeout >= 2s ? seconds(1) : seconds(0), options_.receive_wait);
+}
+
+// ---- Events ---------------------------------------------------------------------------------
+
+void Consumer::tick(const Now& now) { run(now); }
+
+void Consumer::circuit_changed(const Now& now) {
+  ask_again_ = MonoTime{};
+  run(now);
+}
+
+void Consumer::run(const Now& now) {
+  if (finished_) return;
+  if (!permits_first_ && !scouts_.empty() && circuit_.state(now) == State::closed) {
+    scouts_.clear();
+    scout_order_.clear();
+  }
+  if (!stopping() && !attributes_under_way_ && now.mono >= attributes_at_) {
+    attributes_under_way_ = true;
+    actions_.emplace_back(ReadAttributesAction{});
+  }
+  if (stop_at_ && now.mono >= *stop_at_) abandon_calls(now);
+  renew_parked(now);
+  call_parked(now);
+  retry_waiting(now);
+  plan_receives(now);
+  flush(to_delete_, true, now);
+  flush(to_change_, false, now);
+  end_if_done(now);
+}
+
+void Consumer::received(ReceiveId id, Result<std::vector<queue::Message>> messages,
+                        const Now& now) {
+  const auto found = receiving_.find(id);
+  if (found == receiving_.end()) return;
+  Receiving receiving = std::move(found->second);
+  receiving_.erase(found);
+
+  if (!messages) {
+    if (!stopping()) {
+      counters_.receive_errors++;
+      receive_failures_++;
+      receive_after_ = now.mono + core::delay(kReceiveBackoff, receive_failures_, random_);
+      if (receive_failures_ == 1) {
+        notice(Notice::Kind::receive_failed, Notice::Level::error,
+               "nothing can be received, trying again: " + messages.error().text());
+      }
+    }
+    take_messages(std::move(receiving), {}, now);
+    run(now);
+    return;
+  }
+  if (receive_failures_ > 0) {
+    receive_failures_ = 0;
+    notice(Notice::Kind::receive_recovered, Notice::Level::info, "receiving again");
+  }
+  const int count = static_cast<int>(messages->size());
+  counters_.received += messages->size();
+  last_receive_empty_ = count == 0;
+  if (count == 0) {
+    counters_.empty_receives++;
+    receives_wanted_ = 1;
+    const Duration pause = receiving.scouting ? kEmptyProbePause : kEmptyPause;
+    if (receiving.scouting || now.mono - receiving.sent < kEmptyPause) {
+      receive_after_ = std::max(receive_after_, now.mono + pause);
+    }
+  } else if (count >= receiving.asked) {
+    receives_wanted_ = std::min(receives_wanted_ * 2, options_.receives_max);
+  }
+  std::vector<InHand> in_hand;
+  for (queue::Message& message : *messages) {
+    InHand one{.message = std::move(message),
+               .asked_at = receiving.sent,
+               .visible_at = now.mono + receiving.visibility};
+    if (static_cast<int>(in_hand.size()) < receiving.asked) {
+      in_hand.push_back(std::move(one));
+    } else {  // more than was asked for: there is no place for it
+      give_back(one, 1s, GiveBack::refused, now);
+    }
+  }
+  take_messages(std::move(receiving), std::move(in_hand), now);
+  run(now);
+}
+
+void Consumer::queue_attributes(const Result<queue::QueueAttributes>& attributes, const Now& now) {
+  attributes_under_way_ = false;
+  attributes_at_ = now.mono + options_.attributes_interval;
+  if (attributes) {
+    attributes_ = *attributes;
+  } else {
+    // What was known stays in force; before anything was known the guard has nothing to go by.
+    attributes_at_ = now.mono + std::min<Duration>(options_.attributes_interval, 30s);
+    notice(Notice::Kind::attributes_failed, Notice::Level::warn,
+           "the queue's attributes cannot be read, so a changed maxReceiveCount is not noticed: " +
+               attributes.error().text());
+  }
+  attributes_answered_ = true;
+  run(now);
+}
+
+void Consumer::handled(CallId id, const HandlerAnswer& answer, const Now& now) {
+  const auto found = calls_.find(id);
+  if (found == calls_.end()) return;  // abandoned meanwhile
+  const Call call = std::move(found->second);
+  calls_.erase(found);
+
+  Outcome outcome = Outcome::failure;
+  switch (answer.kind) {
+    case HandlerAnswer::Kind::answered:
+      outcome = core::outcome_of_handler(answer.status);
+      break;
+    case HandlerAnswer::Kind::timeout:
+      outcome = Outcome::overload;
+      counters_.timeouts++;
+      break;
+    case HandlerAnswer::Kind::connection:
+      outcome = Outcome::failure;
+      counters_.connection_errors++;
+      break;
+    case HandlerAnswer::Kind::unsendable:
+      outcome = Outcome::ignored;
+      break;
+  }
+  counters_.outcomes[static_cast<std::size_t>(outcome)]++;
+  circuit_.finish(call.permit, outcome, now.mono - call.started, now);
+  ask_again_ = MonoTime{};  // the place that this call had may be had again
+
+  if (answer.kind == HandlerAnswer::Kind::connection) {
+    if (++handler_failures_ == 1) {
+      notice(Notice::Kind::handler_trouble, Notice::Level::warn,
+             "the handler cannot be reached: " + answer.detail);
+    }
+  } else if (handler_failures_ > 0 && answer.kind == HandlerAnswer::Kind::answered) {
+    handler_failures_ = 0;
+    notice(Notice::Kind::handler_recovered, Notice::Level::info, "the handler answers again");
+  }
+
+  if (outcome == Outcome::success) {
+    if (now.mono >= call.in_hand.visible_at) {
+      notice(Notice::Kind::visibility_overrun, Notice::Level::warn,
+             "a message was done only after it had become visible again; it may be done twice",
+             {{"message", call.in_hand.message.id}});
+    }
+    to_delete_.push_back(Pending{.message_id = call.in_hand.message.id,
+                                 .receipt_handle = call.in_hand.message.receipt_handle,
+                                 .visible_at = call.in_hand.visible_at,
+                                 .ready_at = now.mono,
+                                 .flush_at = now.mono + options_.batch_linger});
+  } else {
+    give_back(call.in_hand, wait_after_failure(call, answer, now), GiveBack::failed, now);
+  }
+  run(now);
+}
+
+// ---- Receiving ------------------------------------------------------------------------------
+
+void Consumer::plan_receives(const Now& now) {
+  if (stopping() || !attributes_answered_ || now.mono < receive_after_) return;
+  // The queue does not take deletes: more messages would only be done twice.
+  const std::size_t unsettled = to_delete_.size() + to_change_.size();
+  if (unsettled > static_cast<std::size_t>(4 * options_.concurrency + 100)) return;
+  if (permits_first_ || circuit_.state(now) != State::closed) receive_with_permits(now);
+  if (!permits_first_ && circuit_.state(now) == State::closed) receive_freely(now);
+}
+
+void Consumer::receive_freely(const Now& now) {
+  const std::size_t most =
+      static_cast<std::size_t>(std::min(options_.receives_max, receives_wanted_));
+  while (receiving_.size() < most) {
+    const int free = options_.concurrency - lanes_used();
+    // With a receive under way, places that get free one by one wait for it and go together.
+    if (free < (receiving_.empty() ? 1 : kBatchMax)) return;
+    start_receive(options_.receive_wait, Receiving{.asked = std::min(free, kBatchMax)}, now);
+  }
+}
+
+void Consumer::receive_with_permits(const Now& now) {
+  if (now.mono < ask_again_) return;
+  while (static_cast<int>(receiving_.size()) < options_.receives_max) {
+    int want = std::min(options_.concurrency - lanes_used(), kBatchMax);
+    if (last_receive_empty_) want = receiving_.empty() ? std::min(want, 1) : 0;
+    Receiving receiving;
+    bool refusal = false;
+    while (static_cast<int>(receiving.permits.size()) < want) {
+      const fleet::Admission admission = circuit_.admit(now);
+      if (const auto* no = std::get_if<fleet::Refusal>(&admission)) {
+        note_refusal(*no, now);
+        refusal = true;
+        break;
+      }
+      const auto& permit = std::get<fleet::Permit>(admission);
+      note_flow(permit.kind, now);
+      if (scouting(permit, now)) {
+        Receiving scouts{.asked = 1, .permits = {permit}, .scouting = true};
+        start_receive(short_wait(), std::move(scouts), now);
+        want--;
+        if (static_cast<int>(receiving_.size()) >= options_.receives_max) break;
+      } else {
+        receiving.permits.push_back(permit);
+      }
+    }
+    if (receiving.permits.empty()) return;
+    receiving.asked = static_cast<int>(receiving.permits.size());
+    start_receive(short_wait(), std::move(receiving), now);
+    if (refusal || !permits_first_) return;
+  }
+}
+
+void Consumer::start_receive(seconds wait, Receiving receiving, const Now& now) {
+  const ReceiveId id = next_id_++;
+  receiving.sent = now.mono;
+  receiving.visibility = receive_visibility();
+  counters_.receives++;
+  actions_.emplace_back(ReceiveAction{
+      .id = id, .max = receiving.asked, .wait = wait, .visibility = receiving.visibility});
+  receiving_.emplace(id, std::move(receiving));
+}
+
+void Consumer::take_messages(Receiving receiving, std::vector<InHand> messages, const Now& now) {
+  if (receiving.scouting && !stopping()) {
+    take_for_scouting(std::move(receiving), std::move(messages), now);
+    return;
+  }
+  std::size_t used = 0;
+  for (InHand& in_hand : messages) {
+    if (stopping() && !last_receive(in_hand)) {
+      give_back(in_hand, 0s, GiveBack::stopping, now);
+      continue;
+    }
+    if (used < receiving.permits.size() && !receiving.scouting) {
+      const fleet::Permit& permit = receiving.permits[used++];
+      // The circuit may have changed while the queue was asked.
+      if ((permit.kind == fleet::PermitKind::local || flowing(now)) &&
+          circuit_.may_start(permit, now)) {
+        start_call(std::move(in_hand), permit, false, now);
+        continue;
+      }
+      return_unused(permit, now);
+    }
+    dispatch(std::move(in_hand), now.mono + kPatience, now);
+  }
+  for (; used < receiving.permits.size(); used++) return_unused(receiving.permits[used], now);
+  if (receiving.aside) {
+    give_back(*receiving.aside, queue::hide_while_open(circuit_.retry_after(now), 0s, random_),
+              GiveBack::scouted, now);
+  }
+}
+
+void Consumer::take_for_scouting(Receiving receiving, std::vector<InHand> messages,
+                                 const Now& now) {
+  const fleet::Permit permit = receiving.permits.front();
+  std::optional<InHand> aside = std::move(receiving.aside);
+  const auto put_back = [&](const InHand& in_hand) {
+    const Duration wait = std::max(circuit_.retry_after(now), circuit_.next_open_time());
+    give_back(in_hand, queue::hide_while_open(wait, now.mono - in_hand.asked_at, random_),
+              GiveBack::scouted, now);
+  };
+
+  std::optional<InHand> fresh;
+  for (InHand& in_hand : messages) {
+    if (last_receive(in_hand)) {
+      park(std::move(in_hand), now);
+    } else if (!fresh && scouted(in_hand.message.id) == 0) {
+      fresh = std::move(in_hand);
+    } else if (!aside) {
+      aside = std::move(in_hand);
+    } else {
+      const bool better = scouted(in_hand.message.id) < scouted(aside->message.id);
+      put_back(better ? *aside : in_hand);
+      if (better) aside = std::move(in_hand);
+    }
+  }
+  const bool more = !messages.empty() && receiving.tries < kScoutTries;
+  if (!fresh && more && circuit_.may_start(permit, now)) {
+    start_receive(0s,
+                  Receiving{.asked = 1,
+                            .permits = {permit},
+                            .aside = std::move(aside),
+                            .scouting = true,
+                            .tries = receiving.tries + 1},
+                  now);
+    return;
+  }
+  // With no other message to be had, one that was a scout before is better than no probe.
+  if (!fresh) fresh = std::exchange(aside, std::nullopt);
+  if (aside) put_back(*aside);
+  if (!fresh) {
+    return_unused(permit, now);
+  } else if (circuit_.may_start(permit, now)) {
+    start_call(std::move(*fresh), permit, true, now);
+  } else {
+    return_unused(permit, now);
+    put_back(*fresh);
+  }
+}
+
+// ---- Calling --------------------------------------------------------------------------------
+
+void Consumer::dispatch(InHand in_hand, MonoTime patient_until, const Now& now) {
+  if (last_receive(in_hand) && !flowing(now)) {
+    park(std::move(in_hand), now);
+    return;
+  }
+  const fleet::Admission admission = circuit_.admit(now);
+  if (const auto* no = std::get_if<fleet::Refusal>(&admission)) {
+    refused(std::move(in_hand), *no, patient_until, now);
+    return;
+  }
+  const auto& permit = std::get<fleet::Permit>(admission);
+  note_flow(permit.kind, now);
+  const bool scouts = scouting(permit, now);
+  if (scouts && (last_receive(in_hand) || scouted(in_hand.message.id) > 0)) {
+    return_unused(permit, now);
+    if (last_receive(in_hand)) {
+      park(std::move(in_hand), now);
+    } else {
+      give_back(
+          in_hand,
+          queue::hide_while_open(circuit_.next_open_time(), now.mono - in_hand.asked_at, random_),
+          GiveBack::scouted, now);
+    }
+    return;
+  }
+  start_call(std::move(in_hand), permit, scouts, now);
+}
+
+void Consumer::refused(InHand in_hand, const fleet::Refusal& refusal, MonoTime patient_until,
+                       const Now& now) {
+  note_refusal(refusal, now);
+  const bool soon = refusal.reason == fleet::RefusalReason::stale_view ||
+                    refusal.reason == fleet::RefusalReason::limit;
+  if (soon && now.mono < patient_until && !stopping()) {
+    waiting_.push_back(Waiting{.in_hand = std::move(in_hand), .until = patient_until});
+    return;
+  }
+  if (last_receive(in_hand)) {
+    park(std::move(in_hand), now);
+    return;
+  }
+  const Duration wait = std::max<Duration>(refusal.retry_after, 1s);
+  give_back(in_hand, queue::hide_while_open(wait, now.mono - in_hand.asked_at, random_),
+            GiveBack::refused, now);
+}
+
+void Consumer::retry_waiting(const Now& now) {
+  std::deque<Waiting> waiting = std::exchange(waiting_, {});
+  bool blocked = false;
+  for (Waiting& entry : waiting) {
+    if (stopping() && !last_receive(entry.in_hand)) {
+      give_back(entry.in_hand, 0s, GiveBack::stopping, now);
+    } else if (blocked && now.mono < entry.until) {
+      waiting_.push_back(std::move(entry));
+    } else {
+      const std::size_t before = waiting_.size();
+      dispatch(std::move(entry.in_hand), entry.until, now);
+      blocked = waiting_.size() > before;
+    }
+  }
+}
+
+void Consumer::call_parked(const Now& now) {
+  while (!parked_.empty() && now.mono >= ask_again_ && flowing(now) &&
+         lanes_used() < options_.concurrency) {
+    const fleet::Admission admission = circuit_.admit(now);
+    if (const auto* no = std::get_if<fleet::Refusal>(&admission)) {
+      note_refusal(*no, now);
+      return;
+    }
+    const auto& permit = std::get<fleet::Permit>(admission);
+    if (scouting(permit, now)) {
+      return_unused(permit, now);
+      return;
+    }
+    note_flow(permit.kind, now);
+    InHand in_hand = std::move(parked_.front());
+    parked_.pop_front();
+    start_call(std::move(in_hand), permit, false, now);
+  }
+}
+
+void Consumer::start_call(InHand in_hand, const fleet::Permit& permit, bool scouting,
+                          const Now& now) {
+  SG_ASSERT(in_flight() < options_.concurrency);
+  counters_.calls++;
+  if (scouting) {
+    counters_.scouts++;
+    remember_scout(in_hand.message.id);
+  }
+  const CallId id = next_id_++;
+  actions_.emplace_back(
+      CallAction{.id = id, .message = in_hand.message, .timeout = options_.handler_timeout});
+  calls_.emplace(
+      id,
+      Call{
+          .in_hand = std::move(in_hand), .permit = permit, .started = now.mono, .scout = scouting});
+}
+
+void Consumer::return_unused(const fleet::Permit& permit, const Now& now) {
+  counters_.permits_unused++;
+  circuit_.finish(permit, Outcome::ignored, Duration::zero(), now);
+  ask_again_ = MonoTime{};
+}
+
+// ---- What the circuit says ------------------------------------------------------------------
+
+void Consumer::note_refusal(const fleet::Refusal& refusal, const Now& now) {
+  ask_again_ = now.mono + std::clamp(refusal.retry_after, kAskSoonest, kAskLatest);
+  if (refusal.reason == fleet::RefusalReason::stale_view) return;
+  permits_first_ = true;
+  if (refusal.reason == fleet::RefusalReason::limit) return;
+  // One line per pause and one per failed round of probes, not one per refusal.
+  const bool again = paused_ && refusal.epoch != paused_epoch_ && refusal.state == State::open;
+  if (paused_ && !again) return;
+  paused_epoch_ = refusal.epoch;
+  if (!paused_) counters_.pauses++;
+  paused_ = true;
+  const auto wait = ceil_ms(refusal.retry_after).count();
+  notice(Notice::Kind::paused, Notice::Level::warn,
+         again ? "still paused: a probe failed" : "paused: nothing is received",
+         {{"reason", std::string(to_string(refusal.reason))},
+          {"state", std::string(to_string(refusal.state))},
+          {"epoch", std::to_string(refusal.epoch)},
+          {"cause", circuit_.cause()},
+          {"next_probe_in_ms", std::to_string(wait)},
+          {"next_probe_at", queue::utc_text(now.wall + refusal.retry_after)}});
+}
+
+void Consumer::note_flow(fleet::PermitKind kind, const Now& now) {
+  if (kind == fleet::PermitKind::normal) permits_first_ = false;
+  if (!paused_ || kind == fleet::PermitKind::probe || !flowing(now)) return;
+  paused_ = false;
+  const State state = circuit_.state(now);
+  notice(Notice::Kind::resumed, Notice::Level::info,
+         state == State::recovering ? "resumed: within the recovery limit" : "resumed",
+         {{"state", std::string(to_string(state))}});
+}
+
+}  // namespace switchgear::worker
