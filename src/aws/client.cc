@@ -1,0 +1,218 @@
+#include "aws/client.h"
+
+#include <set>
+#include <utility>
+
+#include "aws/error.h"
+#include "aws/retry_quota.h"
+#include "aws/sigv4.h"
+#include "core/assert.h"
+#include "core/backoff.h"
+#include "net/clocks.h"
+
+namespace switchgear::aws {
+namespace {
+
+// Services accept a signature up to 5 minutes off; a difference below this is not the reason of a
+// refusal.
+constexpr Duration kSkewMin = 4min;
+
+struct Call {
+  JsonCall what;
+  AwsClient::Callback callback;  // empty: ended
+  std::string invocation_id;
+  int attempt = 0;
+  int tokens_taken = 0;  // for the attempt under way
+  bool clock_was_set = false;
+  net::CallHandle http;
+  net::Timer pause;
+};
+
+Duration magnitude(Duration d) { return d < 0s ? -d : d; }
+
+// The form of a UUID version 4.
+std::string invocation_id(core::Random& random) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string id = "xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx";
+  for (char& c : id) {
+    if (c == 'x') c = kHex[random.below(16)];
+  }
+  return id;
+}
+
+}  // namespace
+
+class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(net::Loop& loop, net::HttpClient& http, Endpoint endpoint, Credentials credentials,
+       core::Random random, AwsClientOptions options)
+      : loop_(loop),
+        http_(http),
+        endpoint_(std::move(endpoint)),
+        credentials_(std::move(credentials)),
+        random_(random),
+        options_(std::move(options)) {
+    SG_ASSERT(options_.attempts_max >= 1);
+  }
+
+  net::CallHandle call(JsonCall what, Callback callback) {
+    auto call = std::make_shared<Call>();
+    call->what = std::move(what);
+    call->callback = std::move(callback);
+    call->invocation_id = invocation_id(random_);
+    calls_.insert(call);
+    attempt(call);
+    return net::CallHandle([self = weak_from_this(), weak = std::weak_ptr(call)] {
+      const auto impl = self.lock();
+      const auto held = weak.lock();
+      if (impl && held) impl->cancel(held);
+    });
+  }
+
+  void shut_down() {
+    const auto calls = std::exchange(calls_, {});
+    for (const auto& call : calls) {
+      call->pause.cancel();
+      call->callback = nullptr;
+      call->http.cancel();
+    }
+  }
+
+  const Endpoint& endpoint() const { return endpoint_; }
+
+ private:
+  WallTime wall_clock() const {
+    return options_.wall_clock ? options_.wall_clock() : net::read_clocks().wall;
+  }
+
+  net::HttpRequest signed_request(const Call& call) const {
+    net::HttpRequest request{.method = "POST", .target = "/"};
+    request.headers.set("Host", endpoint_.url.authority());
+    request.headers.set("Content-Type", call.what.content_type);
+    request.headers.set("X-Amz-Target", call.what.target);
+    request.headers.set("amz-sdk-invocation-id", call.invocation_id);
+    request.headers.set("amz-sdk-request", "attempt=" + std::to_string(call.attempt) +
+                                               "; max=" + std::to_string(options_.attempts_max));
+    request.body = call.what.body;
+    const Signature signature =
+        sign(request, credentials_, {.region = endpoint_.region, .service = endpoint_.service},
+             wall_clock() + clock_offset_);
+    for (const auto& [name, value] : signature.headers) request.headers.set(name, value);
+    return request;
+  }
+
+  void attempt(const std::shared_ptr<Call>& call) {
+    ++call->attempt;
+    // Idempotent as far as the connection goes: the loss of one is retried here in any case.
+    call->http = http_.send(endpoint_.url, signed_request(*call),
+                            {.timeout = call->what.attempt_timeout, .idempotent = true},
+                            [self = weak_from_this(), call](Result<net::HttpResponse> result) {
+                              if (const auto impl = self.lock())
+                                impl->answered(call, std::move(result));
+                            });
+  }
+
+  void answered(const std::shared_ptr<Call>& call, Result<net::HttpResponse> result) {
+    if (!call->callback) return;
+    if (!result) {
+      if (result.error().retryable && try_again(call, result.error().code == "timeout")) return;
+      finish(call, std::move(result).error());
+      return;
+    }
+    if (result->status >= 200 && result->status < 300) {
+      quota_.succeeded(call->tokens_taken);
+      finish(call, std::move(result->body));
+      return;
+    }
+    ServiceError refusal = read_error(*result, endpoint_.service);
+    if (refusal.maybe_clock_skew && clock_is_off(*call, *result, refusal.error)) {
+      call->clock_was_set = true;
+      attempt(call);
+      return;
+    }
+    if (refusal.error.retryable && try_again(call, false)) return;
+    finish(call, std::move(refusal.error));
+  }
+
+  // Compares our clock with the answer's Date. Notes a great difference in the error; sets the
+  // offset for signatures and answers true if that is worth another attempt.
+  bool clock_is_off(const Call& call, const net::HttpResponse& response, Error& error) {
+    const auto theirs = parse_http_date(response.headers.get("Date").value_or(""));
+    if (!theirs) return false;
+    const Duration offset = *theirs - wall_clock();
+    if (magnitude(offset) >= kSkewMin) {
+      const auto minutes = std::chrono::duration_cast<std::chrono::minutes>(magnitude(offset));
+      error.message += "; this machine's clock is " + std::to_string(minutes.count()) +
+                       " minutes " + (offset > 0s ? "behind" : "ahead of") +
+                       " the clock of AWS: set it, for example by NTP";
+    }
+    if (call.clock_was_set || call.attempt >= options_.attempts_max ||
+        magnitude(offset - clock_offset_) < kSkewMin) {
+      return false;
+    }
+    clock_offset_ = offset;
+    return true;
+  }
+
+  bool try_again(const std::shared_ptr<Call>& call, bool after_timeout) {
+    if (call->attempt >= options_.attempts_max) return false;
+    const int taken = quota_.take(after_timeout);
+    if (taken == 0) return false;
+    call->tokens_taken = taken;
+    const Duration pause = core::delay(
+        {.base = options_.backoff_base, .cap = options_.backoff_cap, .jitter = core::Jitter::full},
+        static_cast<std::uint64_t>(call->attempt), random_);
+    call->pause = loop_.call_after(pause, [this, weak = std::weak_ptr(call)] {
+      if (const auto held = weak.lock()) attempt(held);
+    });
+    return true;
+  }
+
+  void cancel(const std::shared_ptr<Call>& call) {
+    if (!call->callback) return;
+    if (!call->pause.pending()) {
+      call->http.cancel();
+      return;
+    }
+    call->pause = loop_.call_after(0s, [this, weak = std::weak_ptr(call)] {
+      if (const auto held = weak.lock()) {
+        finish(held, Error{.code = "cancelled",
+                           .message = "the caller gave up",
+                           .retryable = false,
+                           .source = endpoint_.service});
+      }
+    });
+  }
+
+  void finish(const std::shared_ptr<Call>& call, Result<std::string> result) {
+    calls_.erase(call);
+    // The last thing done: the callback may destroy the client.
+    if (const Callback callback = std::exchange(call->callback, nullptr)) {
+      callback(std::move(result));
+    }
+  }
+
+  net::Loop& loop_;
+  net::HttpClient& http_;
+  const Endpoint endpoint_;
+  const Credentials credentials_;
+  core::Random random_;
+  const AwsClientOptions options_;
+  RetryQuota quota_;
+  Duration clock_offset_{0};
+  std::set<std::shared_ptr<Call>> calls_;
+};
+
+AwsClient::AwsClient(net::Loop& loop, net::HttpClient& http, Endpoint endpoint,
+                     Credentials credentials, core::Random random, AwsClientOptions options)
+    : impl_(std::make_shared<Impl>(loop, http, std::move(endpoint), std::move(credentials), random,
+                                   std::move(options))) {}
+AwsClient::~AwsClient() { impl_->shut_down(); }
+
+net::CallHandle AwsClient::call(JsonCall call, Callback callback) {
+  return impl_->call(std::move(call), std::move(callback));
+}
+
+const Endpoint& AwsClient::endpoint() const { return impl_->endpoint(); }
+
+}  // namespace switchgear::aws

@@ -1,0 +1,63 @@
+// Signed calls to an AWS service that speaks a JSON protocol (SQS, DynamoDB, EventBridge …), with
+// the SDKs' standard retries.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "aws/credentials.h"
+#include "aws/endpoint.h"
+#include "core/random.h"
+#include "core/result.h"
+#include "core/time.h"
+#include "net/call_handle.h"
+#include "net/http_client.h"
+#include "net/loop.h"
+
+namespace switchgear::aws {
+
+struct AwsClientOptions {
+  // Attempts in all. Retried: throttling, 500, 502, 503, 504, no connection, connection lost,
+  // attempt timed out; and once, a refusal for our clock, after setting it by the answer's Date.
+  int attempts_max = 3;
+  // The wait before the n-th retry: uniform in [0, min(cap, base * 2^(n-1))].
+  Duration backoff_base = 50ms;
+  Duration backoff_cap = 20s;
+  // Time of day for signatures; empty: this machine's.
+  std::function<WallTime()> wall_clock = {};
+};
+
+struct JsonCall {
+  std::string target;                                       // "AmazonSQS.ReceiveMessage"
+  std::string body = "{}";                                  // JSON
+  Duration attempt_timeout = 10s;                           // for each attempt
+  std::string content_type = "application/x-amz-json-1.0";  // -1.1 for some services
+};
+
+// On the loop's thread. Errors are those of net::HttpClient (the last attempt's), and those that
+// the service names: code as in its reference, message with HTTP status and request id.
+class AwsClient {
+ public:
+  using Callback = std::function<void(Result<std::string> body)>;
+
+  // `loop` and `http` outlive the client. `random` is for jitter and invocation ids.
+  AwsClient(net::Loop& loop, net::HttpClient& http, Endpoint endpoint, Credentials credentials,
+            core::Random random, AwsClientOptions options = {});
+  // Calls that have not ended are abandoned and their callbacks destroyed without being called.
+  ~AwsClient();
+  AwsClient(const AwsClient&) = delete;
+  AwsClient& operator=(const AwsClient&) = delete;
+
+  // `callback` gets the body of a 2xx answer or the error; exactly once, never from inside
+  // call(). A call may be carried out twice if its answer was lost.
+  net::CallHandle call(JsonCall call, Callback callback);
+
+  const Endpoint& endpoint() const;
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace switchgear::aws

@@ -1,0 +1,174 @@
+#include "aws/endpoint.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+namespace switchgear::aws {
+namespace {
+
+using Pair = std::pair<std::string_view, std::string_view>;
+
+// Region prefix to domain; anything else is the commercial partition or GovCloud, which share
+// theirs.
+constexpr std::array kSuffixes{
+    Pair{"cn-", "amazonaws.com.cn"},    Pair{"eusc-", "amazonaws.eu"},
+    Pair{"us-iso-", "c2s.ic.gov"},      Pair{"us-isob-", "sc2s.sgov.gov"},
+    Pair{"eu-isoe-", "cloud.adc-e.uk"}, Pair{"us-isof-", "csp.hci.ic.gov"},
+};
+constexpr std::string_view kSuffix = "amazonaws.com";
+
+// The domains under which queue URLs of AWS are found, dual-stack ones included.
+constexpr std::array<std::string_view, 14> kAwsDomains{
+    "amazonaws.com",
+    "amazonaws.com.cn",
+    "amazonaws.eu",
+    "c2s.ic.gov",
+    "sc2s.sgov.gov",
+    "cloud.adc-e.uk",
+    "csp.hci.ic.gov",
+    "api.aws",
+    "api.amazonwebservices.com.cn",
+    "api.aws.ic.gov",
+    "api.amazonwebservices.eu",
+    "api.aws.scloud",
+    "api.aws.hci.ic.gov",
+    "api.cloud-aws.adc-e.uk",
+};
+
+bool is_region(std::string_view text) {
+  return !text.empty() && text.size() <= 63 && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+}
+
+std::vector<std::string> labels(std::string_view host) {
+  std::vector<std::string> out(1);
+  for (const char c : host) {
+    if (c == '.') {
+      out.emplace_back();
+    } else {
+      out.back() += c;
+    }
+  }
+  return out;
+}
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+    if (c == '-') c = '_';
+  }
+  return out;
+}
+
+Error problem(std::string code, std::string message) {
+  return {.code = std::move(code), .message = std::move(message), .retryable = false, .source = ""};
+}
+
+struct Given {
+  std::string value;
+  std::string name;  // of the option or variable
+};
+
+Given first_given(std::initializer_list<Given> candidates) {
+  for (const Given& candidate : candidates) {
+    if (!candidate.value.empty()) return candidate;
+  }
+  return {};
+}
+
+Result<net::Url> custom_url(const Given& given) {
+  auto url = net::parse_url(given.value);
+  if (!url) return problem("endpoint", given.name + ": " + url.error().message);
+  if (url->scheme != "http" && url->scheme != "https") {
+    return problem("endpoint", given.name + ": " + url->text() + " is neither http nor https");
+  }
+  if (!url->query.empty() || !url->user.empty() || !url->password.empty() ||
+      (!url->path.empty() && url->path != "/")) {
+    return problem("endpoint", given.name + ": " + url->text() +
+                                   " has more than scheme, host and port; write for example "
+                                   "http://127.0.0.1:4566");
+  }
+  return url;
+}
+
+}  // namespace
+
+std::string_view dns_suffix(std::string_view region) {
+  for (const auto& [prefix, suffix] : kSuffixes) {
+    if (region.starts_with(prefix)) return suffix;
+  }
+  return kSuffix;
+}
+
+std::string region_of_queue_url(std::string_view queue_url) {
+  const auto url = net::parse_url(queue_url);
+  if (!url) return {};
+  const bool aws = std::ranges::any_of(kAwsDomains, [&](std::string_view domain) {
+    return url->host.ends_with("." + std::string(domain));
+  });
+  if (!aws) return {};
+  const std::vector<std::string> parts = labels(url->host);
+  for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
+    // sqs.REGION.…, also behind the name of a VPC endpoint.
+    if ((parts[i] == "sqs" || parts[i] == "sqs-fips") && is_region(parts[i + 1])) {
+      return parts[i + 1];
+    }
+    if (parts[i] == "queue") return i > 0 ? parts[i - 1] : "us-east-1";
+  }
+  return {};
+}
+
+Result<Endpoint> resolve_endpoint(const EndpointQuestion& question,
+                                  const Environment& environment) {
+  const auto variable = [&](const std::string& name) {
+    return Given{value_of(environment, name), name};
+  };
+  const bool ignore = value_of(environment, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") == "true";
+  const Given own = variable("AWS_ENDPOINT_URL_" + upper(question.service));
+  const Given general = variable("AWS_ENDPOINT_URL");
+  const Given url = first_given({{question.endpoint_url, "--endpoint-url"},
+                                 ignore ? Given{} : own,
+                                 ignore ? Given{} : general});
+
+  const std::string queue_region = region_of_queue_url(question.queue_url);
+  const Given region = first_given({{question.region, "--region"},
+                                    variable("AWS_REGION"),
+                                    variable("AWS_DEFAULT_REGION"),
+                                    {queue_region, "the queue URL"}});
+  if (region.value.empty()) {
+    return problem("region",
+                   "no AWS region: set --region, AWS_REGION or AWS_DEFAULT_REGION" +
+                       std::string(url.value.empty() ? ""
+                                                     : " (with an endpoint of your own any "
+                                                       "will do, for example us-east-1)"));
+  }
+  if (!is_region(region.value)) {
+    return problem("region", region.name +
+                                 " holds something that is no AWS region; write for "
+                                 "example eu-central-1");
+  }
+
+  Endpoint endpoint{.url = {}, .region = region.value, .service = question.service};
+  if (!url.value.empty()) {
+    auto custom = custom_url(url);
+    if (!custom) return custom.error();
+    endpoint.url = *std::move(custom);
+    endpoint.custom = true;
+    return endpoint;
+  }
+  if (!queue_region.empty() && queue_region != region.value) {
+    return problem("region", "the queue is in " + queue_region + ", but " + region.name + " says " +
+                                 region.value + "; use --region " + queue_region);
+  }
+  endpoint.url.scheme = "https";
+  endpoint.url.host =
+      question.service + "." + region.value + "." + std::string(dns_suffix(region.value));
+  endpoint.url.port = 443;
+  return endpoint;
+}
+
+}  // namespace switchgear::aws

@@ -1,0 +1,44 @@
+// Where a service is reached, and in which region requests are signed.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "aws/environment.h"
+#include "core/result.h"
+#include "net/url.h"
+
+namespace switchgear::aws {
+
+struct EndpointQuestion {
+  std::string service = "sqs";    // as in host names and signatures
+  std::string endpoint_url = {};  // --endpoint-url; empty: not given
+  std::string region = {};        // --region; empty: not given
+  std::string queue_url = {};     // whose host may name the region; empty: none
+};
+
+struct Endpoint {
+  net::Url url;
+  std::string region;
+  std::string service;
+  // From an option or variable (an emulator, a VPC endpoint) rather than from the region.
+  bool custom = false;
+};
+
+// Endpoint: --endpoint-url, AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the region's own, as in
+// the AWS CLI; the variables do not count if AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is "true".
+// Region: --region, AWS_REGION, AWS_DEFAULT_REGION, the queue URL's host. Errors: "endpoint",
+// "region"; a queue URL of AWS in another region than the chosen one is such an error, as SQS
+// would say no more than that the queue does not exist.
+Result<Endpoint> resolve_endpoint(const EndpointQuestion& question, const Environment& environment);
+
+// The domain of the region's partition, as botocore's partitions.json has it:
+// "amazonaws.com.cn" for cn-north-1.
+std::string_view dns_suffix(std::string_view region);
+
+// The region in the host of a queue URL of AWS ("https://sqs.eu-central-1.amazonaws.com/…", also
+// the older "eu-central-1.queue.amazonaws.com", dual-stack, FIPS and VPC endpoints); empty if
+// there is none.
+std::string region_of_queue_url(std::string_view queue_url);
+
+}  // namespace switchgear::aws
