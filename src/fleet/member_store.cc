@@ -189,6 +189,8 @@ HoldTime Member::due_plan() const {
     if (record_->hold.until != StoreTime{}) due = hold_of(record_->hold.until) + jitter;
   } else if (record_->state == State::recovering) {
     due = hold_of(record_->step_at) + jitter;
+    // Those who make calls go first; the others only see to it that steps are made at all.
+    if (answered_at_ - asked_at_ > kLimitDemand) due += 5s;
   }
   return due == kNever ? kNever : std::max(due, plan_after_);
 }
@@ -369,7 +371,11 @@ std::optional<Operation> Member::choose_record_write(HoldTime h) {
     }
     return create_record(table_, now, decider());
   }
-  if (!planned_ && due_plan() <= h) plan(h);
+  if (!planned_ && due_plan() <= h) {
+    // A step is made of the sums of all, and the last of them came after our last view.
+    if (record_->state == State::recovering && h - answered_at_ > 0ms) return ReadOp{};
+    plan(h);
+  }
   if (planned_) return std::exchange(planned_, std::nullopt);
   return std::nullopt;
 }

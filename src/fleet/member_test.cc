@@ -405,6 +405,18 @@ TEST_F(ARecoveringMember, SendsItsSumsOnceAStepAndStepsTheLimit) {
   EXPECT_EQ(record.step, 2u);
 }
 
+TEST_F(ARecoveringMember, ReadsTheSumsOfAllBeforeItMakesAStep) {
+  pass(2990ms);
+  refused();
+  std::string names;
+  for (int i = 0; i < 200 && record.step == 1; ++i) {
+    refused();
+    names += settle() + " ";
+    pass(10ms);
+  }
+  EXPECT_NE(names.find("read swap"), std::string::npos) << names;
+}
+
 TEST_F(ARecoveringMember, LeavesItsSlotsWhenTheCircuitReopens) {
   claim_all();
   for (int i = 0; i < 3; ++i) {
