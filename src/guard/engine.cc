@@ -1,0 +1,166 @@
+#include "guard/engine.h"
+
+#include <algorithm>
+
+#include "core/assert.h"
+#include "core/name.h"
+#include "core/random.h"
+
+namespace switchgear::guard {
+namespace {
+
+Error refused(std::string code, std::string message) {
+  return Error{.code = std::move(code), .message = std::move(message), .source = "circuit"};
+}
+
+// No member needs to be asked more often than this; guards the loop against a timer that is due
+// at once, again and again.
+constexpr Duration kShortestWait = 1ms;
+
+}  // namespace
+
+Engine::Engine(net::Loop& loop, std::unique_ptr<stores::Store> store, EngineOptions options,
+               EngineEvents events)
+    : loop_(loop),
+      options_(std::move(options)),
+      events_(std::move(events)),
+      backend_(store->backend()),
+      store_(std::move(store)) {}
+
+Engine::~Engine() { alive_.reset(); }
+
+Result<fleet::Member*> Engine::add(const std::string& name, const Policy& policy) {
+  auto seat = make_seat(name, policy);
+  if (!seat) return seat.error();
+  fleet::Member* member = &(*seat)->member();
+  if (auto adopted = adopt(std::move(*seat)); !adopted) return adopted.error();
+  return member;
+}
+
+fleet::Member& Engine::member(const std::string& name) {
+  const auto found = circuits_.find(name);
+  SG_ASSERT(found != circuits_.end());
+  return found->second.seat->member();
+}
+
+bool Engine::ready(const std::string& name) {
+  const auto found = circuits_.find(name);
+  if (found == circuits_.end()) return false;
+  return found->second.seat->touch(
+      [](fleet::Member& member, const Now&) { return member.record() != nullptr; });
+}
+
+std::vector<std::string> Engine::names() const {
+  std::vector<std::string> names;
+  names.reserve(circuits_.size());
+  for (const auto& [name, driven] : circuits_) names.push_back(name);
+  return names;
+}
+
+Result<std::shared_ptr<Seat>> Engine::make_seat(const std::string& name,
+                                                const Policy& policy) const {
+  if (const auto problem = core::problem_with_circuit_name(name)) return refused("name", *problem);
+  if (const Problems problems = policy.validate(); !problems.empty()) {
+    std::string text = "the policy of " + name + " is not valid";
+    for (const Problem& problem : problems) text += "; " + problem.place + ": " + problem.message;
+    return refused("policy", text);
+  }
+  return std::make_shared<Seat>(name, policy, options_.member, options_.identity.instance,
+                                core::hash2(options_.identity.seed, core::fnv1a(name)),
+                                options_.clock);
+}
+
+Result<void> Engine::adopt(std::shared_ptr<Seat> seat) {
+  if (circuits_.contains(seat->name())) {
+    return refused("exists", "the circuit " + seat->name() + " has been added already");
+  }
+  if (circuits_.size() >= options_.circuits_max) {
+    return refused("too_many_circuits", "this process has " + std::to_string(circuits_.size()) +
+                                            " circuits already, the most it may have; use fewer "
+                                            "names or raise circuits_max");
+  }
+  Driven& driven = circuits_[seat->name()];
+  driven.seat = std::move(seat);
+  drive(driven);
+  return {};
+}
+
+void Engine::poke(const std::string& name) {
+  const auto found = circuits_.find(name);
+  SG_ASSERT(found != circuits_.end());
+  drive(found->second);
+}
+
+void Engine::poke(Seat& seat) {
+  // A poke may overtake a circuit that was not adopted.
+  const auto found = circuits_.find(seat.name());
+  if (found != circuits_.end() && found->second.seat.get() == &seat) drive(found->second);
+}
+
+void Engine::drive(Driven& driven) {
+  struct Step {
+    std::optional<fleet::Operation> operation;
+    std::vector<fleet::Transition> transitions;
+  };
+  const Step step = driven.seat->touch([&](fleet::Member& member, const Now& now) {
+    driven.seat->collect(member, now);
+    Step next{.operation = member.next_operation(now), .transitions = member.take_transitions()};
+    arm(driven, now, member.until_next(now));
+    return next;
+  });
+  if (step.operation) start(driven, *step.operation);
+  if (!events_.transition) return;
+  for (const fleet::Transition& transition : step.transitions) {
+    events_.transition(driven.seat->name(), transition);
+  }
+}
+
+void Engine::arm(Driven& driven, const Now& now, Duration until) {
+  if (until == Duration::max()) {
+    driven.timer.cancel();
+    driven.due = MonoTime::max();
+  } else {
+    const MonoTime due = now.mono + std::max(until, kShortestWait);
+    // A timer that fires too early costs one look; moving it with every poke would cost more.
+    if (!driven.timer.pending() || due < driven.due) {
+      driven.due = due;
+      driven.timer = loop_.call_after(due - now.mono, [this, &driven] { drive(driven); });
+    }
+  }
+  driven.seat->attention_planned(driven.due);
+}
+
+void Engine::start(Driven& driven, const fleet::Operation& operation) {
+  store_->execute(driven.seat->name(), operation,
+                  [this, &driven, alive = std::weak_ptr<bool>(alive_), sent = now(),
+                   name = fleet::name_of(operation)](const Result<fleet::Answer>& answer) {
+                    if (!alive.expired()) finished(driven, name, sent, answer);
+                  });
+}
+
+void Engine::finished(Driven& driven, std::string_view operation, const Now& sent,
+                      const Result<fleet::Answer>& answer) {
+  const Now now = driven.seat->touch([&](fleet::Member& member, const Now& at) {
+    driven.seat->collect(member, at);
+    if (answer) {
+      member.answered(*answer, at);
+    } else {
+      member.store_failed(at);
+    }
+    return at;
+  });
+  driven.seat->answered();
+  store_up_ = answer.has_value();
+  if (events_.store_result) {
+    events_.store_result({.circuit = driven.seat->name(),
+                          .backend = backend_,
+                          .operation = operation,
+                          .result = answer ? fleet::to_string(answer->status)
+                                           : std::string_view(answer.error().code),
+                          .latency = now.mono - sent.mono,
+                          .error = answer ? nullptr : &answer.error()});
+  }
+  drive(driven);
+}
+
+}  // namespace switchgear::guard

@@ -1,0 +1,106 @@
+// The engine: drives the members of all circuits of a process against one store.
+//
+// After every poke, answer and timer it asks the member for its next operation, gives that to the
+// store and feeds back the answer. It decides nothing itself.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "guard/identity.h"
+#include "guard/seat.h"
+#include "net/clocks.h"
+#include "net/loop.h"
+#include "stores/store.h"
+
+namespace switchgear::guard {
+
+struct EngineOptions {
+  fleet::MemberOptions member;
+  Clock clock = net::read_clocks;
+  Identity identity = random_identity();
+  // Circuits that one process may have, so that names which arrive from outside cannot exhaust
+  // its memory (about 4 KB each).
+  std::size_t circuits_max = 10'000;
+};
+
+// One store operation that ended. The views are valid during the callback.
+struct StoreResult {
+  std::string_view circuit;
+  std::string_view backend;    // "redis"
+  std::string_view operation;  // "read", "report", "claim", "settle", "swap"
+  std::string_view result;     // the status ("ok", "late", …), or the error's code ("timeout", …)
+  Duration latency{0};
+  const Error* error = nullptr;  // null if the store answered
+};
+
+// Called on the loop's thread; may call back into the engine.
+struct EngineEvents {
+  std::function<void(const std::string& circuit, const fleet::Transition&)> transition;
+  std::function<void(const StoreResult&)> store_result;
+};
+
+// Belongs to the thread of its loop, except make_seat() and now(). Never throws. Sleeps while no
+// circuit is used.
+class Engine {
+ public:
+  // `loop` outlives the engine.
+  Engine(net::Loop& loop, std::unique_ptr<stores::Store> store, EngineOptions options = {},
+         EngineEvents events = {});
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // ---- For a process whose calls live on the loop's thread ----------------------------------
+  // Adds a circuit. Its member lives as long as the engine. Errors: "name", "policy" (all problems
+  // in one message), "exists", "too_many_circuits".
+  Result<fleet::Member*> add(const std::string& name, const Policy& policy);
+  // The member of a circuit that was added. Poke after admit() and finish().
+  fleet::Member& member(const std::string& name);
+  void poke(const std::string& name);
+  // Whether the circuit's record has been seen.
+  bool ready(const std::string& name);
+  std::vector<std::string> names() const;
+
+  // ---- For a process whose calls live on other threads --------------------------------------
+  // A circuit that the engine does not drive yet. From any thread. Errors: "name", "policy".
+  Result<std::shared_ptr<Seat>> make_seat(const std::string& name, const Policy& policy) const;
+  // Drives it from now on. Errors: "exists", "too_many_circuits".
+  Result<void> adopt(std::shared_ptr<Seat> seat);
+  void poke(Seat& seat);
+
+  Now now() const { return options_.clock(); }
+  const EngineOptions& options() const { return options_; }
+  stores::Store& store() { return *store_; }
+  // False while the last operation of any kind has failed.
+  bool store_up() const { return store_up_; }
+
+ private:
+  struct Driven {
+    std::shared_ptr<Seat> seat;
+    net::Timer timer;
+    MonoTime due = MonoTime::max();
+  };
+  using DrivenMap = std::map<std::string, Driven, std::less<>>;
+
+  void drive(Driven& driven);
+  void start(Driven& driven, const fleet::Operation& operation);
+  void finished(Driven& driven, std::string_view operation, const Now& sent,
+                const Result<fleet::Answer>& answer);
+  void arm(Driven& driven, const Now& now, Duration until);
+
+  net::Loop& loop_;
+  EngineOptions options_;
+  EngineEvents events_;
+  std::string backend_;
+  bool store_up_ = true;
+  DrivenMap circuits_;  // addresses are stable
+  // Answers that come while the store is being destroyed must find nobody.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::unique_ptr<stores::Store> store_;
+};
+
+}  // namespace switchgear::guard

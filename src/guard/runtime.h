@@ -1,0 +1,107 @@
+// Circuits for threads: one background thread that runs the loop, the store and the engine, and
+// the circuits that all other threads call.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/result.h"
+#include "guard/bounded_queue.h"
+#include "guard/circuit_core.h"
+#include "guard/engine.h"
+#include "guard/tick_clock.h"
+#include "net/loop.h"
+
+namespace switchgear::guard {
+
+struct RuntimeOptions {
+  EngineOptions engine;
+  CircuitCore::Options circuit;
+  // Failed calls that may wait for the background thread, at most; more are dropped and counted.
+  std::size_t notes_max = 8192;
+};
+
+// Called on the background thread. What they throw is swallowed.
+struct RuntimeEvents {
+  std::function<void(const std::string& circuit, const fleet::Transition&)> transition;
+  // Something a person should know: the store is gone or back, too many circuits.
+  std::function<void(const std::string&)> problem;
+};
+
+using MakeStore = std::function<Result<std::unique_ptr<stores::Store>>(net::Loop&)>;
+
+// circuit() from any thread. The background thread sleeps while no circuit is used.
+class Runtime final : private Background {
+ public:
+  // Starts the thread. The error is the one that `make_store` gave.
+  static Result<std::unique_ptr<Runtime>> start(const MakeStore& make_store,
+                                                RuntimeOptions options = {},
+                                                RuntimeEvents events = {});
+  // close(), and then all circuits are gone: nobody may use one any more.
+  ~Runtime() override;
+
+  // The circuit of this name, made if it is new; the pointer is good until the runtime ends. With
+  // Mode::off, or beyond the engine's circuits_max, one that lets every call pass. Errors: "name",
+  // "policy"; "exists" if the name is in use with another policy.
+  Result<CircuitCore*> circuit(const std::string& name, const Policy& policy);
+  // The circuit of this name if there is one, else a new one with the default policy.
+  Result<CircuitCore*> circuit(const std::string& name);
+
+  // Stops the thread. Circuits let every call pass from then on. Nothing is sent to the store any
+  // more: what this process holds there frees itself when its lease ends.
+  void close();
+
+  bool store_up() const { return store_up_.load(std::memory_order_relaxed); }
+  std::uint64_t circuits_refused() const { return beyond_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Entry {
+    std::unique_ptr<CircuitCore> core;
+    Policy policy;
+  };
+
+  Runtime(RuntimeOptions options, RuntimeEvents events);
+  void note_one_too_many(const std::string& name);
+
+  // Background, from any thread.
+  void poke(CircuitCore& circuit) override;
+  void wake(CircuitCore& circuit) override;
+  bool note(const Note& note) override;
+  double ns_per_tick() const override { return ticks_.ns_per_tick(); }
+
+  // On the background thread.
+  void drain();
+  void sweep();
+  void arm_sweep();
+  void store_result(const StoreResult& result);
+  void report(const std::string& problem);
+
+  const RuntimeOptions options_;
+  const RuntimeEvents events_;
+  TickClock ticks_;
+  BoundedQueue<Note> notes_;
+  std::atomic<bool> drain_coming_{false};
+  std::atomic<bool> store_up_{true};
+  std::atomic<std::uint64_t> beyond_{0};
+  std::atomic<bool> closed_{false};
+
+  std::mutex mutex_;  // of circuits_; never held together with a seat's
+  std::map<std::string, Entry, std::less<>> circuits_;
+  CircuitCore beyond_limit_{"(beyond circuits_max)"};
+
+  net::Loop loop_;
+  std::unique_ptr<Engine> engine_;
+  std::vector<CircuitCore*> awake_;
+  std::vector<CircuitCore*> batch_;
+  net::Timer sweep_timer_;
+  net::Timer drain_timer_;
+  std::thread thread_;
+};
+
+}  // namespace switchgear::guard
