@@ -1,0 +1,292 @@
+// The client and the SQS calls against a server on loopback that answers as AWS does, or fails.
+#include "aws/client.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "aws/retry_quota.h"
+#include "aws/sqs.h"
+#include "net/clocks.h"
+#include "net/http_server.h"
+
+namespace switchgear::aws {
+namespace {
+
+using net::HttpRequest;
+using net::HttpResponse;
+
+const WallTime kTime{std::chrono::seconds(784111777)};  // Sun, 06 Nov 1994 08:49:37 GMT
+
+HttpResponse refusal(int status, const std::string& code) {
+  return {.status = status,
+          .headers = {{"x-amzn-RequestId", "id"}},
+          .body = R"({"__type":"com.amazonaws.sqs#)" + code + R"(","message":"m"})"};
+}
+
+// Answers with what was queued, then with "{}". An answer of status 0 is never given.
+struct Service {
+  net::Loop loop;
+  std::deque<HttpResponse> answers;
+  std::vector<HttpRequest> requests;
+  std::vector<net::Responder> unanswered;
+  std::unique_ptr<net::HttpServer> server;
+  net::HttpClient http{loop};
+  std::unique_ptr<AwsClient> client;
+
+  explicit Service(AwsClientOptions options = {}) {
+    server = net::HttpServer::start(loop, {},
+                                    [this](HttpRequest request, const net::Responder& respond) {
+                                      requests.push_back(std::move(request));
+                                      HttpResponse answer{.status = 200, .body = "{}"};
+                                      if (!answers.empty()) {
+                                        answer = answers.front();
+                                        answers.pop_front();
+                                      }
+                                      if (answer.status == 0) {
+                                        unanswered.push_back(respond);
+                                      } else {
+                                        respond(answer);
+                                      }
+                                    })
+                 .value();
+    if (options.backoff_base == AwsClientOptions{}.backoff_base) options.backoff_base = 1ms;
+    if (!options.wall_clock) options.wall_clock = [] { return kTime; };
+    client = std::make_unique<AwsClient>(
+        loop, http,
+        Endpoint{
+            .url = net::parse_url(server->url()).value(), .region = "us-east-1", .service = "sqs"},
+        Credentials{"AKIDEXAMPLE", "secret", "token"}, core::Random(1), options);
+  }
+
+  Result<std::string> call(JsonCall what = {.target = "AmazonSQS.Test"}) {
+    std::optional<Result<std::string>> answer;
+    client->call(std::move(what), [&](Result<std::string> result) { answer = std::move(result); });
+    EXPECT_FALSE(answer) << "called from inside call()";
+    EXPECT_TRUE(loop.run_until([&] { return answer.has_value(); }, 30s));
+    return *answer;
+  }
+  std::string header(std::size_t request, const char* name) {
+    return std::string(requests.at(request).headers.get(name).value_or(""));
+  }
+};
+
+std::string code(const Result<std::string>& result) { return result ? "ok" : result.error().code; }
+
+TEST(AwsClient, SendsASignedJsonCall) {
+  Service service;
+  service.answers = {{.status = 200, .body = R"({"a":1})"}};
+  EXPECT_EQ(service.call({.target = "AmazonSQS.Test", .body = R"({"b":2})"}), R"({"a":1})");
+  ASSERT_EQ(service.requests.size(), 1u);
+  EXPECT_EQ(service.requests[0].method, "POST");
+  EXPECT_EQ(service.requests[0].target, "/");
+  EXPECT_EQ(service.requests[0].body, R"({"b":2})");
+  EXPECT_EQ(service.header(0, "Content-Type"), "application/x-amz-json-1.0");
+  EXPECT_EQ(service.header(0, "X-Amz-Target"), "AmazonSQS.Test");
+  EXPECT_EQ(service.header(0, "X-Amz-Date"), "19941106T084937Z");
+  EXPECT_EQ(service.header(0, "X-Amz-Security-Token"), "token");
+  EXPECT_EQ(service.header(0, "amz-sdk-request"), "attempt=1; max=3");
+  EXPECT_TRUE(service.header(0, "Authorization")
+                  .starts_with("AWS4-HMAC-SHA256 "
+                               "Credential=AKIDEXAMPLE/19941106/us-east-1/sqs/aws4_request, "
+                               "SignedHeaders=amz-sdk-invocation-id;amz-sdk-request;content-type;"
+                               "host;x-amz-date;x-amz-security-token;x-amz-target, Signature="));
+}
+
+TEST(AwsClient, PassesARefusalOnAtOnce) {
+  Service service;
+  service.answers = {refusal(400, "QueueDoesNotExist")};
+  const auto result = service.call();
+  EXPECT_EQ(code(result), "QueueDoesNotExist");
+  EXPECT_NE(result.error().message.find("request id id"), std::string::npos);
+  EXPECT_EQ(service.requests.size(), 1u);
+}
+
+TEST(AwsClient, RetriesThrottlingAndServerTrouble) {
+  Service service;
+  service.answers = {refusal(403, "RequestThrottled"), {.status = 503, .body = "busy"}};
+  EXPECT_EQ(code(service.call()), "ok");
+  ASSERT_EQ(service.requests.size(), 3u);
+  EXPECT_EQ(service.header(2, "amz-sdk-request"), "attempt=3; max=3");
+  EXPECT_EQ(service.header(0, "amz-sdk-invocation-id"), service.header(2, "amz-sdk-invocation-id"));
+}
+
+TEST(AwsClient, GivesUpAfterItsAttempts) {
+  Service service;
+  for (int i = 0; i < 5; ++i) service.answers.push_back({.status = 500});
+  EXPECT_EQ(code(service.call()), "http_500");
+  EXPECT_EQ(service.requests.size(), 3u);
+}
+
+TEST(AwsClient, RetriesAnAttemptThatTimedOut) {
+  Service service;
+  service.answers = {{.status = 0}};
+  EXPECT_EQ(code(service.call({.target = "T", .attempt_timeout = 50ms})), "ok");
+  EXPECT_EQ(service.requests.size(), 2u);
+}
+
+TEST(AwsClient, RetriesWhileNobodyListens) {
+  Service service;
+  service.server.reset();
+  EXPECT_EQ(code(service.call()), "connect");
+}
+
+TEST(AwsClient, StopsRetryingWhenTheQuotaIsUsedUp) {
+  Service service;
+  // 100 retries of 5 tokens each, in 50 calls; the next call gets none.
+  for (int i = 0; i < 200; ++i) service.answers.push_back({.status = 500});
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(code(service.call()), "http_500");
+  EXPECT_EQ(service.requests.size(), 150u);
+  EXPECT_EQ(code(service.call()), "http_500");
+  EXPECT_EQ(service.requests.size(), 151u);
+}
+
+TEST(AwsClient, SetsItsClockByTheServiceAndTriesAgain) {
+  Service service({.wall_clock = [] { return kTime - 20min; }});
+  HttpResponse late = refusal(403, "SignatureDoesNotMatch");
+  late.headers.set("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
+  service.answers = {late};
+  EXPECT_EQ(code(service.call()), "ok");
+  EXPECT_EQ(service.header(0, "X-Amz-Date"), "19941106T082937Z");
+  EXPECT_EQ(service.header(1, "X-Amz-Date"), "19941106T084937Z");
+  EXPECT_EQ(code(service.call()), "ok");
+  EXPECT_EQ(service.header(2, "X-Amz-Date"), "19941106T084937Z");
+}
+
+TEST(AwsClient, SaysThatTheClockIsWrong) {
+  Service service({.wall_clock = [] { return kTime + 20min; }});
+  HttpResponse late = refusal(403, "SignatureDoesNotMatch");
+  late.headers.set("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
+  service.answers = {late, late, late};
+  const auto result = service.call();
+  ASSERT_EQ(code(result), "SignatureDoesNotMatch");
+  EXPECT_NE(result.error().message.find("20 minutes ahead"), std::string::npos)
+      << result.error().message;
+  EXPECT_EQ(service.requests.size(), 2u);
+}
+
+TEST(AwsClient, DoesNotBlameAClockThatIsRight) {
+  Service service;
+  HttpResponse wrong = refusal(403, "SignatureDoesNotMatch");
+  wrong.headers.set("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
+  service.answers = {wrong, wrong};
+  const auto result = service.call();
+  EXPECT_EQ(result.error().message.find("minutes"), std::string::npos);
+  EXPECT_EQ(service.requests.size(), 1u);
+}
+
+TEST(AwsClient, ShowsNoSecretInAnyError) {
+  Service service;
+  service.answers = {refusal(403, "SignatureDoesNotMatch")};
+  const std::string text = service.call().error().text();
+  EXPECT_EQ(text.find("secret"), std::string::npos) << text;
+  EXPECT_EQ(text.find("token"), std::string::npos) << text;
+}
+
+TEST(AwsClient, CanBeCancelledInFlight) {
+  Service service;
+  service.answers = {{.status = 0}};
+  std::string got;
+  net::CallHandle handle = service.client->call(
+      {.target = "T"}, [&](const Result<std::string>& result) { got = code(result); });
+  ASSERT_TRUE(service.loop.run_until([&] { return !service.unanswered.empty(); }, 10s));
+  handle.cancel();
+  EXPECT_EQ(got, "");
+  EXPECT_TRUE(service.loop.run_until([&] { return !got.empty(); }, 10s));
+  EXPECT_EQ(got, "cancelled");
+}
+
+TEST(AwsClient, CanBeCancelledBetweenAttempts) {
+  // With such a base the pause is seconds long, whatever the dice say (seed 1).
+  Service service({.backoff_base = 20s, .backoff_cap = 20s});
+  service.answers = {{.status = 500}};
+  std::string got;
+  net::CallHandle handle = service.client->call(
+      {.target = "T"}, [&](const Result<std::string>& result) { got = code(result); });
+  ASSERT_TRUE(service.loop.run_until(
+      [&] { return service.requests.size() == 1 && service.http.waiting() == 0; }, 10s));
+  service.loop.run_until([] { return false; }, 20ms);
+  handle.cancel();
+  EXPECT_TRUE(service.loop.run_until([&] { return !got.empty(); }, 5s));
+  EXPECT_EQ(got, "cancelled");
+  EXPECT_EQ(service.requests.size(), 1u);
+}
+
+TEST(AwsClient, KeepsQuietOnceDestroyed) {
+  Service service;
+  service.answers = {{.status = 0}};
+  service.client->call({.target = "T"}, [](const Result<std::string>&) { FAIL(); });
+  ASSERT_TRUE(service.loop.run_until([&] { return !service.unanswered.empty(); }, 10s));
+  service.client.reset();
+  service.loop.run_until([] { return false; }, 5ms);
+}
+
+TEST(RetryQuota, RunsDryAndIsRefilledBySuccess) {
+  RetryQuota quota;
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(quota.take(true), 10);
+  EXPECT_EQ(quota.take(false), 0);
+  for (int i = 0; i < 4; ++i) quota.succeeded(0);
+  EXPECT_EQ(quota.take(false), 0);
+  quota.succeeded(0);
+  EXPECT_EQ(quota.take(false), 5);
+  quota.succeeded(5);
+  EXPECT_EQ(quota.tokens(), 5);
+  for (int i = 0; i < 999; ++i) quota.succeeded(0);
+  EXPECT_EQ(quota.tokens(), 500);
+}
+
+// ---- SQS
+
+TEST(Sqs, NamesItsOperations) {
+  Service service;
+  Sqs sqs(*service.client);
+  int answers = 0;
+  const auto count = [&](const auto&) { ++answers; };
+  sqs.receive("q", {.wait = std::chrono::seconds(0)}, count);
+  sqs.delete_batch("q", {"r"}, count);
+  sqs.change_visibility_batch("q", {{"r", std::chrono::seconds(1)}}, count);
+  sqs.send("q", {.body = "b"}, count);
+  sqs.send_batch("q", {{.body = "b"}}, count);
+  sqs.get_queue_attributes("q", {}, count);
+  sqs.get_queue_url("q", count);
+  ASSERT_TRUE(service.loop.run_until([&] { return answers == 7; }, 10s));
+  std::set<std::string> targets;
+  for (std::size_t i = 0; i < 7; ++i) targets.insert(service.header(i, "X-Amz-Target"));
+  EXPECT_EQ(targets,
+            (std::set<std::string>{"AmazonSQS.ReceiveMessage", "AmazonSQS.DeleteMessageBatch",
+                                   "AmazonSQS.ChangeMessageVisibilityBatch",
+                                   "AmazonSQS.SendMessage", "AmazonSQS.SendMessageBatch",
+                                   "AmazonSQS.GetQueueAttributes", "AmazonSQS.GetQueueUrl"}));
+}
+
+TEST(Sqs, GivesWhatTheServiceAnswers) {
+  Service service;
+  Sqs sqs(*service.client);
+  service.answers = {
+      {.status = 200,
+       .body = R"({"Messages":[{"MessageId":"m","ReceiptHandle":"r","Body":"b"}]})"}};
+  std::optional<Result<Received>> received;
+  sqs.receive("q", {.wait = std::chrono::seconds(0)},
+              [&](Result<Received> result) { received = std::move(result); });
+  ASSERT_TRUE(service.loop.run_until([&] { return received.has_value(); }, 10s));
+  ASSERT_TRUE(*received);
+  EXPECT_EQ((*received)->messages.at(0).body, "b");
+}
+
+TEST(Sqs, PassesErrorsOn) {
+  Service service;
+  Sqs sqs(*service.client);
+  service.answers = {refusal(400, "QueueDoesNotExist")};
+  std::string got;
+  sqs.delete_batch("q", {"r"}, [&](const Result<BatchResult>& result) {
+    got = result ? "ok" : result.error().code;
+  });
+  ASSERT_TRUE(service.loop.run_until([&] { return !got.empty(); }, 10s));
+  EXPECT_EQ(got, "QueueDoesNotExist");
+}
+
+}  // namespace
+}  // namespace switchgear::aws
