@@ -1,0 +1,77 @@
+#include "stores/open.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace switchgear::stores {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class OpenStore : public ::testing::Test {
+ protected:
+  std::string backend(std::string_view url) {
+    const auto store = open_store(loop_, url);
+    return store ? (*store)->backend() : store.error().text();
+  }
+  Error refusal(std::string_view url, const StoreOptions& options = {}) {
+    const auto store = open_store(loop_, url, options);
+    EXPECT_FALSE(store) << url;
+    return store ? Error{} : store.error();
+  }
+  net::Loop loop_;
+};
+
+TEST_F(OpenStore, OpensMemoryAndRedis) {
+  EXPECT_EQ(backend("memory:"), "memory");
+  EXPECT_EQ(backend("redis://127.0.0.1:1"), "redis");
+  EXPECT_EQ(backend("redis://user:password@[::1]:1/2"), "redis");
+}
+
+TEST_F(OpenStore, NamesWhatIsOfALaterVersion) {
+  for (const char* url : {"rediss://:hunter2@h", "dynamodb://table", "momento://cache"}) {
+    const Error why = refusal(url);
+    EXPECT_EQ(why.code, "unsupported") << url;
+    EXPECT_THAT(why.message, AllOf(HasSubstr("not in this version"), HasSubstr("memory:"),
+                                   HasSubstr("redis://"), Not(HasSubstr("hunter2"))));
+  }
+}
+
+TEST_F(OpenStore, SaysWhatAStoreLooksLike) {
+  for (const char* url : {"", "redis", "localhost:6379", "http://:hunter2@h", "redis:", "redis:/h",
+                          "memory", "file:///etc/passwd"}) {
+    const Error why = refusal(url);
+    EXPECT_EQ(why.code, "url") << url;
+    EXPECT_THAT(why.message, AllOf(HasSubstr("redis://"), Not(HasSubstr("hunter2")))) << url;
+  }
+  EXPECT_EQ(refusal("redis://").code, "url");
+  EXPECT_EQ(refusal("redis://h/notanumber").code, "url");
+}
+
+TEST_F(OpenStore, RefusesANamespaceThatCouldBeMistaken) {
+  for (const char* name : {"", "a b", "a*", "a}", "ü"}) {
+    EXPECT_EQ(refusal("memory:", {.name_space = name}).code, "namespace") << name;
+  }
+  EXPECT_EQ(refusal("memory:", {.name_space = std::string(65, 'a')}).code, "namespace");
+}
+
+TEST_F(OpenStore, ChecksAUrlWithoutOpeningAnything) {
+  EXPECT_TRUE(check_store_url("memory:"));
+  EXPECT_TRUE(check_store_url("redis://no-such-host.invalid"));
+  EXPECT_FALSE(check_store_url("dynamodb://table"));
+}
+
+TEST_F(OpenStore, GivesAStoreInMemoryTheTimeOfThisMachine) {
+  const auto store = open_store(loop_, "memory:");
+  ASSERT_TRUE(store);
+  StoreTime time;
+  (*store)->execute("c", fleet::ReadOp{},
+                    [&](Result<fleet::Answer> answer) { time = answer->snapshot.time; });
+  ASSERT_TRUE(loop_.run_until([&] { return time != StoreTime{}; }, 10s));
+  EXPECT_GT(time, store_time_ms(1'600'000'000'000));
+}
+
+}  // namespace
+}  // namespace switchgear::stores
