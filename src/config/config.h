@@ -1,0 +1,79 @@
+// The configuration: switchgear.yaml, overridden by SWITCHGEAR_… variables, overridden by flags.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/backoff.h"
+#include "core/policy.h"
+#include "core/problem.h"
+#include "core/result.h"
+
+namespace switchgear::config {
+
+struct WorkerSettings {
+  std::string queue;    // URL of the queue; empty: not set
+  std::string handler;  // URL that gets one POST per message; empty: not set
+  std::string circuit;  // name of the circuit that guards the handler; empty: none
+  int concurrency = 50;
+  Duration handler_timeout = 30s;
+  core::Backoff backoff;
+  Duration retry_after_max = 1h;
+  Duration shutdown_grace = 20s;
+  Duration receive_wait = 20s;
+  int receives_max = 4;
+  bool start_without_store = false;
+  std::string listen = "127.0.0.1:0";  // for /metrics and /healthz; port 0: any free one
+
+  // Every problem, each with the field as place ("backoff.base"). Empty: valid.
+  Problems validate() const;
+  friend bool operator==(const WorkerSettings&, const WorkerSettings&) = default;
+};
+
+struct Config {
+  std::string store = "memory:";
+  // Every circuit that the file names, and worker.circuit.
+  std::map<std::string, Policy> circuits;
+  WorkerSettings worker;
+  friend bool operator==(const Config&, const Config&) = default;
+};
+
+// One value from outside the file: "worker.concurrency", "80", "--concurrency".
+struct Override {
+  std::string key;  // as in the file, levels separated by dots; not of a circuit
+  std::string value;
+  std::string source;  // how the person knows it, for messages
+};
+
+// All that the configuration is made of, as text; reading it touches nothing else.
+struct Input {
+  std::string file_name;  // for messages
+  std::string file_text;  // empty: no file
+  // Names and values. Those that do not begin with SWITCHGEAR_ are left alone.
+  std::vector<std::pair<std::string, std::string>> environment;
+  std::vector<Override> overrides;
+};
+
+struct Loaded {
+  Config config;      // valid if there are no problems
+  Problems problems;  // all of them, in the order of the file; then the environment's, the flags'
+  Problems warnings;  // what was ignored
+};
+
+// Reads and checks everything. Never fails on the first problem: each is reported, with its place
+// (file:line:column: key, or variable, or flag). Values that may hold a password never show.
+Loaded read(const Input& input);
+
+// A configuration file's bytes. Errors: "config", with the fix.
+Result<std::string> read_file(const std::string& path);
+
+// "place: message", one per line.
+std::string text(const Problems& problems);
+
+// The part of the environment variable's name that stands for a key or circuit: upper case, all
+// but letters and digits as _.
+std::string environment_name(std::string_view key);
+
+}  // namespace switchgear::config

@@ -1,0 +1,368 @@
+#include "config/keys.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "config/suggest.h"
+#include "core/name.h"
+#include "net/url.h"
+#include "stores/open.h"
+
+namespace switchgear::config {
+namespace {
+
+// Makes a key of T from a way to its member, `member(target) -> reference`, and the reader and
+// writer of its kind.
+template <class T, class Member, class Reader, class Writer>
+Key<T> key(KeyInfo info, Member member, Reader reader, Writer writer) {
+  Key<T> made;
+  static_cast<KeyInfo&>(made) = std::move(info);
+  made.set = [member, reader](T& target, const std::string& text) -> std::optional<std::string> {
+    auto value = reader(text);
+    if (!value) return value.error();
+    member(target) = std::move(*value);
+    return std::nullopt;
+  };
+  made.get = [member, writer](const T& target) -> std::string { return writer(member(target)); };
+  made.default_value = made.get(T{});
+  return made;
+}
+
+struct Range {
+  std::string min;
+  std::string max;
+};
+
+template <class T, class M>
+Key<T> duration(std::string name, M member, Range range, std::string description,
+                std::vector<std::string> synonyms = {}) {
+  return key<T>({.name = std::move(name),
+                 .kind = Kind::duration,
+                 .min = range.min,
+                 .max = range.max,
+                 .choices = {},
+                 .description = std::move(description),
+                 .synonyms = std::move(synonyms),
+                 .default_value = {}},
+                member, read_duration, write_duration);
+}
+
+template <class T, class M>
+Key<T> rate(std::string name, M member, Range range, std::string description) {
+  return key<T>({.name = std::move(name),
+                 .kind = Kind::rate,
+                 .min = range.min,
+                 .max = range.max,
+                 .choices = {},
+                 .description = std::move(description),
+                 .synonyms = {},
+                 .default_value = {}},
+                member, read_rate, write_rate);
+}
+
+template <class T, class M>
+Key<T> number(std::string name, M member, Range range, std::string description) {
+  return key<T>({.name = std::move(name),
+                 .kind = Kind::number,
+                 .min = range.min,
+                 .max = range.max,
+                 .choices = {},
+                 .description = std::move(description),
+                 .synonyms = {},
+                 .default_value = {}},
+                member, read_number, write_number);
+}
+
+template <class T, class M>
+Key<T> integer(std::string name, M member, Range range, std::string description,
+               std::vector<std::string> synonyms = {}) {
+  return key<T>({.name = std::move(name),
+                 .kind = Kind::integer,
+                 .min = range.min,
+                 .max = range.max,
+                 .choices = {},
+                 .description = std::move(description),
+                 .synonyms = std::move(synonyms),
+                 .default_value = {}},
+                member, read_integer, [](int n) { return std::to_string(n); });
+}
+
+template <class T, class M>
+Key<T> boolean(std::string name, M member, std::string description) {
+  return key<T>({.name = std::move(name),
+                 .kind = Kind::boolean,
+                 .min = {},
+                 .max = {},
+                 .choices = {},
+                 .description = std::move(description),
+                 .synonyms = {},
+                 .default_value = {}},
+                member, read_boolean, [](bool b) { return std::string(b ? "true" : "false"); });
+}
+
+std::string listed(const std::vector<std::string>& words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    text += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + words[i];
+  }
+  return text;
+}
+
+// The words stand for the values of the enumeration in its own order.
+template <class T, class Enum, class M>
+Key<T> choice(std::string name, M member, std::vector<std::string> words, std::string description) {
+  const auto read_word = [words](const std::string& text) -> Read<Enum> {
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      if (words[i] == text) return static_cast<Enum>(i);
+    }
+    return tl::unexpected(in_quotes(text) + " is not known here; write " + listed(words) +
+                          did_you_mean(text, words));
+  };
+  return key<T>({.name = std::move(name),
+                 .kind = Kind::choice,
+                 .min = {},
+                 .max = {},
+                 .choices = words,
+                 .description = std::move(description),
+                 .synonyms = {},
+                 .default_value = {}},
+                member, read_word,
+                [words](Enum value) { return words[static_cast<std::size_t>(value)]; });
+}
+
+template <class T, class M, class Reader>
+Key<T> text_key(std::string name, Kind kind, M member, Reader reader, std::string description) {
+  return key<T>({.name = std::move(name),
+                 .kind = kind,
+                 .min = {},
+                 .max = {},
+                 .choices = {},
+                 .description = std::move(description),
+                 .synonyms = {},
+                 .default_value = {}},
+                member, reader, [](const std::string& s) { return s; });
+}
+
+// A URL may hold a password: messages show it redacted, or not at all.
+Read<std::string> read_store_url(const std::string& text) {
+  if (const auto checked = stores::check_store_url(text); !checked) {
+    return tl::unexpected(checked.error().message);
+  }
+  return text;
+}
+
+Read<std::string> read_http_url(const std::string& text) {
+  const auto url = net::parse_url(text);
+  if (!url) return tl::unexpected(url.error().message);
+  if (url->scheme != "http" && url->scheme != "https") {
+    return tl::unexpected("is a URL of the scheme " + in_quotes(url->scheme) +
+                          "; write one that begins with http:// or https://");
+  }
+  return text;
+}
+
+Read<std::string> read_circuit_name(const std::string& text) {
+  if (const auto problem = core::problem_with_circuit_name(text)) return tl::unexpected(*problem);
+  return text;
+}
+
+// host:port of a local address; who listens resolves it.
+Read<std::string> read_listen(const std::string& text) {
+  const auto colon = text.rfind(':');
+  const std::string_view port =
+      colon == std::string::npos ? std::string_view() : std::string_view(text).substr(colon + 1);
+  const auto number = read_integer(port);
+  if (colon == 0 || !number || *number < 0 || *number > 65'535) {
+    return tl::unexpected(in_quotes(text) +
+                          " is no address; write address:port, for example 127.0.0.1:9400, with "
+                          "port 0 for any free one");
+  }
+  return text;
+}
+
+std::vector<Key<Policy>> make_circuit_keys() {
+  using P = Policy;
+  const auto at = [](auto member) {
+    return [member](auto& policy) -> auto& { return policy.*member; };
+  };
+  std::vector<Key<P>> keys;
+  const auto add = [&](Key<P> k) { keys.push_back(std::move(k)); };
+
+  add(rate<P>("acceptable_failure_rate", at(&P::acceptable_failure_rate), {},
+              "Failure rate that is part of normal life; the circuit stays closed at it. Above 0% "
+              "and below unacceptable_failure_rate."));
+  add(rate<P>("unacceptable_failure_rate", at(&P::unacceptable_failure_rate), {"", "100%"},
+              "Failure rate at which the dependency is better left alone. Mild on purpose: "
+              "opening at 20% failures turns a partial outage into a total one."));
+  add(duration<P>("false_trip_interval", at(&P::false_trip_interval), {"1h", "100y"},
+                  "Mean time between false trips while failures stay at the acceptable rate. "
+                  "Longer needs more failures to trip."));
+  add(integer<P>("failure_weight", at(&P::failure_weight), {"0", "1000000"},
+                 "For experts: the trip rule itself, instead of the rates. A failure adds this, a "
+                 "success subtracts 1. 0: made from the rates."));
+  add(integer<P>("trip_level", at(&P::trip_level), {"0", "1000000"},
+                 "For experts: the sum at which the rule of failure_weight trips. 0: made from the "
+                 "rates."));
+  add(duration<P>("slow_call_duration", at(&P::slow_call_duration), {},
+                  "A call that takes at least this long is a slow call, judged by a rule of its "
+                  "own. Shorter than call_timeout; 0s for no such rule.",
+                  {"slow_call_duration_threshold"}));
+  add(rate<P>("acceptable_slow_call_rate", at(&P::acceptable_slow_call_rate), {},
+              "Rate of slow calls that is part of normal life. Above 0% and below "
+              "unacceptable_slow_call_rate."));
+  add(rate<P>("unacceptable_slow_call_rate", at(&P::unacceptable_slow_call_rate), {"", "100%"},
+              "Rate of slow calls at which the dependency is better left alone."));
+  add(duration<P>("open_duration", at(&P::open_duration), {"1ms", "24h"},
+                  "How long the circuit stays open at first; doubles each time that probes fail, "
+                  "up to max_open_duration.",
+                  {"wait_duration_in_open_state"}));
+  add(duration<P>("max_open_duration", at(&P::max_open_duration), {"1ms", "24h"},
+                  "The longest time that the circuit stays open before it probes again. At least "
+                  "open_duration."));
+  add(number<P>("open_jitter", at(&P::open_jitter), {"0", "0.5"},
+                "Each open time is longer or shorter by up to this fraction of it."));
+  add(integer<P>("probes", at(&P::probes), {"1", "32"},
+                 "Probe calls in flight at a time, in the whole fleet, while the circuit is "
+                 "half-open.",
+                 {"permitted_number_of_calls_in_half_open_state"}));
+  add(integer<P>("probe_successes", at(&P::probe_successes), {"1", "1000"},
+                 "Probes that must succeed before recovery begins."));
+  add(duration<P>("call_timeout", at(&P::call_timeout), {"1ms", "15m"},
+                  "No call takes longer than this; the worker ends one that would."));
+  add(boolean<P>("recovery_limit", at(&P::recovery_limit),
+                 "Whether a limit on calls in flight guards the recovery. Without it the circuit "
+                 "closes at full speed after the probes; for experiments only."));
+  add(duration<P>("recovery_step", at(&P::recovery_step), {"1s", "10m"},
+                  "Time between two steps of the recovery limit."));
+  add(number<P>("recovery_initial_limit", at(&P::recovery_initial_limit), {"1", "1000000"},
+                "Calls in flight that recovery starts with, in the whole fleet."));
+  add(duration<P>("recovery_quiet_duration", at(&P::recovery_quiet_duration), {"1s", "24h"},
+                  "The circuit closes once the recovery limit has held back no call for this "
+                  "long."));
+  add(duration<P>("view_refresh", at(&P::view_refresh), {"1ms", "1h"},
+                  "A view of the circuit older than this is refreshed when calls use it, while "
+                  "the circuit is closed."));
+  add(duration<P>("view_refresh_in_trouble", at(&P::view_refresh_in_trouble), {"1ms", "1h"},
+                  "The same while the circuit is not closed."));
+  add(duration<P>("view_max_age", at(&P::view_max_age), {"1ms", "24h"},
+                  "A view older than this decides nothing any more. At least view_refresh."));
+  add(choice<P, OnStoreFailure>("on_store_failure", at(&P::on_store_failure),
+                                {"allow", "refuse", "last_known"},
+                                "What happens to calls while the store cannot be reached and no "
+                                "young view is there: allow them under a local guard, refuse "
+                                "them, or go on with the last state seen."));
+  add(choice<P, Mode>("mode", at(&P::mode), {"enforce", "observe", "off"},
+                      "enforce refuses calls when the circuit says so; observe only watches and "
+                      "reports; off does nothing at all."));
+  return keys;
+}
+
+std::vector<Key<Config>> make_root_keys() {
+  using C = Config;
+  std::vector<Key<C>> keys;
+  const auto add = [&](Key<C> k) { keys.push_back(std::move(k)); };
+
+  add(text_key<C>(
+      "store", Kind::secret_url, [](auto& c) -> auto& { return c.store; }, read_store_url,
+      "Where the fleet shares its circuits: redis://[USER:PASSWORD@]HOST[:PORT][/DB], "
+      "or memory: for a circuit of this process alone."));
+  add(text_key<C>(
+      "worker.queue", Kind::secret_url, [](auto& c) -> auto& { return c.worker.queue; },
+      read_http_url, "URL of the SQS queue to take messages from."));
+  add(text_key<C>(
+      "worker.handler", Kind::secret_url, [](auto& c) -> auto& { return c.worker.handler; },
+      read_http_url, "URL that gets one POST per message."));
+  add(text_key<C>(
+      "worker.circuit", Kind::text, [](auto& c) -> auto& { return c.worker.circuit; },
+      read_circuit_name,
+      "The circuit that guards the handler; its settings are under circuits, or all "
+      "defaults."));
+  add(integer<C>(
+      "worker.concurrency", [](auto& c) -> auto& { return c.worker.concurrency; }, {"1", "10000"},
+      "Messages that one process handles at the same time."));
+  add(duration<C>(
+      "worker.backoff.base", [](auto& c) -> auto& { return c.worker.backoff.base; }, {"1s", "12h"},
+      "How long a message stays hidden after its first failure; doubles with each "
+      "receive."));
+  add(duration<C>(
+      "worker.backoff.cap", [](auto& c) -> auto& { return c.worker.backoff.cap; }, {"1s", "12h"},
+      "The longest time that a failed message stays hidden."));
+  add(choice<C, core::Jitter>(
+      "worker.backoff.jitter", [](auto& c) -> auto& { return c.worker.backoff.jitter; },
+      {"none", "full", "equal"},
+      "How that time is spread: equal between half of it and all, full "
+      "between nothing and all, none not at all."));
+  add(duration<C>(
+      "worker.handler_timeout", [](auto& c) -> auto& { return c.worker.handler_timeout; },
+      {"100ms", "11h"},
+      "A call of the handler that takes longer is ended and counts as overload; the "
+      "circuit takes it for its call_timeout."));
+  add(duration<C>(
+      "worker.retry_after_max", [](auto& c) -> auto& { return c.worker.retry_after_max; },
+      {"0s", "12h"}, "A Retry-After in the handler's answer is honoured up to this."));
+  add(duration<C>(
+      "worker.shutdown_grace", [](auto& c) -> auto& { return c.worker.shutdown_grace; },
+      {"0s", "1h"},
+      "After SIGTERM, calls in flight get this long to finish; what is left goes back "
+      "to the queue."));
+  add(duration<C>(
+      "worker.receive_wait", [](auto& c) -> auto& { return c.worker.receive_wait; }, {"0s", "20s"},
+      "How long a receive waits for a first message while the circuit is closed; "
+      "whole seconds."));
+  add(integer<C>(
+      "worker.receives_max", [](auto& c) -> auto& { return c.worker.receives_max; }, {"1", "100"},
+      "Receives under way at a time, in one process."));
+  add(boolean<C>(
+      "worker.start_without_store", [](auto& c) -> auto& { return c.worker.start_without_store; },
+      "Start even if the store does not answer, under a local guard until it does."));
+  add(text_key<C>(
+      "worker.listen", Kind::text, [](auto& c) -> auto& { return c.worker.listen; }, read_listen,
+      "Address for /metrics and /healthz; port 0 is any free one."));
+  return keys;
+}
+
+struct Advice {
+  std::string_view key;
+  std::string_view text;
+};
+constexpr std::string_view kClassicRule =
+    "belongs to the sliding-window rule, which is not in this version; the default rule needs no "
+    "window and no minimum of calls: remove this key, and state acceptable_failure_rate and "
+    "unacceptable_failure_rate instead";
+constexpr Advice kForeign[] = {
+    {"minimum_number_of_calls", kClassicRule},
+    {"minimum_calls", kClassicRule},
+    {"minimum_throughput", kClassicRule},
+    {"sliding_window_size", kClassicRule},
+    {"sliding_window_type", kClassicRule},
+    {"sampling_duration", kClassicRule},
+    {"failure_threshold",
+     "counts failures in a row, which no fleet can share; write unacceptable_failure_rate, for "
+     "example 50%"},
+    {"failure_rate_threshold", "is unacceptable_failure_rate here; write that, for example 50%"},
+    {"slow_call_rate_threshold",
+     "is unacceptable_slow_call_rate here; write that, for example 50%"},
+    {"failure_ratio", "is unacceptable_failure_rate here; write that, for example 50%"},
+    {"recovery_timeout", "is open_duration here; write that, for example 30s"},
+    {"break_duration", "is open_duration here; write that, for example 30s"},
+    {"success_threshold", "is probe_successes here; write that, for example 3"},
+};
+
+}  // namespace
+
+const std::vector<Key<Policy>>& circuit_keys() {
+  static const auto keys = make_circuit_keys();
+  return keys;
+}
+
+const std::vector<Key<Config>>& root_keys() {
+  static const auto keys = make_root_keys();
+  return keys;
+}
+
+std::string_view foreign_key_advice(std::string_view key) {
+  const auto* found = std::ranges::find(kForeign, key, &Advice::key);
+  return found == std::end(kForeign) ? std::string_view() : found->text;
+}
+
+}  // namespace switchgear::config

@@ -1,0 +1,32 @@
+#include "config/suggest.h"
+
+#include <gtest/gtest.h>
+
+namespace switchgear::config {
+namespace {
+
+const std::vector<std::string> kKnown{"probes", "probe_successes", "open_duration", "mode"};
+
+TEST(Suggestion, FindsASlipOfTheFinger) {
+  EXPECT_EQ(closest("probs", kKnown), "probes");
+  EXPECT_EQ(closest("porbes", kKnown), "probes");
+  EXPECT_EQ(closest("probe_succeses", kKnown), "probe_successes");
+}
+
+TEST(Suggestion, IsBlindToCaseAndHyphens) {
+  EXPECT_EQ(closest("openDuration", kKnown), "open_duration");
+  EXPECT_EQ(closest("OPEN-DURATION", kKnown), "open_duration");
+}
+
+TEST(Suggestion, IsNotMadeForAWordThatIsFarFromAll) {
+  EXPECT_EQ(closest("timeout", kKnown), std::nullopt);
+  EXPECT_EQ(closest("", kKnown), std::nullopt);
+  EXPECT_EQ(did_you_mean("timeout", kKnown), "");
+}
+
+TEST(Suggestion, ReadsAsTheEndOfASentence) {
+  EXPECT_EQ(did_you_mean("moed", kKnown), "; did you mean `mode`?");
+}
+
+}  // namespace
+}  // namespace switchgear::config

@@ -1,0 +1,183 @@
+#include "config/values.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+namespace switchgear::config {
+namespace {
+
+struct Unit {
+  std::string_view name;
+  std::int64_t nanoseconds;
+};
+constexpr std::array<Unit, 6> kUnits{{{"y", 365LL * 86'400'000'000'000},
+                                      {"d", 86'400'000'000'000},
+                                      {"h", 3'600'000'000'000},
+                                      {"m", 60'000'000'000},
+                                      {"s", 1'000'000'000},
+                                      {"ms", 1'000'000}}};
+// Two centuries and a bit: below the end of a 64-bit count of nanoseconds.
+constexpr double kLongestNanoseconds = 250.0 * 365 * 86'400e9;
+
+constexpr std::string_view kDurationAdvice =
+    "; write a number and a unit (ms, s, m, h, d, y), for example 500ms, 30s or 15m";
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// A decimal number without sign or exponent at the front of `text`, which it is removed from.
+std::optional<double> take_decimal(std::string_view& text) {
+  std::size_t length = 0;
+  int points = 0;
+  int digits = 0;
+  while (length < text.size() && (is_digit(text[length]) || text[length] == '.')) {
+    (text[length] == '.' ? points : digits) += 1;
+    ++length;
+  }
+  if (digits == 0 || points > 1) return std::nullopt;
+  double value = 0;
+  const auto r =
+      std::from_chars(text.data(), text.data() + length, value, std::chars_format::fixed);
+  if (r.ec != std::errc() || r.ptr != text.data() + length) return std::nullopt;
+  text.remove_prefix(length);
+  return value;
+}
+
+template <class T>
+std::optional<T> whole(std::string_view text) {
+  if (text.starts_with('+')) text.remove_prefix(1);
+  T value{};
+  const auto r = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || r.ec != std::errc() || r.ptr != text.data() + text.size()) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+}  // namespace
+
+Read<Duration> read_duration(std::string_view text) {
+  const auto bad = [&](std::string_view why) {
+    return tl::unexpected(in_quotes(text) + std::string(why) + std::string(kDurationAdvice));
+  };
+  if (text == "0") return Duration::zero();
+  if (text.empty()) return bad(" is no duration");
+
+  double total = 0;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const auto number = take_decimal(rest);
+    if (!number) return bad(" is no duration");
+    std::size_t length = 0;
+    while (length < rest.size() && !is_digit(rest[length]) && rest[length] != '.') ++length;
+    const std::string_view name = rest.substr(0, length);
+    if (name.empty()) {
+      // resilience4j and many environment variables mean milliseconds by a bare number.
+      if (rest.empty() && total == 0) {
+        return tl::unexpected(in_quotes(text) + " has no unit; write " + std::string(text) +
+                              "ms, " + std::string(text) + "s or another of ms, s, m, h, d, y");
+      }
+      return bad(" lacks a unit");
+    }
+    const Unit* found = nullptr;
+    for (const Unit& unit : kUnits) {
+      if (unit.name == name) found = &unit;
+    }
+    if (found == nullptr) {
+      return tl::unexpected(in_quotes(text) + " has the unknown unit " + in_quotes(name) +
+                            std::string(kDurationAdvice));
+    }
+    total += *number * static_cast<double>(found->nanoseconds);
+    rest.remove_prefix(length);
+  }
+  if (total > kLongestNanoseconds) return bad(" is longer than 250y");
+  return Duration(static_cast<std::int64_t>(std::llround(total)));
+}
+
+std::string write_duration(Duration d) {
+  if (d == Duration::zero()) return "0s";
+  for (const Unit& unit : kUnits) {
+    if (d.count() % unit.nanoseconds == 0) {
+      return std::to_string(d.count() / unit.nanoseconds) + std::string(unit.name);
+    }
+  }
+  char text[40];
+  const auto r = std::to_chars(text, text + sizeof text, static_cast<double>(d.count()) / 1e6,
+                               std::chars_format::fixed);
+  return std::string(text, r.ptr) + "ms";
+}
+
+Read<double> read_rate(std::string_view text) {
+  std::string_view rest = text;
+  const auto number = take_decimal(rest);
+  if (!number || (!rest.empty() && rest != "%")) {
+    return tl::unexpected(in_quotes(text) +
+                          " is no rate; write a percentage or a fraction, for example 50% or 0.5");
+  }
+  const double rate = rest.empty() ? *number : *number / 100;
+  if (rate <= 1) return rate;
+  if (!rest.empty() || *number > 100) {
+    return tl::unexpected(in_quotes(text) + " is more than everything; write at most 100%");
+  }
+  return tl::unexpected(in_quotes(text) + " is more than everything; write " + std::string(text) +
+                        "% or " + write_number(*number / 100));
+}
+
+std::string write_rate(double rate) {
+  // 0.07 * 100 is 7.000000000000001.
+  return write_number(std::round(rate * 1e9) / 1e7) + "%";
+}
+
+Read<double> read_number(std::string_view text) {
+  if (const auto value = whole<double>(text); value && std::isfinite(*value)) return *value;
+  return tl::unexpected(in_quotes(text) + " is no number; write for example 2 or 2.5");
+}
+
+std::string write_number(double number) {
+  char text[400];
+  const bool plain = number == 0 || (std::fabs(number) >= 1e-4 && std::fabs(number) < 1e15);
+  const auto r = plain ? std::to_chars(text, text + sizeof text, number, std::chars_format::fixed)
+                       : std::to_chars(text, text + sizeof text, number);
+  return {text, r.ptr};
+}
+
+Read<int> read_integer(std::string_view text) {
+  if (const auto value = whole<int>(text)) return *value;
+  return tl::unexpected(in_quotes(text) + " is no whole number; write digits only, for example 3");
+}
+
+Read<bool> read_boolean(std::string_view text) {
+  if (text == "true") return true;
+  if (text == "false") return false;
+  return tl::unexpected(in_quotes(text) + " is neither true nor false; write one of them");
+}
+
+std::string printable(std::string_view text) {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string shown;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      shown += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+    } else {
+      shown += c;
+    }
+  }
+  return shown;
+}
+
+std::string in_quotes(std::string_view text) {
+  constexpr std::size_t kShownMax = 60;
+  std::size_t length = std::min(text.size(), kShownMax);
+  // Not in the middle of a character of UTF-8.
+  while (length < text.size() && (static_cast<unsigned char>(text[length]) & 0xc0) == 0x80) {
+    ++length;
+  }
+  return '"' + printable(text.substr(0, length)) + (text.size() > length ? "…\"" : "\"");
+}
+
+}  // namespace switchgear::config

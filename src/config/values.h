@@ -1,0 +1,42 @@
+// How values are written in the configuration, in the environment and on the command line:
+// durations like `500ms` or `1h30m`, rates like `50%` or `0.5`. Reading is strict; what cannot be
+// read is answered with a sentence that names the fix. Never the locale's business.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+#include "core/time.h"
+
+namespace switchgear::config {
+
+// A value, or what is wrong with the text and what to write instead.
+template <class T>
+using Read = tl::expected<T, std::string>;
+
+// One or more of number and unit (ms, s, m, h, d, y; a day has 24 hours, a year 365 days), or 0.
+Read<Duration> read_duration(std::string_view text);
+// In the fewest units that lose nothing: "1.5s" reads as "1500ms", 90 minutes as "90m".
+std::string write_duration(Duration d);
+
+// A fraction from 0 to 1, or a percentage from 0% to 100%.
+Read<double> read_rate(std::string_view text);
+// "5%".
+std::string write_rate(double rate);
+
+Read<double> read_number(std::string_view text);
+// The shortest text that reads back as the same number, without an exponent where short.
+std::string write_number(double number);
+
+Read<int> read_integer(std::string_view text);
+
+Read<bool> read_boolean(std::string_view text);
+
+// The text with control characters as \xNN: it neither moves the cursor nor breaks a line.
+std::string printable(std::string_view text);
+
+// The same in quotation marks, and shortened.
+std::string in_quotes(std::string_view text);
+
+}  // namespace switchgear::config

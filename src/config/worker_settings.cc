@@ -1,0 +1,58 @@
+#include <string_view>
+
+#include "config/config.h"
+#include "config/values.h"
+
+namespace switchgear::config {
+namespace {
+
+class Checker {
+ public:
+  void in_range(std::string_view field, int value, int low, int high, std::string_view example) {
+    if (value >= low && value <= high) return;
+    problem(field, std::to_string(value), std::to_string(low), std::to_string(high), example);
+  }
+  void in_range(std::string_view field, Duration value, Duration low, Duration high,
+                std::string_view example) {
+    if (value >= low && value <= high) return;
+    problem(field, write_duration(value), write_duration(low), write_duration(high), example);
+  }
+
+  Problems problems;
+
+ private:
+  void problem(std::string_view field, const std::string& value, const std::string& low,
+               const std::string& high, std::string_view example) {
+    problems.push_back({std::string(field), "is " + value + ", but must be from " + low + " to " +
+                                                high + "; write for example " +
+                                                std::string(example)});
+  }
+};
+
+}  // namespace
+
+Problems WorkerSettings::validate() const {
+  Checker check;
+  check.in_range("concurrency", concurrency, 1, 10'000, "50");
+  check.in_range("handler_timeout", handler_timeout, 100ms, 11h, "30s");
+  // A queue hides a message for whole seconds, and for no more than 12 hours.
+  check.in_range("backoff.base", backoff.base, 1s, 12h, "5s");
+  check.in_range("backoff.cap", backoff.cap, 1s, 12h, "15m");
+  if (check.problems.empty() && backoff.cap < backoff.base) {
+    check.problems.push_back({"backoff.cap", "is " + write_duration(backoff.cap) +
+                                                 ", but must be at least as long as base (" +
+                                                 write_duration(backoff.base) + ")"});
+  }
+  check.in_range("retry_after_max", retry_after_max, 0s, 12h, "1h");
+  check.in_range("shutdown_grace", shutdown_grace, 0s, 1h, "20s");
+  check.in_range("receive_wait", receive_wait, 0s, 20s, "20s");
+  if (receive_wait % Duration(1s) != Duration::zero()) {
+    check.problems.push_back({"receive_wait", "is " + write_duration(receive_wait) +
+                                                  ", but the queue waits for whole seconds; write "
+                                                  "for example 20s"});
+  }
+  check.in_range("receives_max", receives_max, 1, 100, "4");
+  return check.problems;
+}
+
+}  // namespace switchgear::config
