@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.."
 
 [ "$(id -u)" = 0 ] || { echo "prove-bare: debootstrap needs root; run: sudo make prove-bare" >&2; exit 1; }
 
-home=${HOME:-/root}
+home=${HOME:?}
 PROVE_MIRROR=${PROVE_MIRROR:-http://deb.debian.org/debian}
 PROVE_COPY=${PROVE_COPY:-/etc/resolv.conf /etc/hosts /etc/apt/sources.list /etc/apt/sources.list.d
   /etc/apt/apt.conf.d /etc/apt/auth.conf.d /etc/apt/keyrings /usr/local/share/ca-certificates
@@ -27,6 +27,7 @@ PROVE_ENV=${PROVE_ENV:-http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO
 PROVE_RUN=${PROVE_RUN:-make demo && make test}
 
 root=$(mktemp -d "${TMPDIR:-/var/tmp}/switchgear-bare.XXXXXX")
+chmod 755 "$root"  # apt's own user has to get in.
 # All mounts live in a namespace that ends with the commands, so this removes nothing but the folder.
 finish() {
   if [ -n "${PROVE_KEEP:-}" ]; then echo "prove-bare: kept $root" >&2
@@ -53,6 +54,10 @@ done
 # Options that exist only where a tool is installed would break a system without it.
 for hook in 20packagekit 50appstream 70debconf; do rm -f "$root/etc/apt/apt.conf.d/$hook"; done
 
+# With the host's sources named twice apt only complains, but at length.
+[ ! -e /etc/apt/sources.list ] && ls /etc/apt/sources.list.d/* >/dev/null 2>&1 &&
+  rm -f "$root/etc/apt/sources.list"
+
 git clone -q --no-hardlinks . "$root/srv/switchgear"
 
 set --
@@ -61,15 +66,18 @@ for name in $PROVE_ENV; do
   [ -z "$value" ] || set -- "$@" "$name=$value"
 done
 
+mkdir -p "$root$home"
+
 echo "prove-bare: $PROVE_RUN" >&2
 begin=$(date +%s)
 status=0
 unshare --mount --pid --fork --kill-child --propagation private sh -eu -c '
-  root=$1; shift
+  root=$1 home=$2
+  shift 2
   mount --rbind /dev "$root/dev"
   mount -t proc proc "$root/proc"
-  exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 CI=true "$@"
-' sh "$root" "$@" sh -c "update-ca-certificates >/dev/null 2>&1; cd /srv/switchgear && $PROVE_RUN" \
+  exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME="$home" LANG=C.UTF-8 CI=true "$@"
+' sh "$root" "$home" "$@" sh -c "update-ca-certificates >/dev/null 2>&1; cd /srv/switchgear && $PROVE_RUN" \
   </dev/null || status=$?
 echo "prove-bare: ended with $status after $(($(date +%s) - begin)) s" >&2
 exit "$status"
