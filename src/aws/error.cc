@@ -79,6 +79,16 @@ std::string text_of(const json::object& object, std::initializer_list<const char
   return {};
 }
 
+// The text of the first <tag>…</tag>. Query-era front ends, and moto, refuse credentials in XML
+// whatever protocol was spoken.
+std::string xml_text(std::string_view body, const std::string& tag) {
+  const auto open = body.find("<" + tag + ">");
+  if (open == std::string_view::npos) return {};
+  body.remove_prefix(open + tag.size() + 2);
+  const auto close = body.find("</" + tag + ">");
+  return close == std::string_view::npos ? std::string() : std::string(body.substr(0, close));
+}
+
 std::string header(const net::HttpResponse& response, std::string_view name) {
   return std::string(response.headers.get(name).value_or(""));
 }
@@ -119,11 +129,13 @@ ServiceError read_error(const net::HttpResponse& response, const std::string& se
   error.code = normalise_code(text_of(fields, {"__type", "code", "Code"}));
   if (error.code.empty()) error.code = normalise_code(header(response, "x-amzn-ErrorType"));
   if (error.code.empty()) error.code = normalise_code(legacy);
+  if (error.code.empty()) error.code = normalise_code(xml_text(response.body, "Code"));
   const std::string status = std::to_string(response.status);
   const bool from_aws = !error.code.empty();
   if (!from_aws) error.code = "http_" + status;
 
   error.message = tame(text_of(fields, {"message", "Message"}));
+  if (error.message.empty()) error.message = tame(xml_text(response.body, "Message"));
   if (!from_aws) {
     error.message = "the answer is not one of AWS; check the endpoint";
   } else if (error.message.empty()) {

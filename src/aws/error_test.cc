@@ -66,6 +66,15 @@ TEST(ServiceError, SaysThatAnAnswerIsNotOfAws) {
   EXPECT_NE(e.error.message.find("endpoint"), std::string::npos);
 }
 
+TEST(ServiceError, ReadsTheXmlOfTheQueryEra) {
+  const auto e = read(403,
+                      "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidClientTokenId</Code>"
+                      "<Message>Bad.</Message></Error></ErrorResponse>");
+  EXPECT_EQ(e.error.code, "InvalidClientTokenId");
+  EXPECT_TRUE(e.error.message.starts_with("Bad. (HTTP 403)"));
+  EXPECT_EQ(read(400, "<Code>half").error.code, "http_400");
+}
+
 TEST(ServiceError, DoesNotRepeatTheSessionToken) {
   const auto e =
       read(403, R"({"__type":"SignatureDoesNotMatch","message":"Wrong.\n\nThe Canonical )"
