@@ -15,8 +15,8 @@ constexpr double kCut = 0.7;
 constexpr double kOverloadShare = 0.05;
 constexpr double kOverloadCalls = 2;
 constexpr double kSlowRtt = 2;
-// Fewer round trips than this say nothing about latency.
-constexpr double kRttSamples = 3;
+// Fewer round trips than this say nothing about latency: the mean of three is off by half.
+constexpr double kRttSamples = 5;
 // A mean round trip above this share of a step is one of long calls.
 constexpr double kLongCall = 0.2;
 constexpr int kHoldSteps = 1;

@@ -6,7 +6,7 @@
 // one step after a cut, and grows only if at least 70 % was used. The base round trip is measured
 // anew by halving the limit for two steps every 300 s, as BBR does, since a frozen base starves a
 // dependency that became slower for good; the mean at the floor (one call in flight) is taken for
-// the base as well. Latency is judged from three round trips on, and the base carries a margin of
+// the base as well. Latency is judged from five round trips on, and the base carries a margin of
 // 1/sqrt(n), so that the scatter of small dependencies does not look like congestion. `sums` should
 // be those of the step that ends: in simulation a drain takes up to 1.06 x the ideal so, up to
 // 1.13 x with sums one step old and 1.23 x with sums three steps old. Pure: state and sums in,

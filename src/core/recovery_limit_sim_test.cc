@@ -294,7 +294,8 @@ TEST(RecoveryLimitSimulation, DrainsASmallDependencyWhoseStepMeansScatter) {
 }
 
 TEST(RecoveryLimitSimulation, DrainsADependencyWhoseCallsAreLongerThanAStep) {
-  expect_drain({.service_s = 4, .timeout_s = 40, .backlog = 10'800, .arrivals_per_s = 3}, 1.10,
+  // A step sees hardly more calls end than it takes to judge them.
+  expect_drain({.service_s = 4, .timeout_s = 40, .backlog = 10'800, .arrivals_per_s = 3}, 1.15,
                0.02);
 }
 

@@ -23,15 +23,22 @@ class HoldClock {
   HoldTime advance(const Now& now) {
     const Duration step = std::max({now.mono - last_.mono, now.boot - last_.boot,
                                     now.wall - last_.wall, Duration::zero()});
+    at_least_ += std::max(
+        std::min({now.mono - last_.mono, now.boot - last_.boot, now.wall - last_.wall}),
+        Duration::zero());
     last_ = now;
     elapsed_ += step;
     return elapsed_;
   }
   HoldTime elapsed() const { return elapsed_; }
+  // The other bound: the sum of the smallest advances. For what must not end too early because one
+  // clock ran ahead: a person's hold.
+  Duration at_least() const { return at_least_; }
 
  private:
   Now last_;
   HoldTime elapsed_{0};
+  Duration at_least_{0};
 };
 
 // How long a holder may still rely on a lease: clocks may run 1 % apart, and 100 ms are kept for

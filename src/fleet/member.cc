@@ -79,12 +79,13 @@ Refusal Member::refuse(RefusalReason reason, HoldTime h) {
                  .view_age = h - view_at_};
 }
 
-bool Member::hold_obeyed(HoldTime h) const {
-  return record_ && unreadable_.empty() && record_->hold.in_force(store_now(h));
+bool Member::hold_obeyed() const {
+  // By the slowest clock: no clock of ours that runs ahead ends a person's hold.
+  return record_ && unreadable_.empty() && record_->hold.in_force(store_now_at_least());
 }
 
 HoldKind Member::hold_in_force() const {
-  return hold_obeyed(clock_.elapsed()) ? record_->hold.kind : HoldKind::none;
+  return hold_obeyed() ? record_->hold.kind : HoldKind::none;
 }
 
 State Member::state() const {
@@ -112,7 +113,7 @@ Duration Member::view_age(const Now& now) {
 }
 
 Admission Member::decide(HoldTime h) {
-  if (hold_obeyed(h)) {
+  if (hold_obeyed()) {
     if (record_->hold.kind == HoldKind::forced_open) return refuse(RefusalReason::held, h);
     return grant(PermitKind::normal, h);
   }
@@ -327,10 +328,7 @@ void Member::note_evidence(const Permit& permit, Outcome outcome, bool slow, Hol
   if (outcome == Outcome::success && !slow) return;
   const State here = record_ ? record_->state : State::closed;
   if (here != State::closed && here != State::recovering) return;
-  if (record_ && record_->hold.in_force(store_now(h)) &&
-      record_->hold.kind != HoldKind::metrics_only) {
-    return;
-  }
+  if (hold_obeyed() && record_->hold.kind != HoldKind::metrics_only) return;
   // One thinning a batch, so that its counts stay comparable.
   const double thinning =
       batch_.empty() ? std::ceil(std::log2(
@@ -398,11 +396,11 @@ Member::OpenGate Member::gate(const Now& now) {
     gate.valid_for = 24h;
     return gate;
   }
-  if (hold_obeyed(h)) {
+  if (hold_obeyed()) {
     gate.open = record_->hold.kind != HoldKind::forced_open;
     const bool endless = record_->hold.until == StoreTime{};
     gate.valid_for =
-        endless ? Duration{24h} : Duration{record_->hold.until - store_now(h)};
+        endless ? Duration{24h} : Duration{record_->hold.until - store_now_at_least()};
     return gate;
   }
   if (is_blind(h) || too_old(h)) return gate;
@@ -416,9 +414,9 @@ Duration Member::retry_after(const Now& now) { return retry_after_at(clock_.adva
 Duration Member::retry_after_at(HoldTime h) const {
   if (!record_) return options_.store_budget;
   const Duration refresh = policy().view_refresh_in_trouble;
-  if (hold_obeyed(h)) {
+  if (hold_obeyed()) {
     if (record_->hold.until == StoreTime{}) return refresh;
-    return std::max<Duration>(record_->hold.until - store_now(h), 0ms);
+    return std::max<Duration>(record_->hold.until - store_now_at_least(), 0ms);
   }
   if (is_blind(h)) return std::max<Duration>(local_open_until_ - h, refresh);
   if (too_old(h)) return options_.store_budget;

@@ -203,7 +203,8 @@ class Member {
   void finish_probe(const Permit& permit, Outcome outcome);
   void expire_probes(HoldTime h);
   int allowed(HoldTime h) const;
-  bool hold_obeyed(HoldTime h) const;
+  bool hold_obeyed() const;
+  StoreTime store_now_at_least() const;
   bool is_blind(HoldTime h) const;
   bool too_old(HoldTime h) const;
   Duration retry_after_at(HoldTime h) const;
@@ -269,6 +270,7 @@ class Member {
   HoldTime view_at_{0};      // when the request that brought the view was sent
   HoldTime refreshed_at_{0}; // the same of the last answer, usable or not
   HoldTime answered_at_{0};  // when the last answer came
+  Duration answered_at_least_{0};  // the same by the slowest clock
   std::int64_t seen_epoch_ = 0;
   bool missing_ = false;     // the last answer had no record
   std::string unreadable_;

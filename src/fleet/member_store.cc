@@ -174,7 +174,7 @@ HoldTime Member::due_batch() const {
 HoldTime Member::due_refresh(HoldTime h) const {
   if (stale_since_ > refreshed_at_) return stale_since_;
   if (read_for_thinned_) return last_report_ + gap();
-  const bool calm = state() == State::closed && !hold_obeyed(h) && unreadable_.empty();
+  const bool calm = state() == State::closed && !hold_obeyed() && unreadable_.empty();
   Duration period = calm ? policy().view_refresh : policy().view_refresh_in_trouble;
   if (calm ? asked_at_ < refreshed_at_ : !demanded(h)) period = kIdleRefresh;
   return refreshed_at_ + period;
@@ -186,7 +186,9 @@ HoldTime Member::due_plan() const {
   // The store's time is known in whole milliseconds only.
   const auto jitter = std::chrono::duration_cast<Duration>(1s * step_jitter_) + 1ms;
   if (record_->hold.kind != HoldKind::none) {
-    if (record_->hold.until != StoreTime{}) due = hold_of(record_->hold.until) + jitter;
+    if (record_->hold.until != StoreTime{}) {
+      due = hold_of(record_->hold.until) + jitter;
+    }
   } else if (record_->state == State::recovering) {
     due = hold_of(record_->step_at) + jitter;
     // Those who make calls go first; the others only see to it that steps are made at all.
@@ -296,6 +298,11 @@ StoreTime Member::store_now(HoldTime h) const {
   return snapshot_->time + floor_ms(h - answered_at_);
 }
 
+StoreTime Member::store_now_at_least() const {
+  if (!snapshot_) return StoreTime{};
+  return snapshot_->time + floor_ms(clock_.at_least() - answered_at_least_);
+}
+
 HoldTime Member::hold_of(StoreTime t) const {
   SG_ASSERT(snapshot_);
   return answered_at_ + (t - snapshot_->time);
@@ -372,8 +379,9 @@ std::optional<Operation> Member::choose_record_write(HoldTime h) {
     return create_record(table_, now, decider());
   }
   if (!planned_ && due_plan() <= h) {
-    // A step is made of the sums of all, and the last of them came after our last view.
-    if (record_->state == State::recovering && h - answered_at_ > 0ms) return ReadOp{};
+    // A step is made of the sums of all, and the last of them came after our last view; and
+    // whether a hold has ended the store knows best.
+    if (h > answered_at_) return ReadOp{};
     plan(h);
   }
   if (planned_) return std::exchange(planned_, std::nullopt);
@@ -510,6 +518,7 @@ void Member::apply(const Snapshot& snapshot, HoldTime sent, HoldTime h) {
   const bool was_behind = missing_ || reassert_due_;
   snapshot_ = snapshot;
   answered_at_ = h;
+  answered_at_least_ = clock_.at_least();
   refreshed_at_ = sent;
   const Record* stored = snapshot.readable();
   missing_ = !snapshot.record.has_value();

@@ -482,6 +482,19 @@ TEST_F(AMember, AHoldEndsAtItsTimeEvenBlind) {
   EXPECT_NE(refused(), "held");
 }
 
+TEST_F(AMember, AClockThatRunsAheadEndsNoHold) {
+  permitted();
+  record.hold = {.kind = HoldKind::forced_open, .who = "a", .why = "x", .until = store_time + 60s};
+  record.epoch++;
+  settle();
+  now.wall += 458s;
+  EXPECT_EQ(refused(), "held");
+  pass(1s);
+  const auto op = member.next_operation(now);
+  ASSERT_TRUE(op);
+  EXPECT_TRUE(std::holds_alternative<ReadOp>(*op)) << name_of(*op);
+}
+
 TEST_F(AMember, BlindItAdmitsUnderTheLocalGuard) {
   permitted();
   settle();

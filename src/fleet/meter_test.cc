@@ -63,6 +63,8 @@ TEST(HoldClock, BelievesWhicheverClockMovedMost) {
   EXPECT_EQ(clock.advance(reading(61s, 61s, 1600s - 1h)), 661s);
   // Asleep: only the boot clock ran.
   EXPECT_EQ(clock.advance(reading(61s, 161s, 1600s - 1h)), 761s);
+  // By the slowest: one second, then half a minute of the freeze at most.
+  EXPECT_EQ(clock.at_least(), 1s);
 }
 
 TEST(HoldClock, NeverRunsBackwards) {

@@ -109,12 +109,15 @@ std::optional<SwapOp> recovery_step_due(const PolicyTable& table, const Record& 
   Record after = current;
   after.recovery = stepped;
   if (core::recovery_done(policy, stepped)) {
-    return close_circuit(table, after, snapshot, decider, "recovered",
-                         "the limit has not bound for " +
-                             std::to_string(std::lround(to_seconds(policy.recovery_quiet_duration))) +
-                             " s");
+    const auto quiet = std::chrono::floor<std::chrono::seconds>(policy.recovery_quiet_duration);
+    SwapOp op = close_circuit(table, after, snapshot, decider, "recovered",
+                              "the limit has not bound for " + std::to_string(quiet.count()) +
+                                  " s");
+    op.not_before = current.step_at;
+    return op;
   }
   SwapOp op = write_over(after, table, decider);
+  op.not_before = current.step_at;
   op.next.step = current.step + 1;
   op.next.step_at = snapshot.time + ceil_ms(policy.recovery_step);
   op.next.members = sums.members;
@@ -183,6 +186,7 @@ std::optional<SwapOp> due_transition(const PolicyTable& table, const Snapshot& s
     SwapOp op = write_over(*record, table, decider);
     op.next.hold = Hold{};
     op.next.epoch = next_epoch(record->epoch, snapshot.time);
+    op.not_before = record->hold.until;  // by the store's clock, not by our estimate of it
     op.next.reason = "hold_ended";
     op.next.why = "the hold by " + record->hold.who + " ran out";
     return op;
