@@ -90,6 +90,7 @@ void Consumer::run(const Now& now) {
   if (!permits_first_ && !scouts_.empty() && circuit_.state(now) == State::closed) {
     scouts_.clear();
     scout_order_.clear();
+    last_scout_.clear();
   }
   if (!stopping() && !attributes_under_way_ && now.mono >= attributes_at_) {
     attributes_under_way_ = true;
@@ -177,7 +178,7 @@ void Consumer::queue_attributes(const Result<queue::QueueAttributes>& attributes
 void Consumer::handled(CallId id, const HandlerAnswer& answer, const Now& now) {
   const auto found = calls_.find(id);
   if (found == calls_.end()) return;  // abandoned meanwhile
-  const Call call = std::move(found->second);
+  Call call = std::move(found->second);
   calls_.erase(found);
 
   Outcome outcome = Outcome::failure;
@@ -222,7 +223,7 @@ void Consumer::handled(CallId id, const HandlerAnswer& answer, const Now& now) {
                                  .visible_at = call.in_hand.visible_at,
                                  .ready_at = now.mono,
                                  .flush_at = now.mono + options_.batch_linger});
-  } else {
+  } else if (!keeps_after_failure(call, outcome, now) || !keep(call.in_hand)) {
     give_back(call.in_hand, wait_after_failure(call, answer, now), GiveBack::failed, now);
   }
   run(now);
@@ -332,18 +333,18 @@ void Consumer::take_for_scouting(Receiving receiving, std::vector<InHand> messag
               GiveBack::scouted, now);
   };
 
+  // Failed scouts are hidden longer each time, so others come up in between. Giving back one that
+  // is here would only waste the receive; it is done for the very one that was tried last.
   std::optional<InHand> fresh;
   for (InHand& in_hand : messages) {
     if (last_receive(in_hand)) {
       park(std::move(in_hand), now);
-    } else if (!fresh && scouted(in_hand.message.id) == 0) {
+    } else if (!fresh && in_hand.message.id != last_scout_) {
       fresh = std::move(in_hand);
     } else if (!aside) {
       aside = std::move(in_hand);
     } else {
-      const bool better = scouted(in_hand.message.id) < scouted(aside->message.id);
-      put_back(better ? *aside : in_hand);
-      if (better) aside = std::move(in_hand);
+      put_back(in_hand);
     }
   }
   const bool more = !messages.empty() && receiving.tries < kScoutTries;
@@ -357,8 +358,9 @@ void Consumer::take_for_scouting(Receiving receiving, std::vector<InHand> messag
                   now);
     return;
   }
-  // With no other message to be had, one that was a scout before is better than no probe.
+  // With no other message to be had, the last scout is better than no probe.
   if (!fresh) fresh = std::exchange(aside, std::nullopt);
+  if (!fresh) fresh = scout_from_parked(now);
   if (aside) put_back(*aside);
   if (!fresh) {
     return_unused(permit, now);
@@ -366,7 +368,11 @@ void Consumer::take_for_scouting(Receiving receiving, std::vector<InHand> messag
     start_call(std::move(*fresh), permit, true, now);
   } else {
     return_unused(permit, now);
-    put_back(*fresh);
+    if (last_receive(*fresh)) {
+      park(std::move(*fresh), now);
+    } else {
+      put_back(*fresh);
+    }
   }
 }
 
@@ -450,6 +456,7 @@ void Consumer::call_parked(const Now& now) {
     note_flow(permit.kind, now);
     InHand in_hand = std::move(parked_.front());
     parked_.pop_front();
+    parked_bytes_ -= in_hand.message.body.size();
     start_call(std::move(in_hand), permit, false, now);
   }
 }
@@ -461,6 +468,7 @@ void Consumer::start_call(InHand in_hand, const fleet::Permit& permit, bool scou
   if (scouting) {
     counters_.scouts++;
     remember_scout(in_hand.message.id);
+    no_scout_since_ = now.mono;
   }
   const CallId id = next_id_++;
   actions_.emplace_back(
@@ -488,7 +496,10 @@ void Consumer::note_refusal(const fleet::Refusal& refusal, const Now& now) {
   const bool again = paused_ && refusal.epoch != paused_epoch_ && refusal.state == State::open;
   if (paused_ && !again) return;
   paused_epoch_ = refusal.epoch;
-  if (!paused_) counters_.pauses++;
+  if (!paused_) {
+    counters_.pauses++;
+    no_scout_since_ = now.mono;
+  }
   paused_ = true;
   const auto wait = ceil_ms(refusal.retry_after).count();
   notice(Notice::Kind::paused, Notice::Level::warn,

@@ -10,8 +10,9 @@
 //   - at most `concurrency` calls are in flight, and messages are received only for free places;
 //   - while the circuit is open nothing is received; for a probe the slot comes before the
 //     message; while it recovers a share of the limit does;
-//   - a message on its last receive (the next one would dead-letter it) is never a scout and is
-//     not given back because of the circuit: it is kept until it may be called.
+//   - a message on its last receive (the next one would dead-letter it) is not given back because
+//     of the circuit: it is kept hidden, in hand, until it may be called. It is no scout, unless
+//     for minutes there was no other message to try; then too it is kept if its call fails.
 #pragma once
 
 #include <cstdint>
@@ -99,9 +100,9 @@ class Consumer {
  private:
   struct InHand {
     queue::Message message;
-    MonoTime asked_at;    // when the receive was sent: the 12 hours count from here at the latest
-    MonoTime visible_at;  // when it becomes visible again unless something is done
-    bool renewing = false;
+    MonoTime asked_at;      // when the receive was sent: the 12 hours count from here at the latest
+    MonoTime visible_at;    // when it becomes visible again unless something is done
+    bool renewing = false;  // parked only
   };
   struct Call {
     InHand in_hand;
@@ -166,6 +167,9 @@ class Consumer {
                                           const Now& now);
   void give_back(const InHand& in_hand, std::chrono::seconds hide, GiveBack why, const Now& now);
   void park(InHand in_hand, const Now& now);
+  bool keep(InHand in_hand);
+  bool keeps_after_failure(const Call& call, Outcome outcome, const Now& now);
+  std::optional<InHand> scout_from_parked(const Now& now);
   void renew_parked(const Now& now);
   void flush(std::vector<Pending>& pending, bool deletes, const Now& now);
   void settle(BatchId id, const Result<std::vector<EntryFailure>>& failures, const Now& now);
@@ -189,6 +193,7 @@ class Consumer {
   std::map<CallId, Call> calls_;
   std::deque<Waiting> waiting_;
   std::deque<InHand> parked_;
+  std::size_t parked_bytes_ = 0;
   std::vector<Pending> to_delete_;
   std::vector<Pending> to_change_;
   struct Batch {
@@ -208,6 +213,8 @@ class Consumer {
   // Messages that were scouts since the circuit was last closed, and how often; bounded.
   std::unordered_map<std::string, int> scouts_;
   std::deque<std::string> scout_order_;
+  std::string last_scout_;
+  MonoTime no_scout_since_{};  // the last scout, or the start of the pause
 
   std::uint64_t receive_failures_ = 0;  // in a row
   std::uint64_t handler_failures_ = 0;  // of the connection, in a row

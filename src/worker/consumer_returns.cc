@@ -14,7 +14,12 @@ using std::chrono::seconds;
 constexpr std::size_t kBatchMax = 10;  // of SQS
 // Scouts remembered while the circuit is not closed: far more than a long outage has probes.
 constexpr std::size_t kScoutsMax = 4'096;
+// Messages kept in hand: by far more than an outage leaves on their last receive.
+constexpr std::size_t kParkedMax = 1'000;
+constexpr std::size_t kParkedBytesMax = 64 << 20;
 constexpr Duration kParkedFor = 2min;
+// Without any other message for so long, one on its last receive is a scout.
+constexpr Duration kLastResort = 2min;
 // After the grace time, for the last deletes and returns.
 constexpr Duration kLastWords = 5s;
 const core::Backoff kSettleBackoff{.base = 200ms, .cap = 5s, .jitter = core::Jitter::equal};
@@ -47,6 +52,14 @@ void Consumer::stop(const Now& now) {
          {{"in_flight", std::to_string(calls_.size())},
           {"grace_ms", std::to_string(ceil_ms(options_.shutdown_grace).count())}});
   for (const auto& [id, receiving] : receiving_) actions_.emplace_back(CancelReceiveAction{id});
+  for (InHand& in_hand : std::exchange(parked_, {})) {
+    if (last_receive(in_hand)) {
+      parked_.push_back(std::move(in_hand));
+    } else {
+      parked_bytes_ -= in_hand.message.body.size();
+      give_back(in_hand, 0s, GiveBack::stopping, now);
+    }
+  }
   run(now);
 }
 
@@ -58,6 +71,7 @@ int Consumer::scouted(const std::string& message_id) const {
 }
 
 void Consumer::remember_scout(const std::string& message_id) {
+  last_scout_ = message_id;
   if (scouts_[message_id]++ > 0) return;
   scout_order_.push_back(message_id);
   if (scout_order_.size() > kScoutsMax) {
@@ -121,25 +135,64 @@ void Consumer::give_back(const InHand& in_hand, seconds hide, GiveBack why, cons
 
 // ---- Parked messages ------------------------------------------------------------------------
 
+// Whether a message stays in hand after its call failed: a call costs it nothing then, while the
+// receive that going back leads to would cost its last one, or dead-letter it.
+bool Consumer::keeps_after_failure(const Call& call, Outcome outcome, const Now& now) {
+  if (outcome == Outcome::ignored || stopping() || circuit_.state(now) == State::closed) {
+    return false;
+  }
+  queue::Message next = {};
+  next.receive_count = call.in_hand.message.receive_count + 1;
+  return last_receive(call.in_hand) || (call.scout && queue::on_last_receive(next, attributes_));
+}
+
+bool Consumer::keep(InHand in_hand) {
+  const std::size_t bytes = in_hand.message.body.size();
+  if (parked_.size() >= kParkedMax || parked_bytes_ + bytes > kParkedBytesMax) return false;
+  parked_bytes_ += bytes;
+  in_hand.renewing = false;
+  parked_.push_back(std::move(in_hand));
+  return true;
+}
+
 void Consumer::park(InHand in_hand, const Now& now) {
-  if (parked() >= options_.concurrency) {
-    counters_.parked_lost++;
-    notice(Notice::Kind::parked_lost, Notice::Level::error,
-           "a message on its last receive is given back untried, since too many are kept "
-           "already; its next receive dead-letters it. Raise the queue's maxReceiveCount",
-           {{"message", in_hand.message.id}});
-    give_back(
-        in_hand,
-        queue::visibility(options_.backoff.cap, queue::kVisibilityMax, now.mono - in_hand.asked_at),
-        GiveBack::refused, now);
+  const std::string id = in_hand.message.id;
+  const std::string count = std::to_string(in_hand.message.receive_count);
+  if (keep(in_hand)) {
+    counters_.parked++;
+    notice(Notice::Kind::parked, Notice::Level::warn,
+           "a message on its last receive is kept until the circuit lets it be called",
+           {{"message", id}, {"receive_count", count}});
     return;
   }
-  counters_.parked++;
-  notice(Notice::Kind::parked, Notice::Level::warn,
-         "a message on its last receive is kept until the circuit lets it be called",
-         {{"message", in_hand.message.id},
-          {"receive_count", std::to_string(in_hand.message.receive_count)}});
-  parked_.push_back(std::move(in_hand));
+  counters_.parked_lost++;
+  notice(Notice::Kind::parked_lost, Notice::Level::error,
+         "a message on its last receive is given back untried, since too many are kept already; "
+         "its next receive dead-letters it. Raise the queue's maxReceiveCount",
+         {{"message", id}, {"receive_count", count}});
+  give_back(
+      in_hand,
+      queue::visibility(options_.backoff.cap, queue::kVisibilityMax, now.mono - in_hand.asked_at),
+      GiveBack::refused, now);
+}
+
+// A scout out of what is kept, for a probe that found nothing in the queue.
+std::optional<Consumer::InHand> Consumer::scout_from_parked(const Now& now) {
+  const auto fits = [&](const InHand& in_hand) {
+    return in_hand.visible_at - now.mono > options_.handler_timeout;
+  };
+  auto found = std::find_if(parked_.begin(), parked_.end(), [&](const InHand& in_hand) {
+    return fits(in_hand) && !last_receive(in_hand);
+  });
+  // Somebody has to find out whether the dependency is well again.
+  if (found == parked_.end() && now.mono - no_scout_since_ >= kLastResort) {
+    found = std::find_if(parked_.begin(), parked_.end(), fits);
+  }
+  if (found == parked_.end()) return std::nullopt;
+  InHand in_hand = std::move(*found);
+  parked_.erase(found);
+  parked_bytes_ -= in_hand.message.body.size();
+  return in_hand;
 }
 
 void Consumer::renew_parked(const Now& now) {
@@ -150,6 +203,7 @@ void Consumer::renew_parked(const Now& now) {
              "a message on its last receive could not be kept hidden any longer; its next "
              "receive dead-letters it",
              {{"message", it->message.id}});
+      parked_bytes_ -= it->message.body.size();
       it = parked_.erase(it);
       continue;
     }
@@ -264,7 +318,11 @@ void Consumer::retry_or_give_up(Pending entry, const std::string& why, bool retr
     (deletes ? to_delete_ : to_change_).push_back(std::move(entry));
     return;
   }
-  if (deletes) {
+  if (entry.renewal) {  // tried again until its time ends, which is said then
+    for (InHand& kept : parked_) {
+      if (kept.message.receipt_handle == entry.receipt_handle) kept.renewing = false;
+    }
+  } else if (deletes) {
     counters_.deletes_given_up++;
     notice(Notice::Kind::delete_given_up, Notice::Level::error,
            "a message was done but cannot be deleted; it will come again: " + why,

@@ -563,6 +563,53 @@ TEST_F(ConsumerTest, SaysWhenAParkedMessageIsLost) {
   EXPECT_EQ(consumer->parked(), 0);
 }
 
+TEST_F(ConsumerTest, AScoutWhoseNextReceiveWouldBeItsLastIsKeptAndGoesAgain) {
+  circuit.now_state = State::half_open;
+  circuit.permits = 1;
+  start(10, 5);
+  receive({message("a", 4)});
+  answer(503);
+  pass(100ms);
+  EXPECT_EQ(consumer->parked(), 1);
+  EXPECT_EQ(hidden("a"), seconds(-1));
+  pass(2s);
+  receive({});
+  ASSERT_EQ(open_calls.size(), 1u) << "no other message is there";
+  EXPECT_EQ(open_calls.front().message.id, "a");
+}
+
+TEST_F(ConsumerTest, WithNothingElseForMinutesAKeptMessageIsScoutAndStaysKept) {
+  circuit.now_state = State::half_open;
+  circuit.permits = 1;
+  start(10, 1);
+  receive({message("only", 1)});
+  for (int i = 0; i < 100 && open_calls.empty(); i++) {
+    EXPECT_LT(i, 90);
+    if (!open_receives.empty()) receive({});
+    pass(2s);
+    acknowledge_all();
+  }
+  ASSERT_EQ(open_calls.size(), 1u);
+  answer(503);
+  pass(100ms);
+  EXPECT_EQ(consumer->parked(), 1) << "going back would dead-letter it";
+}
+
+TEST_F(ConsumerTest, ALastReceiveThatFailsWhileTheCircuitIsNotClosedIsKept) {
+  circuit.now_state = State::recovering;
+  start(10, 5);
+  receive({message("last", 5)});
+  answer(503);
+  EXPECT_EQ(consumer->counters().given_back_failed, 0u);
+}
+
+TEST_F(ConsumerTest, ALastReceiveThatFailsWhileTheCircuitIsClosedGoesItsWay) {
+  start_closed(10, 5);
+  receive({message("last", 5)});
+  answer(503);
+  EXPECT_EQ(consumer->counters().given_back_failed, 1u);
+}
+
 // ---- Recovering -----------------------------------------------------------------------------
 
 TEST_F(ConsumerTest, TakesItsShareBeforeItReceives) {

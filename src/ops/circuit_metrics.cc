@@ -1,0 +1,142 @@
+#include "ops/circuit_metrics.h"
+
+#include <limits>
+
+#include "core/state.h"
+
+namespace switchgear::ops {
+namespace {
+
+using Type = MetricsText::Type;
+
+constexpr Outcome kOutcomes[] = {Outcome::success, Outcome::failure, Outcome::overload,
+                                 Outcome::ignored};
+constexpr HoldKind kHolds[] = {HoldKind::forced_open, HoldKind::forced_closed,
+                               HoldKind::metrics_only};
+
+double limit_in_force(const fleet::Member& member) {
+  const fleet::Record* record = member.record();
+  switch (member.state()) {
+    case State::closed:
+      return std::numeric_limits<double>::infinity();
+    case State::open:
+      return 0;
+    case State::half_open:
+      return record == nullptr ? 0 : record->probes;
+    case State::recovering:
+      return record == nullptr ? 0 : record->recovery.limit;
+  }
+  return 0;
+}
+
+}  // namespace
+
+void CircuitMetrics::transition(const std::string& circuit, const fleet::Transition& transition) {
+  auto key = std::tuple(circuit, transition.from, transition.to, transition.reason);
+  // Reasons come out of the store, so somebody else may have written them.
+  if (!transitions_.contains(key) && transitions_.size() >= kSeriesMax) {
+    key = std::tuple(std::string("other"), transition.from, transition.to, std::string("other"));
+  }
+  transitions_[key]++;
+}
+
+void CircuitMetrics::store_result(const guard::StoreResult& result) {
+  store_[std::tuple(std::string(result.backend), std::string(result.operation),
+                    std::string(result.result))]++;
+}
+
+void CircuitMetrics::call(const std::string& circuit, Duration duration) {
+  auto found = durations_.find(circuit);
+  if (found == durations_.end()) {
+    if (durations_.size() >= kSeriesMax) return;
+    found = durations_.emplace(circuit, Histogram::of_seconds()).first;
+  }
+  found->second.observe(to_seconds(duration));
+}
+
+void CircuitMetrics::collect(guard::Engine& engine, MetricsText& text) const {
+  const std::vector<std::string> names = engine.names();
+  const auto each = [&](auto&& what) {
+    for (const std::string& name : names) what(name, engine.member(name));
+  };
+
+  text.family("switchgear_circuit_state", Type::gauge,
+              "1 for the state that the circuit is in, as this process sees it.");
+  each([&](const std::string& name, fleet::Member& member) {
+    for (const State state : kStates) {
+      text.sample({{"circuit", name}, {"state", to_string(state)}}, member.state() == state);
+    }
+  });
+  text.family("switchgear_circuit_hold", Type::gauge, "1 for the hold that is in force.");
+  each([&](const std::string& name, fleet::Member& member) {
+    for (const HoldKind hold : kHolds) {
+      text.sample({{"circuit", name}, {"hold", to_string(hold)}}, member.hold_in_force() == hold);
+    }
+  });
+  text.family("switchgear_calls_total", Type::counter, "Calls that ended, probes included.");
+  each([&](const std::string& name, fleet::Member& member) {
+    for (const Outcome outcome : kOutcomes) {
+      const auto i = static_cast<std::size_t>(outcome);
+      text.sample({{"circuit", name}, {"outcome", to_string(outcome)}},
+                  static_cast<double>(member.counters().outcomes[i] + member.counters().probes[i]));
+    }
+  });
+  text.family("switchgear_probes_total", Type::counter, "Probe calls that ended.");
+  each([&](const std::string& name, fleet::Member& member) {
+    for (const Outcome outcome : kOutcomes) {
+      text.sample({{"circuit", name}, {"outcome", to_string(outcome)}},
+                  static_cast<double>(member.counters().probes[static_cast<std::size_t>(outcome)]));
+    }
+  });
+  text.family("switchgear_refused_total", Type::counter, "Times that a call was refused.");
+  each([&](const std::string& name, fleet::Member& member) {
+    for (std::size_t i = 0; i < std::size(member.counters().refused); i++) {
+      const auto reason = static_cast<fleet::RefusalReason>(i);
+      text.sample({{"circuit", name}, {"reason", to_string(reason)}},
+                  static_cast<double>(member.counters().refused[i]));
+    }
+  });
+  text.family("switchgear_call_duration_seconds", Type::histogram, "How long calls took.");
+  for (const auto& [name, histogram] : durations_) text.histogram({{"circuit", name}}, histogram);
+  text.family("switchgear_evidence_ratio", Type::gauge,
+              "Evidence over the level at which the circuit trips.");
+  each([&](const std::string& name, fleet::Member& member) {
+    text.sample({{"circuit", name}}, member.evidence_ratio());
+  });
+  text.family("switchgear_inflight_limit", Type::gauge,
+              "Calls in flight that the circuit allows the whole fleet now.");
+  each([&](const std::string& name, fleet::Member& member) {
+    text.sample({{"circuit", name}}, limit_in_force(member));
+  });
+  text.family("switchgear_transitions_total", Type::counter,
+              "Changes of state or hold that this process saw.");
+  for (const auto& [key, count] : transitions_) {
+    const auto& [circuit, from, to, reason] = key;
+    text.sample({{"circuit", circuit},
+                 {"from", to_string(from)},
+                 {"to", to_string(to)},
+                 {"reason", reason}},
+                static_cast<double>(count));
+  }
+  text.family("switchgear_late_results_total", Type::counter,
+              "Results of an earlier epoch, which changed nothing.");
+  each([&](const std::string& name, fleet::Member& member) {
+    text.sample({{"circuit", name}}, static_cast<double>(member.counters().late_results));
+  });
+  text.family("switchgear_record_unreadable", Type::gauge,
+              "1 if the circuit's record cannot be read, so that it is left alone.");
+  each([&](const std::string& name, fleet::Member& member) {
+    text.sample({{"circuit", name}}, !member.unreadable().empty());
+  });
+  text.family("switchgear_store_operations_total", Type::counter,
+              "Operations of the store that ended, by status or error.");
+  for (const auto& [key, count] : store_) {
+    const auto& [backend, operation, result] = key;
+    text.sample({{"backend", backend}, {"op", operation}, {"result", result}},
+                static_cast<double>(count));
+  }
+  text.family("switchgear_store_up", Type::gauge, "0 while the store's last operation failed.");
+  text.sample({}, engine.store_up());
+}
+
+}  // namespace switchgear::ops
