@@ -151,14 +151,15 @@ Status carry_out(Cell& cell, const fleet::SwapOp& op, StoreTime now) {
   return Status::ok;
 }
 
-fleet::Snapshot snapshot_of(const Cell& cell, StoreTime now) {
+fleet::Snapshot snapshot_of(Cell& cell, StoreTime now) {
   fleet::Snapshot snapshot;
   if (cell.exists) {
-    fleet::Fields fields = cell.fields;
-    for (std::size_t i = 0; i < cell.slots.size(); ++i) {
-      if (cell.slots[i]) fields.emplace_back("s" + std::to_string(i), cell.slots[i]->encode());
+    if (!cell.read_record || cell.read_fields != cell.fields) {
+      cell.read_record = fleet::decode_record(cell.fields);
+      cell.read_fields = cell.fields;
     }
-    snapshot.record = fleet::decode_record(fields);
+    snapshot.record = cell.read_record;
+    if (snapshot.record->has_value()) snapshot.record->value().slots = cell.slots;
   }
   snapshot.reports = cell.reports;
   snapshot.meter = fleet::at_minute(cell.meter, fleet::minute_of(now));

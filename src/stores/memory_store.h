@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,10 @@ class MemoryTable {
     std::vector<fleet::Report> reports;  // newest kReportsMax by time
     fleet::Meter meter;
     std::vector<fleet::StepDelta> steps;
+    // What `fields` were when they were last read, and what they said: reading them again at every
+    // operation would be most of its cost. Whoever changes `fields` need not care.
+    fleet::Fields read_fields{};
+    std::optional<Result<fleet::Record>> read_record{};
   };
   // For tests and the simulator: to copy, to lose and to spoil what is stored.
   std::map<std::string, Cell>& cells() { return cells_; }
