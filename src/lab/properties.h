@@ -1,0 +1,99 @@
+// What always holds, checked after every simulated step: P1 to P4 and P9 of the design, and that
+// nobody spins. The checker keeps books of its own and shares no code with what it checks.
+//
+//   P1  an acknowledged report is in the evidence of its epoch exactly once
+//   P2  a state changes only by a conditional write; an epoch has one content and is never reused;
+//       no process goes back behind an epoch it has seen
+//   P3  no slot is granted while it is held; never more probes in flight than there are slots,
+//       but for processes stopped between check and start, and calls beyond their timeout
+//   P4  a late result changes nothing: no evidence, no count, no state
+//   P9  a hold once seen is obeyed until its end
+//
+// A store that loses acknowledged writes (flushed, rolled back) cannot keep P1 and P3 for what it
+// lost; the rest holds all the same.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lab/world.h"
+
+namespace switchgear::lab {
+
+class Properties : public Observer {
+ public:
+  // Watches `world` from now on; must be there before its processes. `world` outlives it.
+  explicit Properties(World& world);
+
+  // "" or the first thing that was wrong. The world stops there.
+  const std::string& violation() const { return violation_; }
+
+  // Tell it what the store's own books cannot: that it lost writes, that a person acted.
+  void store_lost();
+  void person_acted();
+
+  // What the store holds, as of its last operation.
+  const fleet::Record* stored() const { return before_.readable(); }
+  // States entered, as written in the store.
+  int entered(State state) const { return entered_[static_cast<std::size_t>(state)]; }
+  int probes_started() const { return probes_started_; }
+  int probes_at_once_max() const { return probes_at_once_max_; }
+
+  void admitted(Process&, const fleet::Admission&) override;
+  void call_started(Process&, const SimCall&) override;
+  void call_left_dependency(const SimCall&) override;
+  void call_finished(Process&, const SimCall&, Outcome) override;
+  void ran(Process&, bool spins) override;
+  void answered(Process&, const fleet::Operation&, const fleet::Answer*) override;
+
+ private:
+  using Holder = std::pair<fleet::InstanceId, std::uint32_t>;  // and token
+  using ReportId = std::pair<fleet::InstanceId, std::uint32_t>;
+  struct Seen {
+    std::int64_t epoch = 0;
+    fleet::Hold hold;
+    std::int64_t hold_epoch = 0;
+  };
+  struct Probe {
+    std::uint64_t call;
+    TrueTime started;
+    bool excused;
+  };
+
+  void fail(const std::string& property, const std::string& what);
+  void store_stepped(int process, const fleet::Operation&, const fleet::Answer&);
+  void check_report(const fleet::ReportOp&, fleet::Status);
+  void check_evidence(const fleet::Snapshot& after);
+  void check_record(const fleet::Operation&, fleet::Status, const fleet::Record& after);
+  void check_slots(const fleet::Operation&, fleet::Status, const fleet::Record& after);
+  void check_probe_counts(const fleet::Operation&, fleet::Status, const fleet::Record& after);
+  void check_content(const fleet::Record& after);
+  bool lost_lately() const;
+
+  World& world_;
+  std::string violation_;
+  fleet::Snapshot before_;
+  std::vector<fleet::Report> evidence_;
+  std::set<ReportId> applied_;
+  std::map<std::int64_t, std::string> contents_;
+  std::map<std::pair<fleet::InstanceId, std::int64_t>, double> failed_;    // finished, by epoch
+  std::map<std::pair<fleet::InstanceId, std::int64_t>, double> reported_;  // in the store, by epoch
+  std::set<Holder> settled_;
+  std::map<Holder, Outcome> probe_results_;
+  std::vector<Probe> probes_;
+  std::map<int, Seen> seen_;
+  std::int64_t person_epoch_ = 0;
+  TrueTime lost_at_{-1h};
+  int entered_[4] = {};
+  int probes_started_ = 0;
+  int probes_at_once_max_ = 0;
+};
+
+// "report 3 failures (ok)": for traces.
+std::string describe(const fleet::Operation&);
+
+}  // namespace switchgear::lab
