@@ -14,6 +14,8 @@ namespace {
 constexpr Duration kDemandWindow = 60s;
 // After this long without a call an instance counts as new to the meter.
 constexpr Duration kHelloAfter = 60s;
+// And after this long as a newcomer to a recovery: the count of the fleet has forgotten it.
+constexpr Duration kForgottenAfter = 120s;
 }  // namespace
 
 std::string_view to_string(RefusalReason reason) {
@@ -51,14 +53,14 @@ Member::Member(const PolicyTable& table, const MemberOptions& options, InstanceI
 Admission Member::admit(const Now& now) {
   const HoldTime h = clock_.advance(now);
   expire_probes(h);
-  asked_at_ = h;
+  asked_before_ = std::exchange(asked_at_, h);
   start_clock(h);
   const Mode mode = policy().mode;
   if (mode == Mode::off) return grant(PermitKind::normal, h);
   Admission decision = decide(h);
   if (const auto* refusal = std::get_if<Refusal>(&decision)) {
     counters_.refused[static_cast<std::size_t>(refusal->reason)]++;
-    if (refusal->reason == RefusalReason::limit) {
+    if (refusal->reason == RefusalReason::limit && eligible()) {
       limit_refused_at_ = h;
       sums_.refused += 1;
     }
@@ -147,7 +149,9 @@ Admission Member::decide_by_state(HoldTime h) {
       return refuse(RefusalReason::probing, h);
     }
     case State::recovering: {
-      if (in_flight_recovering_ >= allowed(h)) return refuse(RefusalReason::limit, h);
+      if (in_flight_recovering_ >= allowed(h) && !lucky_without_slot(h)) {
+        return refuse(RefusalReason::limit, h);
+      }
       in_flight_recovering_++;
       in_flight_peak_ = std::max(in_flight_peak_, in_flight_recovering_);
       return grant(PermitKind::recovering, h);
@@ -309,6 +313,7 @@ void Member::count_successes(std::uint64_t count, std::int64_t epoch, const Now&
 
 void Member::start_clock(HoldTime h) {
   if (clock_started_ && h - last_call_ <= kHelloAfter) return;
+  if (!clock_started_ || h - last_call_ > kForgottenAfter) joined_at_ = h;
   // The call that starts the clock ends no interval: it is announced by a hello, which the store
   // counts on its own.
   clock_started_ = true;
@@ -377,11 +382,34 @@ int Member::allowed(HoldTime h) const {
     }));
   }
   // By the last step's count, never by one's own: a thousand joiners that count themselves admit
-  // four times the limit. Whoever was not counted waits for the next step.
-  if (!counted_ || record_->members < 1) return 0;
+  // four times the limit.
+  if (!eligible()) return 0;
   const double unit = core::to_unit(
       core::hash2(instance_.value, static_cast<std::uint64_t>(record_->epoch)));
-  return static_cast<int>(std::floor(limit / record_->members + unit));
+  return static_cast<int>(std::floor(limit / std::max(1.0, record_->members) + unit));
+}
+
+bool Member::eligible() const {
+  // Whoever began to call after the step was made was not counted by it, and waits for the next.
+  return record_ && snapshot_ &&
+         joined_at_ <= hold_of(record_->step_at) - policy().recovery_step;
+}
+
+bool Member::asks_seldom() const { return asked_at_ - asked_before_ > policy().recovery_step; }
+
+bool Member::lucky_without_slot(HoldTime h) const {
+  // A slot is worth nothing to a process that asks less than once a step: it would lie unused and
+  // be missed elsewhere. What the steady callers have left is drawn by lot, one call at a time.
+  if (!handing_out_slots() || !asks_seldom() || !eligible() || in_flight_recovering_ > 0) {
+    return false;
+  }
+  const StoreTime now = store_now(h);
+  const auto end = record_->slots.begin() + recovery_slots();
+  const auto taken = std::count_if(record_->slots.begin(), end,
+                                   [&](const auto& s) { return s && s->expires > now; });
+  const double share =
+      static_cast<double>(recovery_slots() - taken) / std::max(1.0, record_->members);
+  return core::to_unit(core::hash2(instance_.value, record_->step)) < share;
 }
 
 int Member::allowed_in_flight(const Now& now) { return allowed(clock_.advance(now)); }

@@ -203,6 +203,9 @@ class Member {
   void finish_probe(const Permit& permit, Outcome outcome);
   void expire_probes(HoldTime h);
   int allowed(HoldTime h) const;
+  bool eligible() const;
+  bool asks_seldom() const;
+  bool lucky_without_slot(HoldTime h) const;
   bool hold_obeyed() const;
   StoreTime store_now_at_least() const;
   bool is_blind(HoldTime h) const;
@@ -296,6 +299,7 @@ class Member {
   bool read_for_thinned_ = false;
   std::uint32_t seq_ = 0;
   bool clock_started_ = false;
+  HoldTime joined_at_{0};  // since when it has made calls, with no longer pause
   bool hello_due_ = false;
   HoldTime last_call_{0};
   HoldTime meter_from_{0};
@@ -305,6 +309,7 @@ class Member {
 
   // Admission.
   HoldTime asked_at_{-1h};
+  HoldTime asked_before_{-1h};  // the time before that
   HoldTime limit_refused_at_{-1h};
   bool stale_used_ = false;
   HoldTime stale_since_{-1h};  // when the refresh of a stale view was asked for
@@ -321,7 +326,6 @@ class Member {
   int in_flight_peak_before_ = 0; // in the one before
   core::StepSums sums_;
   std::uint32_t delta_sent_for_ = 0;  // step for which this instance sent its sums
-  bool counted_ = false;  // the last step counted this instance
   double step_jitter_ = 0;
 
   MemberCounters counters_;

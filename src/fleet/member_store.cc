@@ -175,9 +175,13 @@ HoldTime Member::due_refresh(HoldTime h) const {
   if (stale_since_ > refreshed_at_) return stale_since_;
   if (read_for_thinned_) return last_report_ + gap();
   const bool calm = state() == State::closed && !hold_obeyed() && unreadable_.empty();
-  Duration period = calm ? policy().view_refresh : policy().view_refresh_in_trouble;
-  if (calm ? asked_at_ < refreshed_at_ : !demanded(h)) period = kIdleRefresh;
-  return refreshed_at_ + period;
+  const bool asked = asked_at_ >= refreshed_at_;
+  if (asked) return refreshed_at_ + (calm ? policy().view_refresh : policy().view_refresh_in_trouble);
+  if (calm || !demanded(h)) return refreshed_at_ + kIdleRefresh;
+  // Nobody has asked since, but may soon: the whole fleet together reads 100 times a second.
+  const auto shared = std::chrono::duration_cast<Duration>(10ms * fleet_.members);
+  return refreshed_at_ +
+         std::clamp<Duration>(shared, policy().view_refresh_in_trouble, kIdleRefresh);
 }
 
 HoldTime Member::due_plan() const {
@@ -226,7 +230,9 @@ HoldTime Member::due_claim(HoldTime h) const {
       return when_free(policy().probes, HoldTime{0});
     }
     case State::recovering:
-      if (!handing_out_slots() || h - limit_refused_at_ > kLimitDemand) return kNever;
+      if (!handing_out_slots() || h - limit_refused_at_ > kLimitDemand || asks_seldom()) {
+        return kNever;
+      }
       return when_free(recovery_slots(), HoldTime{0});
   }
   return kNever;
@@ -554,15 +560,10 @@ void Member::apply_record(const Record& next, HoldTime h) {
                                       .why = next.why,
                                       .at = next.since});
     if (!batch_.empty()) drop_batch();
-    counted_ = false;
     sums_ = core::StepSums{};
   }
   if (record_ && next.step != record_->step) {
-    if (!new_epoch) {
-      // Those who were not asked to speak count as well, if they would have.
-      counted_ = delta_sent_for_ == record_->step || (!chosen_for_step() && active_in_step());
-      if (!chosen_for_step()) sums_ = core::StepSums{};
-    }
+    if (!chosen_for_step()) sums_ = core::StepSums{};
     in_flight_peak_before_ = in_flight_peak_;
     in_flight_peak_ = in_flight_recovering_;
   }

@@ -430,22 +430,54 @@ TEST_F(ARecoveringMember, LeavesItsSlotsWhenTheCircuitReopens) {
   for (const auto& slot : record.slots) EXPECT_FALSE(slot);
 }
 
-TEST_F(ARecoveringMember, AboveTheSlotsAQuotaOfWhatTheLastStepCounted) {
+TEST_F(ARecoveringMember, AboveTheSlotsItHasAQuotaOfWhatTheLastStepCounted) {
   record.recovery.limit = 100;
   record.members = 4;
   record.revision++;
   pass(1s);
-  settle();
-  EXPECT_EQ(member.allowed_in_flight(now), 0) << "it was not counted in the last step";
   refused();
-  pass(1900ms);
-  const auto op = member.next_operation(now);
-  ASSERT_TRUE(op && std::holds_alternative<ReportOp>(*op) && std::get<ReportOp>(*op).step);
-  record.step = 2;  // another instance has just made the step
+  settle();
+  EXPECT_NEAR(member.allowed_in_flight(now), 25, 1);
+}
+
+TEST_F(ARecoveringMember, OneThatJoinedAfterTheStepWaitsForTheNext) {
+  record.recovery.limit = 100;
+  record.members = 4;
+  record.step = 2;
+  record.step_at = store_time + 2900ms;  // made 100 ms ago
+  Member late{table, MemberOptions{}, InstanceId{0xdef}, 43, now};
+  EXPECT_TRUE(std::holds_alternative<Permit>(late.admit(now)));  // blind still
+  ASSERT_TRUE(late.next_operation(now));
+  late.answered({Status::ok, snapshot()}, now);
+  EXPECT_EQ(late.allowed_in_flight(now), 0);
+  EXPECT_EQ(refused_reason(late.admit(now)), "limit");
+  pass(2900ms);
+  record.step = 3;
   record.step_at = store_time + 3s;
   record.revision++;
-  answer();
-  EXPECT_NEAR(member.allowed_in_flight(now), 25, 1);
+  ASSERT_TRUE(late.next_operation(now));
+  late.answered({Status::ok, snapshot()}, now);
+  EXPECT_NEAR(late.allowed_in_flight(now), 25, 1);
+}
+
+TEST_F(ARecoveringMember, ASeldomCallerClaimsNoSlotButDrawsForTheFreeOnes) {
+  record.recovery.limit = 30;
+  record.members = 40;
+  int admitted = 0;
+  for (std::uint32_t step = 2; step < 202; ++step) {
+    pass(3500ms);
+    record.step = step;
+    record.step_at = store_time + 1s;
+    record.revision++;
+    EXPECT_EQ(settle().find("claim"), std::string::npos);
+    const Admission a = member.admit(now);
+    if (const auto* p = std::get_if<Permit>(&a)) {
+      admitted++;
+      EXPECT_NE(refused(), "admitted") << "one call at a time";
+      member.finish(*p, Outcome::success, 10ms, now);
+    }
+  }
+  EXPECT_NEAR(admitted, 150, 30);  // 30 free slots for 40 instances
 }
 
 TEST_F(AMember, AfterAThawOneCallMayGoOnTheOldView) {

@@ -68,7 +68,7 @@ struct Record {
   double last_good_limit = 0;  // learnt by the last recovery
   std::uint32_t step = 0;      // of the recovery limit
   StoreTime step_at{};          // when the next step is due
-  double members = 0;          // that the last step counted
+  double members = 0;          // instances that share the limit, as of the last step
   Slots slots;
 
   friend bool operator==(const Record&, const Record&) = default;

@@ -83,7 +83,7 @@ std::optional<SwapOp> end_of_probing(const PolicyTable& table, const Record& cur
   op.next.recovery = core::begin_recovery(table.policy(), current.last_good_limit);
   op.next.step = current.step + 1;
   op.next.step_at = snapshot.time + ceil_ms(table.policy().recovery_step);
-  op.next.members = 0;
+  op.next.members = weigh(table, snapshot).fleet.members;
   return op;
 }
 
@@ -120,7 +120,8 @@ std::optional<SwapOp> recovery_step_due(const PolicyTable& table, const Record& 
   op.not_before = current.step_at;
   op.next.step = current.step + 1;
   op.next.step_at = snapshot.time + ceil_ms(policy.recovery_step);
-  op.next.members = sums.members;
+  // Those who call less than once a step count too: they would all come at once otherwise.
+  op.next.members = std::max(sums.members, weigh(table, snapshot).fleet.members);
   return op;
 }
 
