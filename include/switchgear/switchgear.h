@@ -248,8 +248,9 @@ struct CircuitStatus {
   std::uint64_t ignored = 0;
   std::uint64_t refused = 0;
   std::uint64_t probes = 0;
-  std::uint64_t late = 0;     // results of an earlier epoch: changed nothing
-  std::uint64_t dropped = 0;  // results for which there was no room
+  std::uint64_t late = 0;              // results of an earlier epoch: changed nothing
+  std::uint64_t dropped = 0;           // results for which there was no room
+  std::uint64_t evidence_dropped = 0;  // failures counted here, but too old for the fleet
 };
 
 namespace detail {

@@ -265,9 +265,9 @@ CircuitCounts CircuitCore::counts() {
   return seat_->touch([&](fleet::Member& member, const Now& now) {
     collect(member, now);
     const fleet::MemberCounters& seen = member.counters();
-    CircuitCounts counts{
-        .late = seen.late_results,
-        .dropped = seen.failures_dropped + dropped_.load(std::memory_order_relaxed)};
+    CircuitCounts counts{.late = seen.late_results,
+                         .dropped = dropped_.load(std::memory_order_relaxed),
+                         .evidence_dropped = seen.failures_dropped};
     std::copy_n(seen.outcomes, 4, counts.outcomes);
     std::copy_n(seen.probes, 4, counts.probes);
     std::copy_n(seen.refused, kRefusalReasons, counts.refused);

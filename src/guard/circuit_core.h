@@ -38,16 +38,18 @@ class Background {
   virtual double ns_per_tick() const = 0;
 };
 
-// Counts since the start.
+// Counts since the start. Every call that was admitted ends in exactly one of outcomes, probes,
+// late and dropped.
 struct CircuitCounts {
-  std::uint64_t outcomes[4] = {};               // by Outcome
-  std::uint64_t refused[kRefusalReasons] = {};  // by RefusalReason
+  std::uint64_t outcomes[4] = {};               // by Outcome, results that counted
   std::uint64_t probes[4] = {};                 // by Outcome
-  std::uint64_t late = 0;                       // results of an earlier epoch: changed nothing
-  std::uint64_t dropped = 0;                    // results for which there was no room
+  std::uint64_t late = 0;                       // of an earlier epoch: changed nothing
+  std::uint64_t dropped = 0;                    // there was no room for the result
+  std::uint64_t refused[kRefusalReasons] = {};  // by RefusalReason
+  std::uint64_t evidence_dropped = 0;           // counted here, but too old for the fleet
 };
 
-// admit(), finish() and abandon() from any thread; the rest as said. Nothing here throws.
+// admit(), finish() and may_start() from any thread; the rest as said. Nothing here throws.
 class CircuitCore final : public SeatListener {
  public:
   struct Options {
@@ -103,6 +105,8 @@ class CircuitCore final : public SeatListener {
   CircuitCounts counts();
   // Null if the circuit guards nothing.
   Seat* seat() { return seat_.get(); }
+  // Whether the gate is in use. Within a touch of the seat.
+  bool awake() const { return gate_.awake(); }
   bool in_batch = false;  // the background thread's mark
 
  private:

@@ -103,6 +103,7 @@ CircuitStatus Circuit::status() const {
   for (const std::uint64_t count : counts.probes) status.probes += count;
   status.late = counts.late;
   status.dropped = counts.dropped;
+  status.evidence_dropped = counts.evidence_dropped;
   return status;
 }
 

@@ -3,16 +3,33 @@
 #include <time.h>
 
 #include <cmath>
+#include <optional>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
 namespace switchgear::guard {
 namespace {
-// Two readings this far apart tell the rate to 1 part in 10,000 even if a microsecond passes
-// between reading the counter and reading the clock.
+// Two pairs this far apart tell the rate to 1 part in 5,000.
 constexpr Duration kShortestBaseline = 100ms;
 constexpr double kTolerance = 0.01;
+// A thread may lose the processor between reading the counter and reading the clock: such a pair
+// says nothing.
+constexpr Duration kWidestPair = 20us;
+constexpr int kTries = 8;
+
+struct Pair {
+  std::uint64_t ticks = 0;
+  MonoTime mono;
+};
+std::optional<Pair> read_pair() {
+  for (int i = 0; i < kTries; ++i) {
+    const MonoTime before = read_monotonic();
+    const std::uint64_t ticks = read_ticks();
+    if (read_monotonic() - before <= kWidestPair) return Pair{.ticks = ticks, .mono = before};
+  }
+  return std::nullopt;
+}
 }  // namespace
 
 MonoTime read_monotonic() {
@@ -33,10 +50,16 @@ bool has_invariant_ticks() {
 #endif
 }
 
-TickClock::TickClock()
-    : trusted_(has_invariant_ticks()), last_ticks_(read_ticks()), last_mono_(read_monotonic()) {}
+TickClock::TickClock() : trusted_(has_invariant_ticks()) {
+  const std::optional<Pair> pair = read_pair();
+  trusted_ = trusted_ && pair;
+  last_ticks_ = pair ? pair->ticks : 0;
+  last_mono_ = pair ? pair->mono : MonoTime{};
+}
 
-void TickClock::check() { check(read_ticks(), read_monotonic()); }
+void TickClock::check() {
+  if (const std::optional<Pair> pair = read_pair()) check(pair->ticks, pair->mono);
+}
 
 void TickClock::check(std::uint64_t ticks, MonoTime mono) {
   const Duration passed = mono - last_mono_;
