@@ -19,6 +19,9 @@ JOBS ?= $(shell nproc)
 INNER_ROOMS := core,fleet,guard,queue
 INNER_TESTS := core_test fleet_test guard_test queue_test
 BINARY := build/release/switchgear
+# Sets `cache`, and lets the tests find Redis, which Debian's redis-tools has under another name.
+WITH_PEERS = cache=$$(scripts/peers.sh) && export SWITCHGEAR_CACHE="$$cache" \
+  PATH="$$cache/bin:$$PATH" &&
 RUN_TESTS = "$$cache/py/bin/python" scripts/run_tests.py --jobs $(JOBS)
 
 .PHONY: build demo test test-sanitize bench soak fuzz format lint lock prove-bare clean help \
@@ -37,14 +40,14 @@ demo: build
 	@$(BINARY) demo
 
 test: packages-test
-	@cache=$$(scripts/peers.sh) && export SWITCHGEAR_CACHE="$$cache" && \
+	@$(WITH_PEERS) \
 	scripts/build.sh dev && scripts/build.sh release && \
 	scripts/build.sh asan $(INNER_TESTS) && scripts/build.sh tsan $(INNER_TESTS) && \
 	$(RUN_TESTS) --build build/dev --build build/asan:$(INNER_ROOMS) \
 	  --build build/tsan:$(INNER_ROOMS) --pytest tests
 
 test-sanitize: packages-test
-	@cache=$$(scripts/peers.sh) && export SWITCHGEAR_CACHE="$$cache" && \
+	@$(WITH_PEERS) \
 	scripts/build.sh asan && scripts/build.sh tsan && \
 	$(RUN_TESTS) --limit-scale 3 --build build/asan --build build/tsan
 
@@ -55,7 +58,7 @@ bench: packages-build
 
 soak: SECONDS = 600
 soak: packages-test
-	@cache=$$(scripts/peers.sh) && export SWITCHGEAR_CACHE="$$cache" && \
+	@$(WITH_PEERS) \
 	scripts/build.sh dev && scripts/build.sh release && \
 	SWITCHGEAR_SOAK_SECONDS=$(SECONDS) "$$cache/py/bin/python" -m pytest -v -m soak tests
 

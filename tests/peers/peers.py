@@ -54,11 +54,11 @@ def installed(path):
 
 
 def clean_environment(**extra):
-    """This process's environment without AWS settings, proxies or Python paths."""
+    """This process's environment without AWS and Switchgear settings, proxies or Python paths."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("AWS_", "PYTHON", "MINISTACK_"))
+        if not name.startswith(("AWS_", "PYTHON", "MINISTACK_", "SWITCHGEAR_"))
         and not name.lower().endswith("_proxy")
     }
     return {**kept, **extra}
