@@ -1,0 +1,352 @@
+// The public API. Its header comes first and alone, to show that it stands by itself.
+#include "switchgear/switchgear.h"
+
+#if defined(BOOST_VERSION) || defined(BOOST_CONFIG_HPP) || defined(BOOST_ASIO_VERSION)
+#error "the public header must not bring in Boost"
+#endif
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <vector>
+
+#include "core/result.h"
+#include "guard/scripted_store_for_tests.h"
+#include "net/redis_server_for_tests.h"
+
+namespace shop {
+
+// A user's result type with a classification of its own, found through its namespace.
+struct Receipt {
+  int http_status = 200;
+};
+switchgear::Outcome outcome_of(const Receipt& receipt) {
+  return switchgear::outcome_of_status(receipt.http_status);
+}
+enum class Trouble { slow, broken };
+switchgear::Outcome outcome_of(const Trouble& trouble) {
+  return trouble == Trouble::slow ? switchgear::Outcome::overload : switchgear::Outcome::failure;
+}
+
+}  // namespace shop
+
+namespace switchgear {
+namespace {
+
+using guard::eventually;
+using guard::quick_policy;
+
+// A circuit in memory that never trips, for looking at what is counted.
+class ACircuit : public testing::Test {
+ protected:
+  CircuitStatus counted(std::uint64_t calls) {
+    EXPECT_TRUE(eventually([&] {
+      const CircuitStatus s = circuit.status();
+      return s.succeeded + s.failed + s.overloaded + s.ignored == calls;
+    }));
+    return circuit.status();
+  }
+  Circuits circuits = open("memory:");
+  Circuit circuit = circuits.circuit("c", {.failure_weight = 1, .trip_level = 1'000'000});
+  static int zero(const Refusal&) { return 0; }
+};
+
+TEST_F(ACircuit, ReturnsWhatTheCallReturns) {
+  EXPECT_EQ(circuit.run([] { return 42; }, zero), 42);
+  EXPECT_THAT(circuit.run([] { return std::make_unique<int>(7); },
+                          [](const Refusal&) { return std::unique_ptr<int>(); }),
+              testing::Pointee(7));
+  int x = 1;
+  int& same = circuit.run([&]() -> int& { return x; });
+  EXPECT_EQ(&same, &x);
+  circuit.run([&] { x = 2; });
+  EXPECT_EQ(x, 2);
+  EXPECT_EQ(counted(4).succeeded, 4u);
+}
+
+TEST_F(ACircuit, ThrowsOnWhatTheCallThrowsAndCountsAFailure) {
+  EXPECT_THROW(circuit.run([]() -> int { throw std::runtime_error("broken"); }, zero),
+               std::runtime_error);
+  EXPECT_EQ(counted(1).failed, 1u);
+}
+
+TEST_F(ACircuit, TakesATimeoutForOverloadAndACancellationForNothing) {
+  const auto throws = [](std::errc code) {
+    return [code]() -> int { throw std::system_error(std::make_error_code(code)); };
+  };
+  EXPECT_THROW(circuit.run(throws(std::errc::timed_out), zero), std::system_error);
+  EXPECT_THROW(circuit.run(throws(std::errc::operation_canceled), zero), std::system_error);
+  EXPECT_THROW(circuit.run(throws(std::errc::connection_refused), zero), std::system_error);
+  const CircuitStatus status = counted(3);
+  EXPECT_EQ(status.overloaded, 1u);
+  EXPECT_EQ(status.ignored, 1u);
+  EXPECT_EQ(status.failed, 1u);
+}
+
+TEST_F(ACircuit, ClassifiesResultsByTheFunctionOfTheirNamespace) {
+  circuit.run([] { return shop::Receipt{404}; });
+  circuit.run([] { return shop::Receipt{503}; });
+  circuit.run([] { return shop::Receipt{500}; });
+  circuit.run([] { return shop::Receipt{400}; });
+  const CircuitStatus status = counted(4);
+  EXPECT_EQ(status.succeeded, 1u);
+  EXPECT_EQ(status.overloaded, 1u);
+  EXPECT_EQ(status.failed, 1u);
+  EXPECT_EQ(status.ignored, 1u);
+}
+
+TEST_F(ACircuit, ClassifiesExpectedResultsByTheirError) {
+  using Plain = tl::expected<int, std::string>;
+  using Own = tl::expected<int, shop::Trouble>;
+  circuit.run([] { return Plain(1); });
+  circuit.run([] { return Plain(tl::unexpect, "broken"); });
+  circuit.run([] { return Own(tl::unexpect, shop::Trouble::slow); });
+  const CircuitStatus status = counted(3);
+  EXPECT_EQ(status.succeeded, 1u);
+  EXPECT_EQ(status.failed, 1u);
+  EXPECT_EQ(status.overloaded, 1u);
+}
+
+TEST_F(ACircuit, TakesAnOutcomeAsItIsAndAnythingElseForAnAnswer) {
+  circuit.run([] { return Outcome::overload; });
+  circuit.run([] { return false; });
+  circuit.run([] { return std::optional<int>(); });
+  const CircuitStatus status = counted(3);
+  EXPECT_EQ(status.overloaded, 1u);
+  EXPECT_EQ(status.succeeded, 2u);
+}
+
+TEST_F(ACircuit, CountsTheFirstOutcomeOfAPermitOnly) {
+  auto permit = circuit.try_acquire();
+  ASSERT_TRUE(permit);
+  permit.overload();
+  permit.failure();
+  permit.success();
+  EXPECT_EQ(counted(1).overloaded, 1u);
+}
+
+TEST_F(ACircuit, IgnoresAPermitThatIsDropped) {
+  {
+    const auto permit = circuit.try_acquire();
+  }
+  EXPECT_EQ(counted(1).ignored, 1u);
+}
+
+TEST_F(ACircuit, TakesAPermitThatAnExceptionDropsForAFailure) {
+  try {
+    const auto permit = circuit.try_acquire();
+    throw std::runtime_error("broken");
+  } catch (const std::runtime_error&) {
+  }
+  EXPECT_EQ(counted(1).failed, 1u);
+}
+
+TEST_F(ACircuit, IgnoresAPermitThatIsAcquiredAndDroppedWhileAnotherExceptionUnwinds) {
+  struct Cleanup {
+    const Circuit& circuit;
+    ~Cleanup() { const auto permit = circuit.try_acquire(); }
+  };
+  try {
+    const Cleanup cleanup{circuit};
+    throw std::runtime_error("from elsewhere");
+  } catch (const std::runtime_error&) {
+  }
+  EXPECT_EQ(counted(1).ignored, 1u);
+}
+
+TEST_F(ACircuit, CountsAPermitThatMovesToAnotherThreadOnce) {
+  auto permit = circuit.try_acquire();
+  std::thread([moved = std::move(permit)]() mutable { moved.success(); }).join();
+  auto second = circuit.try_acquire();
+  second = circuit.try_acquire();  // the one that is assigned over is dropped
+  second.success();
+  const CircuitStatus status = counted(3);
+  EXPECT_EQ(status.succeeded, 2u);
+  EXPECT_EQ(status.ignored, 1u);
+}
+
+TEST_F(ACircuit, SaysWhetherAPermitIsStillWorthACall) {
+  auto permit = circuit.try_acquire();
+  EXPECT_TRUE(permit.may_start());
+  permit.success();
+  EXPECT_FALSE(permit.may_start());
+}
+
+TEST(Open, RefusesWhatCanNeverWork) {
+  EXPECT_THROW(open("redis:/nowhere"), InvalidArgument);
+  EXPECT_THROW(open("memory:", {.first_view_wait = -1s}), InvalidArgument);
+  EXPECT_THROW(open("memory:", {.name_space = "a b"}), InvalidArgument);
+  auto circuits = open("memory:");
+  EXPECT_THROW(circuits.circuit("a b"), InvalidArgument);
+  EXPECT_THROW(circuits.circuit("a", {.probes = 0}), InvalidArgument);
+  circuits.circuit("a");
+  EXPECT_THROW(circuits.circuit("a", {.probes = 2}), InvalidArgument);
+}
+
+TEST(Open, ShowsNoPassword) {
+  try {
+    open("redis://user:geheim@host:port/x");
+    FAIL();
+  } catch (const InvalidArgument& error) {
+    EXPECT_THAT(error.what(), testing::Not(testing::HasSubstr("geheim")));
+  }
+}
+
+TEST(Open, NeedsNoStoreThatCanBeReached) {
+  auto circuits = open("redis://127.0.0.1:" + std::to_string(net::unused_port()));
+  const Circuit circuit = circuits.circuit("c");
+  EXPECT_EQ(circuit.run([] { return 1; }), 1);
+  EXPECT_TRUE(eventually([&] {
+    EXPECT_EQ(circuit.run([] { return 1; }), 1);
+    return !circuits.store_up();
+  }));
+}
+
+TEST(Circuits, MayBeMovedAndEndBeforeTheirHandles) {
+  std::optional<Circuit> circuit;
+  {
+    auto first = open("memory:");
+    circuit = first.circuit("c");
+    Circuits second = std::move(first);
+    EXPECT_EQ(circuit->run([] { return 1; }), 1);
+  }
+  EXPECT_EQ(circuit->run([] { return 2; }), 2);
+}
+
+// Fails calls until the circuit refuses, then makes good ones until it is closed again.
+void trip_and_recover(const Circuit& circuit) {
+  std::optional<Refusal> refusal;
+  ASSERT_TRUE(eventually([&] {
+    circuit.run([] { return Outcome::failure; },
+                [&](const Refusal& r) {
+                  refusal = r;
+                  return Outcome::ignored;
+                });
+    return refusal.has_value();
+  }));
+  EXPECT_EQ(refusal->state, State::open);
+  EXPECT_GT(refusal->retry_after, 0s);
+  EXPECT_THROW(circuit.run([] { return 1; }), Refused);
+  ASSERT_TRUE(eventually([&] {
+    circuit.run([] { return Outcome::success; }, [](const Refusal&) { return Outcome::ignored; });
+    return circuit.status().state == State::closed;
+  }));
+}
+
+TEST(Circuits, TripRefuseProbeAndRecoverInMemory) {
+  auto circuits = open("memory:");
+  const Circuit circuit = circuits.circuit("c", quick_policy());
+  trip_and_recover(circuit);
+  EXPECT_GE(circuit.status().probes, 1u);
+}
+
+TEST(Circuits, TellOfTransitionsInOrder) {
+  std::mutex mutex;
+  std::vector<std::pair<State, State>> seen;
+  Options options;
+  options.on_transition = [&](const TransitionEvent& event) {
+    const std::lock_guard lock(mutex);
+    EXPECT_EQ(event.circuit, "c");
+    seen.emplace_back(event.from, event.to);
+  };
+  auto circuits = open("memory:", options);
+  trip_and_recover(circuits.circuit("c", quick_policy()));
+  EXPECT_TRUE(eventually([&] {
+    const std::lock_guard lock(mutex);
+    return seen.size() >= 3;
+  }));
+  const std::lock_guard lock(mutex);
+  EXPECT_EQ(seen[seen.size() - 1].second, State::closed);
+  for (std::size_t i = 1; i < seen.size(); ++i) EXPECT_EQ(seen[i].first, seen[i - 1].second);
+}
+
+TEST(CircuitsOnRedis, ShareOneCircuit) {
+  const net::RedisServer redis;
+  auto ours = open(redis.url());
+  auto theirs = open(redis.url());
+  const Circuit here = ours.circuit("payments-api", quick_policy());
+  const Circuit there = theirs.circuit("payments-api", quick_policy());
+  const auto refused = [](const Circuit& circuit, Outcome outcome) {
+    bool no = false;
+    circuit.run([&] { return outcome; },
+                [&](const Refusal&) {
+                  no = true;
+                  return Outcome::ignored;
+                });
+    return no;
+  };
+  // Neither alone may supply all the evidence; both stop.
+  ASSERT_TRUE(eventually([&] {
+    const bool one = refused(here, Outcome::failure);
+    const bool two = refused(there, Outcome::failure);
+    return one && two;
+  }));
+  ASSERT_TRUE(eventually([&] {
+    refused(here, Outcome::success);
+    refused(there, Outcome::success);
+    return here.status().state == State::closed && there.status().state == State::closed;
+  }));
+  EXPECT_EQ(here.status().epoch, there.status().epoch);
+}
+
+TEST(CircuitsOnRedis, TripRefuseProbeAndRecoverUnderTheRecoveryLimit) {
+  const net::RedisServer redis;
+  auto circuits = open(redis.url());
+  Policy policy = quick_policy();
+  policy.recovery_limit = true;
+  policy.recovery_step = 1s;
+  policy.recovery_quiet_duration = 1s;
+  trip_and_recover(circuits.circuit("c", policy));
+}
+
+TEST(CircuitsOnRedis, GoOnWhenTheServerDies) {
+  net::RedisServer redis;
+  auto circuits = open(redis.url(), {.store_timeout = 200ms});
+  Policy policy = quick_policy();
+  policy.view_max_age = 300ms;
+  const Circuit circuit = circuits.circuit("c", policy);
+  const auto call = [&] { EXPECT_NO_THROW(EXPECT_EQ(circuit.run([] { return 1; }), 1)); };
+  ASSERT_TRUE(eventually([&] {
+    call();
+    return circuit.status().epoch != 0;
+  }));
+  redis.stop();
+  EXPECT_TRUE(eventually([&] {
+    call();
+    return circuit.status().blind && !circuits.store_up();
+  }));
+  for (int i = 0; i < 1'000; ++i) call();
+  redis.start();
+  EXPECT_TRUE(eventually([&] {
+    call();
+    return !circuit.status().blind && circuits.store_up();
+  }));
+}
+
+TEST(CircuitsOnRedis, GoOnWhenTheServerStandsStill) {
+  net::RedisServer redis;
+  auto circuits = open(redis.url(), {.store_timeout = 200ms});
+  Policy policy = quick_policy();
+  policy.view_max_age = 300ms;
+  const Circuit circuit = circuits.circuit("c", policy);
+  ASSERT_TRUE(eventually([&] {
+    circuit.run([] { return 1; });
+    return circuit.status().epoch != 0;
+  }));
+  redis.freeze();
+  // Calls by the thousand while each store operation hangs for its whole time-out: if a call waited
+  // for the store, so many would take minutes.
+  EXPECT_TRUE(eventually([&] {
+    for (int i = 0; i < 1'000; ++i) EXPECT_EQ(circuit.run([] { return 1; }), 1);
+    return circuit.status().blind;
+  }));
+  redis.thaw();
+  EXPECT_TRUE(eventually([&] {
+    circuit.run([] { return 1; });
+    return !circuit.status().blind;
+  }));
+}
+
+}  // namespace
+}  // namespace switchgear
