@@ -8,6 +8,7 @@
 
 #include "fleet/transition.h"
 #include "guard/scripted_store_for_tests.h"
+#include "guard/tick_clock.h"
 #include "net/redis_server_for_tests.h"
 #include "stores/open.h"
 #include "switchgear/switchgear.h"
