@@ -24,12 +24,12 @@ struct RedisStoreOptions {
   net::RedisOptions redis{};
 };
 
-// The time after which an unused circuit is forgotten (a record under a hold is not) is 14 days;
-// see redis/prelude.lua. Operations are never sent twice, apart from the script's text where the
-// server did not know it, which runs nothing the first time; operations under way together may then
-// be carried out in another order than they were given. Each of the two
-// commands has the time-out of its own, as has each page of list(). Destroying the store drops what
-// is pending without calling back.
+// An unused circuit is forgotten after 7 to 14 days, a record under a hold never; see
+// redis/prelude.lua. Operations are never sent twice, apart from the script's text where the server
+// did not know it, which runs nothing the first time; operations under way together may then be
+// carried out in another order than they were given. Each of those two commands has the time-out of
+// its own, as has each page of list(). Destroying the store drops what is pending without calling
+// back.
 class RedisStore final : public Store {
  public:
   // `loop` outlives the store.
