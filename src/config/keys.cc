@@ -281,11 +281,12 @@ std::vector<Key<Config>> make_root_keys() {
       "worker.concurrency", [](auto& c) -> auto& { return c.worker.concurrency; }, {"1", "10000"},
       "Messages that one process handles at the same time."));
   add(duration<C>(
-      "worker.backoff.base", [](auto& c) -> auto& { return c.worker.backoff.base; }, {"1s", "12h"},
+      "worker.backoff.base", [](auto& c) -> auto& { return c.worker.backoff.base; },
+      {"1s", "43195s"},
       "How long a message stays hidden after its first failure; doubles with each "
       "receive."));
   add(duration<C>(
-      "worker.backoff.cap", [](auto& c) -> auto& { return c.worker.backoff.cap; }, {"1s", "12h"},
+      "worker.backoff.cap", [](auto& c) -> auto& { return c.worker.backoff.cap; }, {"1s", "43195s"},
       "The longest time that a failed message stays hidden."));
   add(choice<C, core::Jitter>(
       "worker.backoff.jitter", [](auto& c) -> auto& { return c.worker.backoff.jitter; },
@@ -299,7 +300,7 @@ std::vector<Key<Config>> make_root_keys() {
       "circuit takes it for its call_timeout."));
   add(duration<C>(
       "worker.retry_after_max", [](auto& c) -> auto& { return c.worker.retry_after_max; },
-      {"0s", "12h"}, "A Retry-After in the handler's answer is honoured up to this."));
+      {"1s", "43195s"}, "A Retry-After in the handler's answer is honoured up to this."));
   add(duration<C>(
       "worker.shutdown_grace", [](auto& c) -> auto& { return c.worker.shutdown_grace; },
       {"0s", "1h"},

@@ -125,7 +125,7 @@ switchgear.yaml:16:5: circuits.refunds.wait_duration_in_open_state: means open_d
 switchgear.yaml:17:13: circuits.refunds.probes: is 64, but must be from 1 to 32; write for example 1
 switchgear.yaml:19:3: worker.handler: must be a single value, but is a list
 switchgear.yaml:20:13: worker.backoff.bsae: unknown key; did you mean `base`?
-switchgear.yaml:20:28: worker.backoff.cap: is 13h, but must be from 1s to 12h; write for example 15m
+switchgear.yaml:20:28: worker.backoff.cap: is 13h, but must be from 1s to 43195s; write for example 15m
 SWITCHGEAR_WORKER_CONCURRENCY: "many" is no whole number; write digits only, for example 3
 --queue: the URL 'orders' does not start with a scheme such as https:// or redis://
 )");

@@ -6,6 +6,9 @@
 namespace switchgear::config {
 namespace {
 
+// A queue hides a message for whole seconds, and for no more than 12 hours after its receive.
+constexpr Duration kHiddenMax = 43'195s;
+
 class Checker {
  public:
   void in_range(std::string_view field, int value, int low, int high, std::string_view example) {
@@ -35,15 +38,15 @@ Problems WorkerSettings::validate() const {
   Checker check;
   check.in_range("concurrency", concurrency, 1, 10'000, "50");
   check.in_range("handler_timeout", handler_timeout, 100ms, 11h, "30s");
-  // A queue hides a message for whole seconds, and for no more than 12 hours.
-  check.in_range("backoff.base", backoff.base, 1s, 12h, "5s");
-  check.in_range("backoff.cap", backoff.cap, 1s, 12h, "15m");
+
+  check.in_range("backoff.base", backoff.base, 1s, kHiddenMax, "5s");
+  check.in_range("backoff.cap", backoff.cap, 1s, kHiddenMax, "15m");
   if (check.problems.empty() && backoff.cap < backoff.base) {
     check.problems.push_back({"backoff.cap", "is " + write_duration(backoff.cap) +
                                                  ", but must be at least as long as base (" +
                                                  write_duration(backoff.base) + ")"});
   }
-  check.in_range("retry_after_max", retry_after_max, 0s, 12h, "1h");
+  check.in_range("retry_after_max", retry_after_max, 1s, kHiddenMax, "1h");
   check.in_range("shutdown_grace", shutdown_grace, 0s, 1h, "20s");
   check.in_range("receive_wait", receive_wait, 0s, 20s, "20s");
   if (receive_wait % Duration(1s) != Duration::zero()) {

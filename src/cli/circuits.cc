@@ -1,0 +1,162 @@
+#include "cli/circuits.h"
+
+#include <memory>
+#include <ostream>
+
+#include "cli/app.h"
+#include "cli/circuit_view.h"
+#include "cli/settings.h"
+#include "cli/store_session.h"
+#include "config/suggest.h"
+#include "core/name.h"
+
+namespace switchgear::cli {
+namespace {
+
+struct ListOptions {
+  SettingsOptions settings;
+  Output output = Output::table;
+  bool exit_code = false;
+};
+
+int list(Context& context, const ListOptions& options) {
+  const auto settings = load_settings(context, options.settings);
+  if (!settings) return kUsage;
+  int code = kDone;
+  const auto session = StoreSession::open(context, settings->config.store, code);
+  if (!session) return code;
+
+  const auto names = session->names();
+  if (!names) return report_store_error(context, names.error());
+  std::vector<CircuitView> views;
+  for (const std::string& name : *names) {
+    auto answer = session->execute(name, fleet::ReadOp{});
+    if (!answer) return report_store_error(context, answer.error());
+    // Between the two questions it may have been removed.
+    if (!answer->snapshot.record) continue;
+    views.emplace_back(name, policy_for(settings->config, name), std::move(answer->snapshot));
+  }
+
+  bool any_open = false;
+  for (const CircuitView& view : views) any_open = any_open || view.is_open();
+  if (options.output == Output::json) {
+    config::JsonWriter json;
+    json.begin_object().key("circuits").begin_array();
+    for (const CircuitView& view : views) view.write(json);
+    json.end_array().end_object();
+    context.out << json.text();
+  } else if (views.empty()) {
+    context.err << "switchgear: no circuits in this store yet\n";
+  } else {
+    Table table = CircuitView::list_header();
+    for (const CircuitView& view : views) view.add_to(table);
+    table.print(context.out, context.colour);
+  }
+  return options.exit_code && any_open ? kFoundOpen : kDone;
+}
+
+int show(Context& context, const CircuitOptions& options) {
+  CircuitSession opened = open_circuit(context, options);
+  if (!opened.session) return opened.exit_code;
+  auto answer = opened.session->execute(options.name, fleet::ReadOp{});
+  if (!answer) return report_store_error(context, answer.error());
+  if (!answer->snapshot.record) return report_no_such_circuit(context, opened, options.name);
+  print_circuit(context, opened, options, std::move(answer->snapshot));
+  return kDone;
+}
+
+void add_list(CLI::App& parent, Chosen& chosen) {
+  CLI::App* command =
+      add_command(parent, "list", "all circuits of the store, with their states",
+                  {"switchgear circuits list --store redis://127.0.0.1:6379",
+                   "switchgear circuits list --output json | jq '.circuits[] | select(.open)'",
+                   "switchgear circuits list --exit-code    # 3 if one is open"});
+  const auto options = std::make_shared<ListOptions>();
+  add_settings_options(*command, options->settings);
+  add_output_option(*command, options->output);
+  command->add_flag("--exit-code", options->exit_code, "Exit with 3 if any circuit is open");
+  command->callback([&chosen, options] {
+    chosen = [options](Context& context) { return list(context, *options); };
+  });
+}
+
+void add_show(CLI::App& parent, Chosen& chosen) {
+  CLI::App* command = add_command(parent, "show", "one circuit: its state, and why",
+                                  {"switchgear circuits show payments-api",
+                                   "switchgear circuits show payments-api --output json"});
+  const auto options = std::make_shared<CircuitOptions>();
+  add_circuit_options(*command, *options);
+  command->callback([&chosen, options] {
+    chosen = [options](Context& context) { return show(context, *options); };
+  });
+}
+
+}  // namespace
+
+void add_circuit_options(CLI::App& command, CircuitOptions& options) {
+  command
+      .add_option_function<std::string>(
+          "NAME",
+          [&options](const std::string& name) {
+            if (const auto problem = core::problem_with_circuit_name(name)) {
+              throw CLI::ValidationError("NAME", *problem);
+            }
+            options.name = name;
+          },
+          "Name of the circuit")
+      ->required()
+      ->type_name("");
+  add_settings_options(command, options.settings);
+  add_output_option(command, options.output);
+}
+
+CircuitSession open_circuit(Context& context, const CircuitOptions& options) {
+  CircuitSession opened;
+  auto settings = load_settings(context, options.settings);
+  if (!settings) {
+    opened.exit_code = kUsage;
+    return opened;
+  }
+  opened.config = std::move(settings->config);
+  opened.session = StoreSession::open(context, opened.config.store, opened.exit_code);
+  return opened;
+}
+
+int report_no_such_circuit(Context& context, CircuitSession& opened, const std::string& name) {
+  const auto names = opened.session->names();
+  if (!names) return report_store_error(context, names.error());
+  context.err << "switchgear: there is no circuit " << name << " in this store"
+              << config::did_you_mean(name, *names)
+              << (names->empty() ? "; it has none at all" : "") << '\n';
+  return kFailed;
+}
+
+void print_circuit(Context& context, const CircuitSession& opened, const CircuitOptions& options,
+                   fleet::Snapshot snapshot) {
+  const CircuitView view(options.name, policy_for(opened.config, options.name),
+                         std::move(snapshot));
+  if (options.output == Output::table) {
+    view.print(context);
+    return;
+  }
+  config::JsonWriter json;
+  view.write(json);
+  context.out << json.text();
+}
+
+void add_circuits(CLI::App& parent, Chosen& chosen) {
+  CLI::App* group =
+      add_command(parent, "circuits", "look at circuits, and hold them by hand",
+                  {"switchgear circuits list", "switchgear circuits show payments-api",
+                   "switchgear circuits hold payments-api --open --for 30m --reason \"planned "
+                   "maintenance\"",
+                   "switchgear circuits release payments-api"});
+  group->require_subcommand(1);
+  add_list(*group, chosen);
+  add_show(*group, chosen);
+  add_hold(*group, chosen);
+  add_release(*group, chosen);
+  add_reset(*group, chosen);
+}
+
+}  // namespace switchgear::cli

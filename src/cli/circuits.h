@@ -1,0 +1,42 @@
+// What the subcommands of `circuits` share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "cli/app.h"
+#include "cli/context.h"
+#include "cli/settings.h"
+#include "cli/store_session.h"
+
+namespace switchgear::cli {
+
+struct CircuitOptions {
+  SettingsOptions settings;
+  Output output = Output::table;
+  std::string name;
+};
+
+// NAME and what all these commands take.
+void add_circuit_options(CLI::App& command, CircuitOptions& options);
+
+struct CircuitSession {
+  config::Config config;
+  std::unique_ptr<StoreSession> session;  // none: `exit_code` says why, and it has been told
+  int exit_code = kDone;
+};
+CircuitSession open_circuit(Context& context, const CircuitOptions& options);
+
+// Says so, with a suggestion; answers the exit code.
+int report_no_such_circuit(Context& context, CircuitSession& opened, const std::string& name);
+
+void print_circuit(Context& context, const CircuitSession& opened, const CircuitOptions& options,
+                   fleet::Snapshot snapshot);
+
+// circuits_change.cc
+void add_hold(CLI::App& parent, Chosen& chosen);
+void add_release(CLI::App& parent, Chosen& chosen);
+void add_reset(CLI::App& parent, Chosen& chosen);
+
+}  // namespace switchgear::cli

@@ -1,0 +1,34 @@
+// What a subcommand gets from main, and what it answers.
+#pragma once
+
+#include <iosfwd>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace switchgear::cli {
+
+// The exit codes, the same for every subcommand.
+enum ExitCode : int {
+  kDone = 0,
+  kFailed = 1,
+  kUsage = 2,      // wrong arguments, or a wrong configuration
+  kFoundOpen = 3,  // circuits list --exit-code
+  kStoreUnreachable = 4,
+  kInterrupted = 130,
+};
+
+// Data goes to `out`, everything said to a person beside it to `err`.
+struct Context {
+  std::ostream& out;
+  std::ostream& err;
+  bool colour = false;  // whether `out` is a terminal that wants colours
+  std::vector<std::pair<std::string, std::string>> environment;
+
+  // The value of a variable; empty if it is not set.
+  std::string variable(std::string_view name) const;
+};
+
+enum class Output : unsigned char { table, json };
+
+}  // namespace switchgear::cli
