@@ -191,7 +191,7 @@ def run_pytest(python, paths, reports, limit):
     """Runs pytest, showing its output as it comes; one suite a test file."""
     report = reports / "pytest.xml"
     report.unlink(missing_ok=True)
-    command = [python, "-m", "pytest", "-v", "--tb=short", "-p", "no:cacheprovider", "-o",
+    command = [python, "-m", "pytest", "-v", "--tb=short", "-o",
                "junit_family=xunit2", f"--junitxml={report}", *paths]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True,
                                cwd=REPOSITORY)
