@@ -45,7 +45,7 @@ struct SlotClaim {
 
 // Takes a slot that is free, expired by the store's time, or already held with the same holder
 // and token (a renewal, or a repeated claim). Statuses: ok; late (another epoch, or no record);
-// taken.
+// taken (also when this holder and token have settled it since: a claim repeated late).
 struct ClaimOp {
   std::int64_t epoch = 0;
   SlotClaim claim;
@@ -54,7 +54,8 @@ struct ClaimOp {
 
 enum class Settlement : unsigned char { returned, success, failure };
 
-// Gives a slot back by its token. success and failure count in the record (probe_ok,
+// Gives a slot back by its token; the slot keeps holder and token, with an expiry of 1970, until
+// it is taken again, so that neither the claim nor this has an effect twice. success and failure count in the record (probe_ok,
 // probe_failed) if the epoch is still the same. Statuses: ok; late (freed, but the epoch has
 // passed: not counted); gone (the slot is not ours any more: nothing happened).
 struct SettleOp {
@@ -69,8 +70,8 @@ struct SettleOp {
 // Replaces the record if it has the expected epoch and revision, `not_before` has passed, and the
 // slot of `claim`, if any, is free or expired. Expected epoch 0 and revision 0: only if there is
 // no record. Never touches other slots. When the epoch changes the evidence starts empty and
-// probe_ok and probe_failed are 0, otherwise both keep their stored value. Sums of steps before
-// `next.step - 1` are dropped. Statuses: ok (also when this very swap has been applied already,
+// probe_ok and probe_failed are 0, otherwise both keep their stored value. Only the sums of the
+// steps `next.step - 1` and `next.step` are kept. Statuses: ok (also when this very swap has been applied already,
 // known by its swap_id); conflict; not_due; taken.
 struct SwapOp {
   std::int64_t expected_epoch = 0;

@@ -55,6 +55,14 @@ bool is_free(const std::optional<fleet::Slot>& slot, StoreTime now) {
   return !slot || slot->expires <= now;
 }
 
+// Free, but remembers who gave it back: should a claim or settlement of theirs come again, repeated
+// on its way, it neither takes the slot a second time nor counts twice.
+constexpr StoreTime kSettled{};
+
+bool is_settled(const std::optional<fleet::Slot>& slot) {
+  return slot && slot->expires == kSettled;
+}
+
 fleet::Slot leased(const fleet::SlotClaim& claim, StoreTime now) {
   return {.holder = claim.holder, .token = claim.token, .expires = now + claim.lease};
 }
@@ -104,15 +112,17 @@ Status carry_out(Cell& cell, const fleet::ClaimOp& op, StoreTime now) {
   auto& slot = slot_of(cell, op.claim.slot);
   if (!in_epoch(cell, op.epoch)) return Status::late;
   const bool ours = slot && slot->holder == op.claim.holder && slot->token == op.claim.token;
-  if (!ours && !is_free(slot, now)) return Status::taken;
+  if (ours ? is_settled(slot) : !is_free(slot, now)) return Status::taken;
   slot = leased(op.claim, now);
   return Status::ok;
 }
 
 Status carry_out(Cell& cell, const fleet::SettleOp& op, StoreTime) {
   auto& slot = slot_of(cell, op.slot);
-  if (!slot || slot->holder != op.holder || slot->token != op.token) return Status::gone;
-  slot.reset();
+  if (!slot || slot->holder != op.holder || slot->token != op.token || is_settled(slot)) {
+    return Status::gone;
+  }
+  slot->expires = kSettled;
   if (!in_epoch(cell, op.epoch)) return Status::late;
   if (op.settlement == fleet::Settlement::success) add_one(cell, "pok");
   if (op.settlement == fleet::Settlement::failure) add_one(cell, "pfail");

@@ -170,13 +170,18 @@ TEST_F(RedisStoreTest, LeavesNoTraceOfACircuitThatWasOnlyRead) {
 TEST_F(RedisStoreTest, ReadsTheMinuteBeforeAndPrunesOlderOnes) {
   net::RedisServer server;
   auto store = store_at(server.url());
-  const std::string key = store->key("c") + ":m";
-  const std::int64_t now = minute_of(apply(*store, "c", ReadOp{}).snapshot.time);
-  const auto minute = [&](std::int64_t ago) { return std::to_string(now - ago); };
-  command(server, {"HSET", key, "c:" + minute(1), "5", "a:" + minute(1), "7.5", "c:" + minute(2),
-                   "9", "m:" + minute(2), "9", "c:" + minute(-9), "9"});
-  const Meter meter = apply(*store, "c", heartbeat()).snapshot.meter;
-  if (meter.current.minute != now) GTEST_SKIP() << "a minute ended while the test ran";
+  std::int64_t now = 0;
+  Meter meter;
+  std::string key;
+  for (const std::string circuit : {"a", "b"}) {
+    key = store->key(circuit) + ":m";
+    now = minute_of(apply(*store, circuit, ReadOp{}).snapshot.time);
+    const auto minute = [&](std::int64_t ago) { return std::to_string(now - ago); };
+    command(server, {"HSET", key, "c:" + minute(1), "5", "a:" + minute(1), "7.5", "c:" + minute(2),
+                     "9", "m:" + minute(2), "9", "c:" + minute(-9), "9"});
+    meter = apply(*store, circuit, heartbeat()).snapshot.meter;
+    if (meter.current.minute == now) break;  // else a minute ended in between: once more
+  }
   EXPECT_EQ(meter.current.calls, 1);
   EXPECT_EQ(meter.previous, (MeterMinute{.minute = now - 1, .calls = 5, .active_ms = 7.5}));
   EXPECT_EQ(number(server, {"HLEN", key}), 4 + 2);

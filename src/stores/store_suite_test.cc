@@ -18,6 +18,8 @@ using ::testing::SizeIs;
 constexpr InstanceId kAnn{0xa1};
 constexpr InstanceId kBob{0xffffffffffff};
 
+bool is_free(const std::optional<Slot>& slot) { return !slot || slot->expires == StoreTime{}; }
+
 class StoreSuite : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
@@ -288,7 +290,7 @@ TEST_P(StoreSuite, ARepeatedSwapDoesNotTakeItsSlotAgain) {
   ASSERT_EQ(status_of(swap), Status::ok);
   ASSERT_EQ(status_of(settles(101, 0, kAnn, 1, Settlement::success)), Status::ok);
   EXPECT_EQ(status_of(swap), Status::ok);
-  EXPECT_FALSE(record().slots[0]);
+  EXPECT_TRUE(is_free(record().slots[0]));
 }
 
 // ---- report ---------------------------------------------------------------------------------
@@ -477,7 +479,7 @@ TEST_P(StoreSuite, GivesASlotBackAndCounts) {
   ASSERT_EQ(status_of(claims(100, 0, kAnn, 42)), Status::ok);
   const Answer answer = apply(settles(100, 0, kAnn, 42, Settlement::success));
   EXPECT_EQ(answer.status, Status::ok);
-  EXPECT_FALSE(answer.snapshot.readable()->slots[0]);
+  EXPECT_TRUE(is_free(answer.snapshot.readable()->slots[0]));
   EXPECT_EQ(answer.snapshot.readable()->probe_ok, 1);
   EXPECT_EQ(answer.snapshot.readable()->probe_failed, 0);
   EXPECT_EQ(answer.snapshot.readable()->revision, 1u);
@@ -491,11 +493,21 @@ TEST_P(StoreSuite, ARepeatedSettlementCountsOnce) {
   EXPECT_EQ(record().probe_failed, 1);
 }
 
+TEST_P(StoreSuite, AClaimRepeatedAfterItsSettlementTakesNothing) {
+  create_record(100);
+  ASSERT_EQ(status_of(claims(100, 0, kAnn, 42)), Status::ok);
+  ASSERT_EQ(status_of(settles(100, 0, kAnn, 42, Settlement::success)), Status::ok);
+  EXPECT_EQ(status_of(claims(100, 0, kAnn, 42)), Status::taken);
+  EXPECT_EQ(status_of(settles(100, 0, kAnn, 42, Settlement::success)), Status::gone);
+  EXPECT_EQ(record().probe_ok, 1);
+  EXPECT_EQ(status_of(claims(100, 0, kAnn, 43)), Status::ok) << "a new claim of the same holder";
+}
+
 TEST_P(StoreSuite, ASlotReturnedUnusedCountsNothing) {
   create_record(100);
   ASSERT_EQ(status_of(claims(100, 0, kAnn, 42)), Status::ok);
   EXPECT_EQ(status_of(settles(100, 0, kAnn, 42, Settlement::returned)), Status::ok);
-  EXPECT_FALSE(record().slots[0]);
+  EXPECT_TRUE(is_free(record().slots[0]));
   EXPECT_EQ(record().probe_ok + record().probe_failed, 0);
 }
 
@@ -526,7 +538,7 @@ TEST_P(StoreSuite, ASettlementAfterItsEpochFreesTheSlotAndIsNotCounted) {
   ASSERT_EQ(status_of(claims(100, 0, kAnn, 42)), Status::ok);
   ASSERT_EQ(status_of(swaps(100, 1, full_record(101, 2))), Status::ok);
   EXPECT_EQ(status_of(settles(100, 0, kAnn, 42, Settlement::success)), Status::late);
-  EXPECT_FALSE(record().slots[0]);
+  EXPECT_TRUE(is_free(record().slots[0]));
   EXPECT_EQ(record().probe_ok, 0);
 }
 

@@ -27,6 +27,9 @@ local function is_free(slot)
   local expiry = string.match(slot, '@(%d+)$')
   return expiry ~= nil and tonumber(expiry) <= now
 end
+-- Free, but remembers who gave it back: should a claim or settlement of theirs come again, repeated
+-- on its way, it neither takes the slot a second time nor counts twice.
+local function settled(owner) return owner .. '@0' end
 local function leased(owner, lease_ms) return owner .. '@' .. integer(now + tonumber(lease_ms)) end
 
 local function answer(status)
