@@ -45,9 +45,29 @@ StepSums plausible(const StepSums& s) {
           .members = plausible(s.members)};
 }
 
+double calls_of(const StepSums& sums) { return sums.ok + sums.overload + sums.failure; }
+
 bool used(const StepSums& sums, double effective_limit, Duration elapsed) {
-  const double offered_ms = std::min(effective_limit, kCeiling) * to_seconds(elapsed) * 1e3;
-  return sums.refused > 0 || (sums.busy_ms > 0 && sums.busy_ms >= kUsedShare * offered_ms);
+  const double enough_ms =
+      kUsedShare * std::min(effective_limit, kCeiling) * to_seconds(elapsed) * 1e3;
+  if (sums.busy_ms > 0 && sums.busy_ms >= enough_ms) return true;
+  if (sums.refused <= 0) return false;
+  // A refusal counts for what it would have used: a caller that now and then asks once too often
+  // must not keep a limit alive that nobody needs.
+  const double calls = calls_of(sums);
+  return calls <= 0 || (calls + sums.refused) * sums.busy_ms / calls >= enough_ms;
+}
+
+double offered_in_flight(const Policy& policy, const RecoveryState& state, const StepSums& sums,
+                         Duration elapsed) {
+  // Before any round trip is known, a tenth of the longest is a fair guess.
+  double rtt_ms = to_seconds(policy.call_timeout) * 1e3 / 10;
+  if (sums.rtt_count > 0) {
+    rtt_ms = sums.rtt_sum_ms / sums.rtt_count;
+  } else if (state.base_rtt_ms > 0) {
+    rtt_ms = state.base_rtt_ms;
+  }
+  return (calls_of(sums) + sums.refused) / to_seconds(elapsed) * rtt_ms / 1e3;
 }
 
 // The mean round trip as a bound that the true mean is hardly below: service times scatter about
@@ -60,7 +80,7 @@ bool used(const StepSums& sums, double effective_limit, Duration elapsed) {
 double base_from(const StepSums& sums, Duration elapsed) {
   double mean = sums.rtt_sum_ms / sums.rtt_count;
   if (mean > kLongCall * to_seconds(elapsed) * 1e3) {
-    mean = std::max(mean, sums.busy_ms / (sums.ok + sums.overload + sums.failure));
+    mean = std::max(mean, sums.busy_ms / calls_of(sums));
   }
   return mean * (1 + 1 / std::sqrt(sums.rtt_count));
 }
@@ -70,8 +90,7 @@ bool judges_latency(const StepSums& sums) {
 }
 
 bool overloaded(const StepSums& sums) {
-  const double calls = sums.ok + sums.overload + sums.failure;
-  return sums.overload >= kOverloadCalls && sums.overload > kOverloadShare * calls;
+  return sums.overload >= kOverloadCalls && sums.overload > kOverloadShare * calls_of(sums);
 }
 
 void cut(RecoveryState& state) {
@@ -160,7 +179,8 @@ RecoveryState recovery_step(const Policy& policy, const RecoveryState& before,
   if (!policy.recovery_limit || elapsed <= Duration::zero()) return state;
 
   const StepSums sums = plausible(raw_sums);
-  const double calls = sums.ok + sums.overload + sums.failure;
+  const double calls = calls_of(sums);
+  state.offered_in_flight = offered_in_flight(policy, state, sums, elapsed);
   state.calls_per_second = calls / to_seconds(elapsed);
   const bool was_used = used(sums, effective_limit, elapsed);
   state.unbound_steps = was_used ? 0 : std::min(state.unbound_steps + 1, 1'000'000);

@@ -45,6 +45,8 @@ struct RecoveryState {
   int unbound_steps = 0;  // steps in a row in which the limit did not bind
   double calls_per_second = 0;  // of the last step: the rate that trip rules use while RECOVERING
   double resume_limit = 0;      // limit to return to after measure_base
+  // Calls that would be in flight if none were refused, by the last step; 0: not known yet.
+  double offered_in_flight = 0;
   friend bool operator==(const RecoveryState&, const RecoveryState&) = default;
 };
 

@@ -136,10 +136,26 @@ TEST(RecoveryLimit, MeasuresUseByTheEffectiveLimit) {
   EXPECT_GT(recovery_step(kPolicy, at_limit(10), busy(5, 200), 5, 3s).limit, 10);
 }
 
-TEST(RecoveryLimit, TakesARefusalAsUse) {
+TEST(RecoveryLimit, CountsARefusalForWhatItWouldHaveUsed) {
+  StepSums sums = busy(1, 200);  // 15 calls in one of 10 places
+  sums.refused = 89;
+  EXPECT_EQ(step(at_limit(10), sums).limit, 10);
+  sums.refused = 90;  // 105 calls would have filled seven
+  EXPECT_GT(step(at_limit(10), sums).limit, 10);
+}
+
+TEST(RecoveryLimit, OneRefusalKeepsNoIdleLimitAlive) {
   StepSums sums = busy(1, 200);
   sums.refused = 1;
-  EXPECT_GT(step(at_limit(10), sums).limit, 10);
+  EXPECT_EQ(step(at_limit(10), sums).unbound_steps, 1);
+}
+
+TEST(RecoveryLimit, RemembersHowManyCallsWouldBeInFlightWithoutIt) {
+  StepSums sums = busy(2, 200);  // 30 calls in 3 s, 200 ms each
+  sums.refused = 120;
+  EXPECT_DOUBLE_EQ(step(at_limit(2), sums).offered_in_flight, 10);
+  // Nothing is known of the round trip yet: a tenth of the longest, 10 s.
+  EXPECT_DOUBLE_EQ(step(at_limit(2, 0, 0), {.refused = 51}).offered_in_flight, 17);
 }
 
 TEST(RecoveryLimit, DoesNotGrowOnFailuresAlone) {

@@ -33,7 +33,8 @@ Record full_record() {
                 .hold_steps = 2,
                 .unbound_steps = 3,
                 .calls_per_second = 0.1,
-                .resume_limit = 25};
+                .resume_limit = 25,
+                .offered_in_flight = 3.4};
   r.last_good_limit = 17;
   r.step = 9;
   r.step_at = store_time_ms(1'766'000'003'000);

@@ -149,7 +149,7 @@ Admission Member::decide_by_state(HoldTime h) {
       return refuse(RefusalReason::probing, h);
     }
     case State::recovering: {
-      if (in_flight_recovering_ >= allowed(h) && !lucky_without_slot(h)) {
+      if (in_flight_recovering_ >= allowed(h) && !drawn_by_lot(h)) {
         return refuse(RefusalReason::limit, h);
       }
       in_flight_recovering_++;
@@ -397,19 +397,22 @@ bool Member::eligible() const {
 
 bool Member::asks_seldom() const { return asked_at_ - asked_before_ > policy().recovery_step; }
 
-bool Member::lucky_without_slot(HoldTime h) const {
-  // A slot is worth nothing to a process that asks less than once a step: it would lie unused and
-  // be missed elsewhere. What the steady callers have left is drawn by lot, one call at a time.
-  if (!handing_out_slots() || !asks_seldom() || !eligible() || in_flight_recovering_ > 0) {
-    return false;
+bool Member::drawn_by_lot(HoldTime h) {
+  // A slot or a quota is worth nothing to a process that asks less than once a step: it would lie
+  // unused and be missed elsewhere. Such a call is drawn by lot, at the odds at which all such
+  // calls together fill what the steady callers have left of the limit.
+  if (!asks_seldom() || !eligible() || in_flight_recovering_ > 0) return false;
+  double left = record_->recovery.limit;
+  if (handing_out_slots()) {
+    const StoreTime now = store_now(h);
+    const auto end = record_->slots.begin() + recovery_slots();
+    left = recovery_slots() - static_cast<double>(std::count_if(
+                                  record_->slots.begin(), end,
+                                  [&](const auto& s) { return s && s->expires > now; }));
   }
-  const StoreTime now = store_now(h);
-  const auto end = record_->slots.begin() + recovery_slots();
-  const auto taken = std::count_if(record_->slots.begin(), end,
-                                   [&](const auto& s) { return s && s->expires > now; });
-  const double share =
-      static_cast<double>(recovery_slots() - taken) / std::max(1.0, record_->members);
-  return core::to_unit(core::hash2(instance_.value, record_->step)) < share;
+  double offered = record_->recovery.offered_in_flight;
+  if (offered <= 0) offered = fleet_.calls_per_second * to_seconds(policy().call_timeout) / 10;
+  return random_.chance(left / std::max(1.0, offered));
 }
 
 int Member::allowed_in_flight(const Now& now) { return allowed(clock_.advance(now)); }

@@ -205,7 +205,7 @@ class Member {
   int allowed(HoldTime h) const;
   bool eligible() const;
   bool asks_seldom() const;
-  bool lucky_without_slot(HoldTime h) const;
+  bool drawn_by_lot(HoldTime h);
   bool hold_obeyed() const;
   StoreTime store_now_at_least() const;
   bool is_blind(HoldTime h) const;

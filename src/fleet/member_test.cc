@@ -462,7 +462,7 @@ TEST_F(ARecoveringMember, OneThatJoinedAfterTheStepWaitsForTheNext) {
 
 TEST_F(ARecoveringMember, ASeldomCallerClaimsNoSlotButDrawsForTheFreeOnes) {
   record.recovery.limit = 30;
-  record.members = 40;
+  record.recovery.offered_in_flight = 40;
   int admitted = 0;
   for (std::uint32_t step = 2; step < 202; ++step) {
     pass(3500ms);
@@ -477,7 +477,7 @@ TEST_F(ARecoveringMember, ASeldomCallerClaimsNoSlotButDrawsForTheFreeOnes) {
       member.finish(*p, Outcome::success, 10ms, now);
     }
   }
-  EXPECT_NEAR(admitted, 150, 30);  // 30 free slots for 40 instances
+  EXPECT_NEAR(admitted, 150, 30);  // 30 places for 40 calls
 }
 
 TEST_F(AMember, AfterAThawOneCallMayGoOnTheOldView) {

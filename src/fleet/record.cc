@@ -126,6 +126,7 @@ Fields encode_fields(const Record& r) {
       {"unbound", std::to_string(c.unbound_steps)},
       {"rate", number_text(c.calls_per_second)},
       {"resume", number_text(c.resume_limit)},
+      {"offered", number_text(c.offered_in_flight)},
       {"good", number_text(r.last_good_limit)},
       {"step", std::to_string(r.step)},
       {"step_at", std::to_string(to_ms(r.step_at))},
@@ -187,6 +188,7 @@ Result<Record> decode_record(const Fields& fields) {
   c.unbound_steps = in.count("unbound", 0, kCountMax);
   c.calls_per_second = in.at_least_zero("rate");
   c.resume_limit = in.at_least_zero("resume");
+  c.offered_in_flight = in.at_least_zero("offered");
   r.last_good_limit = in.at_least_zero("good");
   r.step = in.number<std::uint32_t>("step");
   r.step_at = in.time("step_at");
