@@ -18,12 +18,18 @@ Duration MemberPort::next_open_time() {
 
 std::string MemberPort::cause() {
   const fleet::Record* record = member_.record();
-  if (record == nullptr) return "the circuit's state is not known yet";
+  if (record == nullptr) return "";
   if (member_.hold_in_force() != HoldKind::none) {
     return "held by " + record->hold.who +
            (record->hold.why.empty() ? "" : ": " + record->hold.why);
   }
+  if (record->state != member_.state()) return "";
   return record->reason + (record->why.empty() ? "" : ": " + record->why);
+}
+
+std::int64_t MemberPort::epoch() {
+  const fleet::Record* record = member_.record();
+  return record == nullptr ? 0 : record->epoch;
 }
 
 }  // namespace switchgear::worker

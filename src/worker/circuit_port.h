@@ -28,8 +28,11 @@ class CircuitPort {
   virtual Duration retry_after(const Now& now) = 0;
   // The longest time that the circuit can stay open if the next probe fails.
   virtual Duration next_open_time() = 0;
-  // Why the circuit is in this state, for a person.
+  // Why the circuit is in this state, for a person. Empty while that is not settled: a trip that
+  // this process has seen is not written yet.
   virtual std::string cause() = 0;
+  // Of the record that cause() speaks of.
+  virtual std::int64_t epoch() = 0;
 };
 
 // Over a member on the same thread, which outlives the port.
@@ -48,6 +51,7 @@ class MemberPort : public CircuitPort {
   Duration retry_after(const Now& now) override { return member_.retry_after(now); }
   Duration next_open_time() override;
   std::string cause() override;
+  std::int64_t epoch() override;
 
  private:
   fleet::Member& member_;
@@ -63,6 +67,7 @@ class NoCircuit : public CircuitPort {
   Duration retry_after(const Now&) override { return Duration::zero(); }
   Duration next_open_time() override { return Duration::zero(); }
   std::string cause() override { return ""; }
+  std::int64_t epoch() override { return 0; }
 };
 
 }  // namespace switchgear::worker

@@ -27,6 +27,8 @@ constexpr Duration kEmptyProbePause = 1s;
 // How soon and how late the circuit is asked again after it refused.
 constexpr Duration kAskSoonest = 20ms;
 constexpr Duration kAskLatest = 5s;
+// A pause is told with its cause, which is settled once the store has taken the trip.
+constexpr Duration kCausePatience = 1s;
 const core::Backoff kReceiveBackoff{.base = 500ms, .cap = 30s, .jitter = core::Jitter::equal};
 
 }  // namespace
@@ -101,6 +103,9 @@ void Consumer::run(const Now& now) {
   call_parked(now);
   retry_waiting(now);
   plan_receives(now);
+  if (unsaid_pause_ && (!circuit_.cause().empty() || now.mono >= unsaid_until_)) {
+    say_pause(fleet::Refusal(*unsaid_pause_), false, now);
+  }
   flush(to_delete_, true, now);
   flush(to_change_, false, now);
   end_if_done(now);
@@ -493,28 +498,43 @@ void Consumer::note_refusal(const fleet::Refusal& refusal, const Now& now) {
   permits_first_ = true;
   if (refusal.reason == fleet::RefusalReason::limit) return;
   // One line per pause and one per failed round of probes, not one per refusal.
-  const bool again = paused_ && refusal.epoch != paused_epoch_ && refusal.state == State::open;
-  if (paused_ && !again) return;
-  paused_epoch_ = refusal.epoch;
   if (!paused_) {
     counters_.pauses++;
     no_scout_since_ = now.mono;
+    paused_ = true;
+    unsaid_pause_ = refusal;
+    unsaid_until_ = now.mono + kCausePatience;
+  } else if (!unsaid_pause_ && refusal.epoch != paused_epoch_ && refusal.state == State::open) {
+    say_pause(refusal, true, now);
   }
-  paused_ = true;
-  const auto wait = ceil_ms(refusal.retry_after).count();
+}
+
+void Consumer::say_pause(const fleet::Refusal& refusal, bool again, const Now& now) {
+  unsaid_pause_.reset();
+  paused_epoch_ = circuit_.epoch();
+  std::string cause = circuit_.cause();
+  if (refusal.reason == fleet::RefusalReason::local) {
+    cause = "the store cannot be reached, and the calls of this process failed";
+  } else if (refusal.reason == fleet::RefusalReason::store) {
+    cause = "the store cannot be reached, and on_store_failure is refuse";
+  } else if (cause.empty()) {
+    cause = "the calls of this process failed; the store has not taken the trip yet";
+  }
+  const Duration wait = circuit_.retry_after(now);
   notice(Notice::Kind::paused, Notice::Level::warn,
          again ? "still paused: a probe failed" : "paused: nothing is received",
          {{"reason", std::string(to_string(refusal.reason))},
           {"state", std::string(to_string(refusal.state))},
-          {"epoch", std::to_string(refusal.epoch)},
-          {"cause", circuit_.cause()},
-          {"next_probe_in_ms", std::to_string(wait)},
-          {"next_probe_at", queue::utc_text(now.wall + refusal.retry_after)}});
+          {"epoch", std::to_string(paused_epoch_)},
+          {"cause", cause},
+          {"next_probe_in_ms", std::to_string(ceil_ms(wait).count())},
+          {"next_probe_at", queue::utc_text(now.wall + wait)}});
 }
 
 void Consumer::note_flow(fleet::PermitKind kind, const Now& now) {
   if (kind == fleet::PermitKind::normal) permits_first_ = false;
   if (!paused_ || kind == fleet::PermitKind::probe || !flowing(now)) return;
+  if (unsaid_pause_) say_pause(fleet::Refusal(*unsaid_pause_), false, now);
   paused_ = false;
   const State state = circuit_.state(now);
   notice(Notice::Kind::resumed, Notice::Level::info,

@@ -153,6 +153,7 @@ class Consumer {
   void start_call(InHand in_hand, const fleet::Permit& permit, bool scouting, const Now& now);
   void return_unused(const fleet::Permit& permit, const Now& now);
   void note_refusal(const fleet::Refusal& refusal, const Now& now);
+  void say_pause(const fleet::Refusal& refusal, bool again, const Now& now);
   void note_flow(fleet::PermitKind kind, const Now& now);
   bool flowing(const Now& now);
   bool scouting(const fleet::Permit& permit, const Now& now);
@@ -209,6 +210,8 @@ class Consumer {
   int receives_wanted_ = 1;  // grows while receives come back full
   bool paused_ = false;
   std::int64_t paused_epoch_ = 0;
+  std::optional<fleet::Refusal> unsaid_pause_;  // until its cause is settled
+  MonoTime unsaid_until_{};
 
   // Messages that were scouts since the circuit was last closed, and how often; bounded.
   std::unordered_map<std::string, int> scouts_;

@@ -18,7 +18,7 @@ class ScriptedCircuit : public CircuitPort {
   int permits = 1'000'000;  // that may be out at a time in any state but closed
   Duration wait = 5s;
   bool startable = true;
-  std::int64_t epoch = 1;
+  std::int64_t epoch_ = 1;
   fleet::RefusalReason closed_refusal = fleet::RefusalReason::stale_view;
   bool refuse_closed = false;
 
@@ -31,7 +31,7 @@ class ScriptedCircuit : public CircuitPort {
     const auto refuse = [&](fleet::RefusalReason reason) {
       return fleet::Refusal{.reason = reason,
                             .state = now_state,
-                            .epoch = epoch,
+                            .epoch = epoch_,
                             .retry_after = wait,
                             .view_age = 0s};
     };
@@ -45,7 +45,7 @@ class ScriptedCircuit : public CircuitPort {
     return fleet::Permit{.kind = now_state == State::closed      ? fleet::PermitKind::normal
                                  : now_state == State::half_open ? fleet::PermitKind::probe
                                                                  : fleet::PermitKind::recovering,
-                         .epoch = epoch};
+                         .epoch = epoch_};
   }
   bool may_start(const fleet::Permit&, const Now&) override { return startable; }
   void finish(const fleet::Permit&, Outcome outcome, Duration, const Now&) override {
@@ -55,7 +55,9 @@ class ScriptedCircuit : public CircuitPort {
   State state(const Now&) override { return now_state; }
   Duration retry_after(const Now&) override { return wait; }
   Duration next_open_time() override { return 10s; }
-  std::string cause() override { return "failure_rate: 10 of 10 calls failed"; }
+  std::string known_cause = "failure_rate: 10 of 10 calls failed";
+  std::string cause() override { return known_cause; }
+  std::int64_t epoch() override { return epoch_; }
 };
 
 queue::Message message(const std::string& id, int receive_count = 1) {
@@ -147,7 +149,7 @@ class ConsumerTest : public ::testing::Test {
   }
   void change_circuit(State state) {
     circuit.now_state = state;
-    circuit.epoch++;
+    circuit.epoch_++;
     consumer->circuit_changed(now);
     collect();
   }
@@ -378,6 +380,32 @@ TEST_F(ConsumerTest, LogsAPauseWithItsCauseAndTheTimeOfTheNextProbe) {
   EXPECT_EQ(fields["cause"], "failure_rate: 10 of 10 calls failed");
   EXPECT_EQ(fields["next_probe_in_ms"], "5000");
   EXPECT_EQ(fields["next_probe_at"], "2023-11-14T22:13:25Z");
+}
+
+TEST_F(ConsumerTest, TellsAPauseOnceItsCauseIsSettledAndOnlyOnce) {
+  start_closed();
+  circuit.now_state = State::open;  // seen here, not yet written
+  circuit.known_cause = "";
+  receive({message("a")});
+  EXPECT_TRUE(consumer->paused());
+  EXPECT_FALSE(noticed(Notice::Kind::paused));
+  circuit.known_cause = "failure_rate: 10 of 10 calls failed";
+  change_circuit(State::open);  // now with the epoch of the trip
+  pass(10s);
+  ASSERT_TRUE(noticed(Notice::Kind::paused));
+  EXPECT_EQ(std::count_if(notices.begin(), notices.end(),
+                          [](const Notice& n) { return n.kind == Notice::Kind::paused; }),
+            1);
+}
+
+TEST_F(ConsumerTest, TellsEachFailedRoundOfProbes) {
+  circuit.now_state = State::open;
+  circuit.permits = 1;
+  start();
+  change_circuit(State::half_open);
+  change_circuit(State::open);
+  ASSERT_TRUE(noticed(Notice::Kind::paused));
+  EXPECT_EQ(notices.back().text, "still paused: a probe failed");
 }
 
 TEST_F(ConsumerTest, LogsOnePauseHoweverOftenItIsRefusedAndTheResumption) {

@@ -186,10 +186,11 @@ TEST_F(WorkerTest, PausesWhenTheHandlerFailsAndDrainsWhenItIsWellAgain) {
   status = 503;
   for (int i = 0; i < 200; i++) queue.send("m" + std::to_string(i));
   ASSERT_FALSE(worker->start());
-  ASSERT_TRUE(until([&] { return worker->consumer().paused(); }));
+  ASSERT_TRUE(
+      until([&] { return lines.str().find("paused: nothing is received") != std::string::npos; }));
   EXPECT_TRUE(queue.deleted.empty());
   EXPECT_LT(requests.size(), 150u) << "what the rule needs, and the rate times the time to open";
-  EXPECT_THAT(lines.str(), HasSubstr("paused: nothing is received"));
+  EXPECT_THAT(lines.str(), HasSubstr("cause=\"failure_rate"));
   EXPECT_THAT(lines.str(), HasSubstr("next_probe_at="));
   EXPECT_THAT(lines.str(), HasSubstr("circuit CLOSED -> OPEN"));
   status = 200;
