@@ -133,7 +133,7 @@ struct Options {
   Duration store_timeout = 1s;
   // Keeps several systems on one store apart. 1 to 64 of A-Z a-z 0-9 . _ : -
   std::string name_space = "switchgear";
-  // Circuits that this process may have, about 8 KB each, so that names which come from outside
+  // Circuits that this process may have, about 20 KB each, so that names which come from outside
   // cannot exhaust its memory. Calls of circuits beyond it are not guarded; on_problem hears of
   // it. 1 to 1,000,000.
   std::size_t circuits_max = 10'000;

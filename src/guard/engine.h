@@ -23,7 +23,7 @@ struct EngineOptions {
   Clock clock = net::read_clocks;
   Identity identity = random_identity();
   // Circuits that one process may have, so that names which arrive from outside cannot exhaust
-  // its memory (about 4 KB each).
+  // its memory (about 20 KB each).
   std::size_t circuits_max = 10'000;
 };
 

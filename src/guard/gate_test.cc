@@ -204,7 +204,7 @@ TEST_P(AnyGate, LetsNothingPassThatTheMemberWouldRefuse) {
   int passed = 0;
   bool sick = false;
   std::vector<fleet::Permit> out;
-  for (int step = 0; step < 3'000; ++step) {
+  for (int step = 0; step < 1'000; ++step) {
     random_time(random);
     if (const std::uint64_t word = enter(); word != 0) {
       fleet::Member would = member;
@@ -260,7 +260,7 @@ TEST_P(AnyGate, LetsNothingPassThatTheMemberWouldRefuse) {
         exchange();
     }
   }
-  EXPECT_GT(passed, 20);
+  EXPECT_GT(passed, 10);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, AnyGate, testing::Range<std::uint64_t>(0, 40));

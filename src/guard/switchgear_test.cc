@@ -214,7 +214,7 @@ TEST(Circuits, MayBeMovedAndEndBeforeTheirHandles) {
   EXPECT_EQ(circuit->run([] { return 2; }), 2);
 }
 
-// Fails calls until the circuit refuses, then makes good ones until it is closed again.
+// Fails calls until the circuit is open, then makes good ones until it is closed again.
 void trip_and_recover(const Circuit& circuit) {
   std::optional<Refusal> refusal;
   ASSERT_TRUE(eventually([&] {
@@ -223,15 +223,32 @@ void trip_and_recover(const Circuit& circuit) {
                   refusal = r;
                   return Outcome::ignored;
                 });
-    return refusal.has_value();
+    return refusal && refusal->reason == RefusalReason::open;
   }));
   EXPECT_EQ(refusal->state, State::open);
   EXPECT_GT(refusal->retry_after, 0s);
-  EXPECT_THROW(circuit.run([] { return 1; }), Refused);
   ASSERT_TRUE(eventually([&] {
     circuit.run([] { return Outcome::success; }, [](const Refusal&) { return Outcome::ignored; });
     return circuit.status().state == State::closed;
   }));
+}
+
+TEST(Circuits, ThrowTheRefusalWhereThereIsNoFallback) {
+  auto circuits = open("memory:");
+  Policy policy = quick_policy();
+  policy.open_duration = policy.max_open_duration = 1h;
+  const Circuit circuit = circuits.circuit("c", policy);
+  std::optional<Refusal> refusal;
+  ASSERT_TRUE(eventually([&] {
+    try {
+      circuit.run([] { return Outcome::failure; });
+    } catch (const Refused& refused) {
+      refusal = refused.refusal();
+      EXPECT_THAT(refused.what(), testing::HasSubstr("the circuit c is "));
+    }
+    return refusal && refusal->reason == RefusalReason::open;
+  }));
+  EXPECT_GT(refusal->retry_after, 50min);
 }
 
 TEST(Circuits, TripRefuseProbeAndRecoverInMemory) {
