@@ -87,6 +87,12 @@ class Outage : public Observer {
 
   void come_back() {
     world_.dependency.set_down(Down::no);
+    if (options_.weak_servers > 0) {
+      world_.dependency.options().servers = options_.weak_servers;
+      world_.scheduler.at(options_.weak_until, [this] {
+        world_.dependency.options().servers = options_.dependency.servers;
+      });
+    }
     recovering_from_ = world_.scheduler.now();
     ideal();
     event({.at = world_.scheduler.now(),

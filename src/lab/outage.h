@@ -26,6 +26,9 @@ struct OutageOptions {
   // The dependency is down from `down_at` to `up_at`; equal: never.
   TrueTime down_at{10s};
   TrueTime up_at{40s};
+  // What it can bear from `up_at` to `weak_until`, if anything but its capacity.
+  int weak_servers = 0;
+  TrueTime weak_until{0};
   // It goes on until the queue has drained and the circuit is closed, at most until this.
   TrueTime longest{30min};
   // At the end no more messages are sent, and it goes on until the last is done, at most this long.

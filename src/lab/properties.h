@@ -40,6 +40,8 @@ class Properties : public Observer {
   const fleet::Record* stored() const { return before_.readable(); }
   // States entered, as written in the store.
   int entered(State state) const { return entered_[static_cast<std::size_t>(state)]; }
+  // Reports that were added to the evidence of their epoch.
+  std::size_t reports_counted() const { return applied_.size(); }
   int probes_started() const { return probes_started_; }
   int probes_at_once_max() const { return probes_at_once_max_; }
 
