@@ -24,6 +24,7 @@ struct WorkerSettings {
   Duration shutdown_grace = 20s;
   Duration receive_wait = 20s;
   int receives_max = 4;
+  Duration visibility_margin = 30s;
   bool start_without_store = false;
   std::string listen = "127.0.0.1:0";  // for /metrics and /healthz; port 0: any free one
 

@@ -296,8 +296,8 @@ std::vector<Key<Config>> make_root_keys() {
   add(duration<C>(
       "worker.handler_timeout", [](auto& c) -> auto& { return c.worker.handler_timeout; },
       {"100ms", "11h"},
-      "A call of the handler that takes longer is ended and counts as overload; the "
-      "circuit takes it for its call_timeout."));
+      "A call of the handler that takes longer is ended and counts as overload. The same "
+      "as call_timeout of the worker's circuit, and then at most 15m."));
   add(duration<C>(
       "worker.retry_after_max", [](auto& c) -> auto& { return c.worker.retry_after_max; },
       {"1s", "43195s"}, "A Retry-After in the handler's answer is honoured up to this."));
@@ -313,6 +313,11 @@ std::vector<Key<Config>> make_root_keys() {
   add(integer<C>(
       "worker.receives_max", [](auto& c) -> auto& { return c.worker.receives_max; }, {"1", "100"},
       "Receives under way at a time, in one process."));
+  add(duration<C>(
+      "worker.visibility_margin", [](auto& c) -> auto& { return c.worker.visibility_margin; },
+      {"5s", "10m"},
+      "A received message stays hidden for handler_timeout and this much more; if its worker dies, "
+      "another gets it that much later."));
   add(boolean<C>(
       "worker.start_without_store", [](auto& c) -> auto& { return c.worker.start_without_store; },
       "Start even if the store does not answer, under a local guard until it does."));

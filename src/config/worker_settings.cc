@@ -55,6 +55,7 @@ Problems WorkerSettings::validate() const {
                                                   "for example 20s"});
   }
   check.in_range("receives_max", receives_max, 1, 100, "4");
+  check.in_range("visibility_margin", visibility_margin, 5s, 10min, "30s");
   return check.problems;
 }
 
