@@ -182,6 +182,8 @@ int run(const std::vector<std::string>& arguments, Context& context) {
       "  switchgear circuits list --store redis://127.0.0.1:6379\n"
       "  switchgear config check                      what the settings come down to\n");
   Chosen chosen;
+  add_demo(root, chosen);
+  add_worker(root, chosen);
   add_circuits(root, chosen);
   add_config(root, chosen);
   add_version(root, chosen);

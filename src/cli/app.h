@@ -14,6 +14,8 @@ namespace switchgear::cli {
 
 using Chosen = std::function<int(Context&)>;
 
+void add_demo(CLI::App& parent, Chosen& chosen);
+void add_worker(CLI::App& parent, Chosen& chosen);
 void add_circuits(CLI::App& parent, Chosen& chosen);
 void add_config(CLI::App& parent, Chosen& chosen);
 void add_version(CLI::App& parent, Chosen& chosen);

@@ -24,7 +24,14 @@ class CircuitView {
   static Table list_header();
   void add_to(Table& table) const;
   void print(Context& context) const;
-  // One object; its members are documented in docs/cli.md and only ever grow.
+  // One object, whose members only ever get more; times are ISO 8601, by the store's clock:
+  //   name, store_time, state (CLOSED, OPEN, HALF_OPEN, RECOVERING; UNREADABLE comes with `error`
+  //   and nothing else), open (whether calls are refused), hold (null, or kind, who, reason and
+  //   until, which is null until released), epoch, revision, since, reason, why, reopen (null
+  //   unless OPEN), opens (in a row), probes (at_a_time, succeeded, failed), slots (those taken:
+  //   slot, holder, expires), limit (calls in flight; null unless RECOVERING), evidence (ratio of
+  //   a trip, rule, text), fleet (members, calls_per_second), settings_match (whether this
+  //   machine's settings, by which evidence is weighed, are the fleet's).
   void write(config::JsonWriter& json) const;
 
  private:

@@ -22,7 +22,9 @@ enum ExitCode : int {
 struct Context {
   std::ostream& out;
   std::ostream& err;
-  bool colour = false;  // whether `out` is a terminal that wants colours
+  bool colour = false;         // whether `out` is a terminal that wants colours
+  bool colour_on_err = false;  // the same of `err`
+  int width = 80;              // of the terminal that `out` is, in columns
   std::vector<std::pair<std::string, std::string>> environment;
 
   // The value of a variable; empty if it is not set.

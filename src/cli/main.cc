@@ -1,3 +1,4 @@
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -34,10 +35,13 @@ std::vector<std::pair<std::string, std::string>> environment() {
 int main(int argc, char** argv) {
   std::signal(SIGINT, leave_at_once);
   std::signal(SIGPIPE, SIG_IGN);
-  Context context{
-      .out = std::cout, .err = std::cerr, .colour = false, .environment = environment()};
-  context.colour = ::isatty(STDOUT_FILENO) == 1 && context.variable("NO_COLOR").empty() &&
-                   context.variable("TERM") != "dumb";
+  Context context{.out = std::cout, .err = std::cerr, .environment = environment()};
+  const bool wanted = context.variable("NO_COLOR").empty() && context.variable("TERM") != "dumb";
+  context.colour = wanted && ::isatty(STDOUT_FILENO) == 1;
+  context.colour_on_err = wanted && ::isatty(STDERR_FILENO) == 1;
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    context.width = size.ws_col;
   const int code = switchgear::cli::run({argv + 1, argv + argc}, context);
   std::cout.flush();
   if (code == switchgear::cli::kDone && !std::cout) {

@@ -91,6 +91,7 @@ class Reader {
     read_overrides();
     adopt_worker_circuit();
     read_environment(/*of_circuits=*/true);
+    unite_timeouts();
     validate();
     std::ranges::sort(problems_, {}, [](const PlacedProblem& p) {
       return std::tuple_cat(p.place.order(), std::tuple(p.number));
@@ -347,6 +348,36 @@ class Reader {
                                              *meant + "`?");
     }
     loaded_.config.circuits[name];
+  }
+
+  // For the worker, the time a handler may take is the time a call of its circuit may take. Either
+  // may be written.
+  void unite_timeouts() {
+    Config& config = loaded_.config;
+    const auto circuit = config.circuits.find(config.worker.circuit);
+    if (circuit == config.circuits.end()) return;
+    const std::string handler_key = "worker.handler_timeout";
+    const std::string call_key = "circuits." + circuit->first + ".call_timeout";
+    if (failed_.contains(handler_key) || failed_.contains(call_key)) return;
+    const auto handler_place = places_.find(handler_key);
+    const auto call_place = places_.find(call_key);
+    Duration& handler_timeout = config.worker.handler_timeout;
+    Duration& call_timeout = circuit->second.call_timeout;
+
+    if (handler_place == places_.end() && call_place != places_.end()) {
+      handler_timeout = call_timeout;
+      places_[handler_key] = call_place->second;
+      return;
+    }
+    if (call_place != places_.end() && handler_timeout != call_timeout) {
+      problem(call_place->second, "is " + write_duration(call_timeout) +
+                                      ", but worker.handler_timeout, which for the "
+                                      "circuit of the worker is the same, is " +
+                                      write_duration(handler_timeout) + "; remove one of the two");
+      return;
+    }
+    call_timeout = handler_timeout;
+    if (handler_place != places_.end()) places_[call_key] = handler_place->second;
   }
 
   // ---- What single values cannot show -------------------------------------------------------

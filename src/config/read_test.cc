@@ -59,6 +59,7 @@ TEST(Configuration, IsReadFromYaml) {
   policy.slow_call_duration = 2s;
   policy.probes = 2;
   policy.mode = Mode::observe;
+  policy.call_timeout = 30s;  // the handler's, by default
   EXPECT_THAT(loaded.config.circuits, ElementsAre(testing::Pair("payments-api", policy)));
 
   WorkerSettings worker;
@@ -301,6 +302,30 @@ TEST(WorkersCircuit, ThatLooksLikeAMisspeltOneIsAWarning) {
   const Loaded loaded =
       read_yaml("circuits: {payments-api: {probes: 2}}\nworker: {circuit: payment-api}");
   EXPECT_THAT(text(loaded.warnings), HasSubstr("did you mean `payments-api`?"));
+}
+
+TEST(HandlersTimeout, IsTheCallTimeoutOfTheWorkersCircuit) {
+  const Config by_handler =
+      read_yaml("worker: {circuit: a, handler_timeout: 7s}\ncircuits: {b: {}}").config;
+  EXPECT_EQ(by_handler.circuits.at("a").call_timeout, Duration(7s));
+  EXPECT_EQ(by_handler.circuits.at("b").call_timeout, Policy{}.call_timeout);
+
+  const Config by_circuit =
+      read_yaml("worker: {circuit: a}\ncircuits: {a: {call_timeout: 7s}}").config;
+  EXPECT_EQ(by_circuit.worker.handler_timeout, Duration(7s));
+}
+
+TEST(HandlersTimeout, ThatDiffersFromTheCircuitsIsAProblem) {
+  EXPECT_EQ(problems_of("worker: {circuit: a, handler_timeout: 7s}\n"
+                        "circuits: {a: {call_timeout: 8s}}"),
+            "switchgear.yaml:2:30: circuits.a.call_timeout: is 8s, but worker.handler_timeout, "
+            "which for the circuit of the worker is the same, is 7s; remove one of the two\n");
+}
+
+TEST(HandlersTimeout, ThatIsTooLongForACircuitIsAProblemWhereItIsWritten) {
+  EXPECT_EQ(problems_of("worker: {circuit: a, handler_timeout: 20m}"),
+            "switchgear.yaml:1:39: worker.handler_timeout: is 20m, but must be from 1ms to 15m; "
+            "write for example 10s\n");
 }
 
 TEST(File, ThatIsNotThereIsAnErrorWithTheFix) {

@@ -16,6 +16,8 @@ DONE, FAILED, USAGE, FOUND_OPEN, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 COMMANDS = [
     [],
+    ["demo"],
+    ["worker"],
     ["circuits"],
     ["circuits", "list"],
     ["circuits", "show"],
@@ -438,6 +440,67 @@ def test_two_hands_at_once_both_leave_their_mark(on_store):
     assert results == [DONE] * 6
     shown = json.loads(on_store("circuits", "show", "a", "--output", "json").stdout)
     assert shown["revision"] == 7
+
+
+# ---- Demo --------------------------------------------------------------------------------------------
+
+
+def test_demo_prints_one_object_and_the_same_bytes_for_the_same_seed(run):
+    first = run("demo", "--fast", "--json", "--seed", "7")
+    assert first.returncode == DONE, first.stderr
+    assert first.stderr == ""
+    assert json.loads(first.stdout)["seed"] == 7
+    assert run("demo", "--fast", "--json", "--seed", "7").stdout == first.stdout
+
+
+def test_demo_ends_with_130_on_ctrl_c(binary):
+    process = subprocess.Popen([str(binary), "demo"], stdout=subprocess.PIPE, env=environment())
+    assert process.stdout.readline()
+    process.send_signal(2)
+    process.communicate(timeout=10)
+    assert process.returncode == INTERRUPTED
+
+
+# ---- Worker: what keeps it from starting -------------------------------------------------------------
+
+
+def test_worker_names_all_that_is_missing(run):
+    result = run("worker", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    assert result.returncode == USAGE
+    assert result.stdout == ""
+    for text in ("worker.queue: is missing", "worker.handler: is missing", "AWS_ACCESS_KEY_ID"):
+        assert text in result.stderr
+
+
+def test_worker_refuses_profiles_of_a_later_version(run):
+    result = run("worker", "--profile", "prod")
+    assert result.returncode == USAGE
+    assert "profiles are not in this version" in result.stderr
+    assert "--profile" not in run("worker", "--help").stdout
+
+
+def test_worker_reports_wrong_flags_as_flags(run):
+    result = run("worker", "--concurrency", "0", "--handler", "localhost:8080")
+    assert result.returncode == USAGE
+    assert "--concurrency: is 0, but must be from 1 to 10000" in result.stderr
+    assert "--handler: " in result.stderr
+
+
+def test_worker_names_the_queue_that_it_cannot_reach(run):
+    at = f"http://127.0.0.1:{free_port()}"
+    arguments = ["--queue", f"{at}/000000000000/orders", "--handler", at, "--endpoint-url", at]
+    result = run(
+        "worker",
+        *arguments,
+        *("--region", "us-east-1"),
+        AWS_ACCESS_KEY_ID="AKIDEXAMPLE",
+        AWS_SECRET_ACCESS_KEY="hunter2",
+    )
+    assert result.returncode == FAILED
+    assert result.stdout == ""
+    assert "/000000000000/orders" in result.stderr
+    assert "--endpoint-url" in result.stderr
+    assert "hunter2" not in result.stderr
 
 
 # ---- Stores that are not there, or are something else ------------------------------------------------

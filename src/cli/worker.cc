@@ -1,0 +1,122 @@
+#include "worker/worker.h"
+
+#include <memory>
+#include <ostream>
+
+#include "cli/app.h"
+#include "cli/settings.h"
+#include "cli/worker_setup.h"
+#include "guard/identity.h"
+#include "stores/open.h"
+
+namespace switchgear::cli {
+namespace {
+
+struct WorkerFlags {
+  SettingsOptions settings;
+  AwsFlags aws;
+  bool json_log = false;
+};
+
+int work(Context& context, const WorkerFlags& flags) {
+  const auto settings = load_settings(context, flags.settings);
+  if (!settings) return kUsage;
+  Problems problems;
+  auto setup = worker_setup(context, settings->config, flags.aws, problems);
+  if (!setup) {
+    context.err << "switchgear worker: cannot start:\n" << config::text(problems);
+    return kUsage;
+  }
+
+  ops::Log log({.format = flags.json_log ? ops::LogFormat::json : ops::LogFormat::text,
+                .least = ops::LogLevel::info,
+                .colour = context.colour_on_err});
+  net::Loop loop;
+  if (!setup->options.circuit.empty()) {
+    auto store =
+        stores::open_store(loop, settings->config.store, {.seed = guard::random_identity().seed});
+    if (!store) {
+      context.err << "switchgear worker: " << store.error().text() << '\n';
+      return kUsage;
+    }
+    setup->store = std::move(*store);
+    if (setup->store->backend() == "memory") {
+      log.write(ops::LogLevel::warn,
+                "the circuit is this process's own; to share it with other workers, name a store: "
+                "--store redis://HOST:PORT");
+    }
+  }
+  return worker::Worker(loop, std::move(*setup), log).run();
+}
+
+void add_aws_flags(CLI::App& command, AwsFlags& aws) {
+  command
+      .add_option("--endpoint-url", aws.endpoint_url,
+                  "Where SQS is, for an emulator or a VPC endpoint (default: the region's own)")
+      ->type_name("URL");
+  command.add_option("--region", aws.region, "AWS region of the queue")->type_name("REGION");
+  // Known, so that it is refused for what it is.
+  command
+      .add_option_function<std::string>(
+          "--profile",
+          [](const std::string&) {
+            throw CLI::ValidationError(
+                "--profile",
+                "profiles are not in this version; set AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY (aws configure export-credentials --format env)");
+          })
+      ->group("");
+}
+
+}  // namespace
+
+void add_worker(CLI::App& parent, Chosen& chosen) {
+  CLI::App* command = add_command(
+      parent, "worker", "take messages from a queue and call a handler, guarded by a circuit",
+      {"switchgear worker --queue https://sqs.eu-central-1.amazonaws.com/123456789012/orders \\",
+       "    --handler http://127.0.0.1:8080/orders --circuit payments-api \\",
+       "    --store redis://127.0.0.1:6379",
+       "switchgear worker                             # all of it from switchgear.yaml",
+       "switchgear worker --endpoint-url http://127.0.0.1:4566 --region us-east-1   # an "
+       "emulator"});
+  const auto flags = std::make_shared<WorkerFlags>();
+  const auto over = [&](const char* name, const char* key, const char* type,
+                        const char* description) {
+    add_override(*command, flags->settings, name, key, type, description);
+  };
+  over("--queue", "worker.queue", "URL", "The SQS queue");
+  over("--handler", "worker.handler", "URL", "Gets one POST per message");
+  over("--circuit", "worker.circuit", "NAME", "The circuit that guards the handler");
+  over("--concurrency", "worker.concurrency", "N", "Messages handled at a time (default 50)");
+  over("--handler-timeout", "worker.handler_timeout", "DURATION",
+       "A call of the handler takes no longer (default 30s)");
+  over("--shutdown-grace", "worker.shutdown_grace", "DURATION",
+       "Time for calls in flight after SIGTERM (default 20s)");
+  over("--listen", "worker.listen", "ADDRESS:PORT",
+       "For /metrics and /healthz (default 127.0.0.1:0, a free port)");
+  add_settings_options(*command, flags->settings);
+  command->add_flag_callback(
+      "--start-without-store",
+      [flags] {
+        flags->settings.overrides.push_back({.key = "worker.start_without_store",
+                                             .value = "true",
+                                             .source = "--start-without-store"});
+      },
+      "Start even if the store does not answer, under a local guard until it does");
+  add_aws_flags(*command, flags->aws);
+  command
+      ->add_option_function<std::string>(
+          "--log-format",
+          [flags](const std::string& word) {
+            if (word != "text" && word != "json") {
+              throw CLI::ValidationError("--log-format", "write text or json");
+            }
+            flags->json_log = word == "json";
+          },
+          "text (default) or json, one line per event on stderr")
+      ->type_name("FORMAT");
+  command->callback(
+      [&chosen, flags] { chosen = [flags](Context& context) { return work(context, *flags); }; });
+}
+
+}  // namespace switchgear::cli
