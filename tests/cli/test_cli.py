@@ -12,6 +12,8 @@ import jsonschema
 import pytest
 import yaml
 
+from waiting import wait_until
+
 DONE, FAILED, USAGE, FOUND_OPEN, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 COMMANDS = [
@@ -598,9 +600,7 @@ def test_ctrl_c_while_waiting_exits_with_130(binary, tmp_path):
             cwd=tmp_path,
             env=environment(),
         )
-        while not peer.connections:
-            assert process.poll() is None
-            time.sleep(0.01)
+        wait_until(lambda: peer.connections, 10, "the connection")
         process.send_signal(2)
         out, err = process.communicate(timeout=10)
     assert process.returncode == INTERRUPTED
