@@ -290,6 +290,7 @@ TEST_F(ARuntime, CountsEveryCallOnceWhileTheCircuitFlips) {
   runtime = runtime_on(table, tight);
   Policy policy = quick_policy();
   policy.slow_call_duration = 500ms;
+  policy.trip_level = 500;  // so that calls pass for a while between trips
   CircuitCore& core = circuit("c", policy);
   leave_of_gate(core);  // one leave that stays out
   const std::uint64_t before = ended(core.counts());
@@ -342,7 +343,7 @@ TEST_F(ARuntime, CountsEveryCallOnceWhileTheCircuitFlips) {
   }
   stop = true;
   for (std::thread& thread : threads) thread.join();
-  EXPECT_GT(issued, 1'000u);
+  EXPECT_GT(issued, 100u);
   const std::uint64_t expected = before + issued;
   EXPECT_TRUE(eventually([&] { return ended(core.counts()) == expected; }))
       << ended(core.counts()) << " counted of " << expected;
