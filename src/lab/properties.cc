@@ -18,6 +18,7 @@ std::string text_of(const fleet::Record& r) {
   std::ostringstream out;
   out << to_string(r.state) << " epoch " << r.epoch << " revision " << r.revision << " ("
       << r.reason << ")";
+  if (r.state == State::recovering) out << " limit " << r.recovery.limit << " of " << r.members;
   if (r.hold.kind != HoldKind::none) out << " held " << to_string(r.hold.kind);
   return out.str();
 }

@@ -51,7 +51,7 @@ void World::call_at_random(Process& process, double per_second) {
                         const auto refusal = process.try_call([this](Outcome outcome) {
                           outcomes[static_cast<std::size_t>(outcome)]++;
                         });
-                        refusals += refusal.has_value();
+                        refusals += refusal && refusal->reason != fleet::RefusalReason::stale_view;
                       });
                     }
                     call_at_random(process, per_second);

@@ -66,7 +66,8 @@ class World {
   Site site;
   std::vector<std::unique_ptr<Process>> processes;
   bool tracing = false;
-  // What became of calls, by Outcome; and how many were refused.
+  // What became of calls, by Outcome; and how many were refused, other
+  // than one that asked again while its process refreshed an old view.
   std::uint64_t outcomes[4] = {};
   std::uint64_t refusals = 0;
 
