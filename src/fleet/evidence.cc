@@ -56,14 +56,9 @@ class Growing {
     const double elapsed =
         std::chrono::duration<double>(last_.sent - first_).count();
     const double calls = query_.calls_per_second * thinning_scale_ * elapsed;
-    // A failure is a call too, but it drains nothing; the first one opens the window.
-    const double successes = std::max(0.0, calls - std::max(0.0, events_ - 1));
     Window w;
-    w.need = query_.rule.level + successes;
-    const double bound = share_ * w.need;
-    for (std::size_t i = 0; i < reporters_; ++i) {
-      w.evidence += std::min(query_.rule.weight * by_instance_[touched_[i]], bound);
-    }
+    w.need = need(calls);
+    w.evidence = bounded(w.need);
     // Sums of fractions: an exact tie must trip, as it does for whole numbers.
     w.trips = w.evidence >= w.need * (1 - 1e-12);
     w.failures = undone_;
@@ -80,6 +75,35 @@ class Growing {
   }
 
  private:
+  // The evidence when no instance supplies more than its share of `need`.
+  double bounded(double need) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < reporters_; ++i) {
+      sum += std::min(query_.rule.weight * by_instance_[touched_[i]], share_ * need);
+    }
+    return sum;
+  }
+
+  // What is needed when the failures in `counted` evidence are no successes. A failure is a call
+  // too, but it drains nothing; the first one opens the window.
+  double need_if(double calls, double counted) const {
+    return query_.rule.level + std::max(0.0, calls + 1 - counted / query_.rule.weight);
+  }
+
+  // Failures beyond an instance's share are no evidence, so they drain like successes. How many
+  // those are depends on the need, and the need on them: it is where both agree. There is one such
+  // point, since the need falls as more evidence counts and the bound rises with the need.
+  double need(double calls) const {
+    double low = need_if(calls, query_.rule.weight * events_);
+    if (bounded(low) >= query_.rule.weight * events_) return low;
+    double high = need_if(calls, 0);
+    for (int i = 0; i < 24; ++i) {
+      const double middle = (low + high) / 2;
+      (need_if(calls, bounded(middle)) > middle ? low : high) = middle;
+    }
+    return high;
+  }
+
   const TripQuery& query_;
   double share_;
   double thinning_scale_;

@@ -3,9 +3,10 @@
 // For every run of reports that ends at a recent one, ordered by time:
 //   elapsed = time from the first failure of the run to the last report of it
 //   calls   = calls/s * elapsed, thinned as the last report was
-//   need    = level + max(0, calls - (failures - 1))        (successes drain 1 each)
 //   E_i     = weight * failures of instance i in the run
-// It trips iff sum of min(E_i, share * need) >= need for some run. Without the bound this is the
+//   counted = sum of min(E_i, share * need)
+//   need    = level + max(0, calls - (counted / weight - 1))   (successes drain 1 each)
+// It trips iff counted >= need for some run. Without the bound this is the
 // CUSUM, because its sum is the maximum over such windows. The bound says: no instance may supply
 // more than a share of what the window needs, so one sick caller never opens the circuit.
 #pragma once

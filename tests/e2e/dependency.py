@@ -6,7 +6,8 @@ Serves CAPACITY calls at once, the others wait in arrival order, and a call that
 abandoned is served all the same, as real services do. Any POST is a call. While switched off it
 answers 502 after 30 ms ("fail") or not at all ("hang"), and so do the calls that were waiting.
 
-    PUT /control/off?fail | /control/off?hang    PUT /control/on    GET /control/log
+    PUT /control/off?fail | /control/off?hang    PUT /control/on
+    GET /control/done (calls answered 200 so far)    GET /control/log
 
 The log has one entry a call: message id, receive count, arrival, end, status (0: abandoned or
 unanswered), and how many calls were in the house when it came.
@@ -51,6 +52,7 @@ class Dependency:
         self.waiting = collections.deque()
         self.serving = set()
         self.inside = 0
+        self.done = 0
 
     def call(self, message, received):
         call = Call(message, received)
@@ -96,6 +98,7 @@ class Dependency:
         if call in self.serving:
             self.serving.discard(call)
             call.finish(200)
+            self.done += 1
             self._serve()
 
 
@@ -133,6 +136,8 @@ async def serve(dependency, reader, writer):
                 status = await call.answered
                 if status:
                     writer.write(answer(status))
+            elif target == "/control/done":
+                writer.write(answer(200, str(dependency.done).encode()))
             elif target == "/control/log":
                 entries = [call.entry() for call in dependency.calls]
                 writer.write(answer(200, json.dumps(entries).encode()))

@@ -45,6 +45,10 @@ class Dependency:
         self.on_at = time.time()
         self._control("PUT", "/control/on")
 
+    def done(self):
+        """Calls answered 200 so far."""
+        return int(self._control("GET", "/control/done"))
+
     def calls(self):
         """Every call so far, in order of arrival; see dependency.py."""
         return json.loads(self._control("GET", "/control/log"))
@@ -70,7 +74,7 @@ class Dependency:
 class Settings:
     """What a fleet is told. Times in seconds."""
 
-    handler_timeout: float = 1.5
+    handler_timeout: float = 0.95
     open_duration: float = 0.5
     max_open_duration: float = 1.0
     recovery_step: float = 1.0
@@ -95,18 +99,11 @@ class Queue:
             Attributes={"VisibilityTimeout": "30", "RedrivePolicy": json.dumps(redrive)},
         )["QueueUrl"]
         self.sent = set()
-        self._lock = threading.Lock()
 
-    def send(self, count):
-        for start in range(0, count, 10):
-            entries = [
-                {"Id": str(i), "MessageBody": json.dumps({"order": len(self.sent) + i})}
-                for i in range(min(10, count - start))
-            ]
-            answer = self.sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
-            assert len(answer["Successful"]) == len(entries), answer
-            with self._lock:
-                self.sent.update(entry["MessageId"] for entry in answer["Successful"])
+    def send(self):
+        body = json.dumps({"order": len(self.sent)})
+        answer = self.sqs.send_message(QueueUrl=self.url, MessageBody=body)
+        self.sent.add(answer["MessageId"])
 
     def depth(self, url=None):
         """Messages in the queue, hidden and delayed ones included."""
@@ -121,7 +118,8 @@ class Queue:
 
 
 class Arrivals:
-    """Sends messages at a steady pace from a thread of its own until stopped."""
+    """Sends messages at a steady pace from a thread of its own until stopped. One at a time: a
+    batch would go to a single worker, and the others would hear nothing of an outage."""
 
     def __init__(self, queue, per_second):
         self.queue = queue
@@ -133,11 +131,9 @@ class Arrivals:
     def _run(self):
         try:
             begin, sent = time.monotonic(), 0
-            while not self._stop.wait(0.05):
-                due = int((time.monotonic() - begin) * self.per_second)
-                if due - sent >= 10:
-                    self.queue.send(due - sent)
-                    sent = due
+            while not self._stop.wait(max(0, begin + sent / self.per_second - time.monotonic())):
+                self.queue.send()
+                sent += 1
         except Exception as error:  # handed to the test by stop()
             self._error = error
 
@@ -167,10 +163,13 @@ class Record:
 
     def _run(self):
         last = None
+        connection = None
         while not self._stop.wait(0.005):
             try:
-                flat = self.redis.command("HGETALL", self.key)
+                connection = connection or self.redis.connect()
+                flat = connection.command("HGETALL", self.key)
             except (OSError, peers.RedisError):
+                connection = None
                 continue
             fields = dict(zip(flat[::2], flat[1::2]))
             if fields != last:

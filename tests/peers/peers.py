@@ -145,6 +145,22 @@ class RedisError(Exception):
     pass
 
 
+class RedisConnection:
+    """One connection to a Redis server. Raises OSError or RedisError."""
+
+    def __init__(self, port, timeout):
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self._stream = self._socket.makefile("rwb")
+
+    def command(self, *arguments):
+        _send(self._stream, arguments)
+        return _receive(self._stream)
+
+    def close(self):
+        self._stream.close()
+        self._socket.close()
+
+
 class Redis(Peer):
     """Debian's Redis 7. Commands go through command(); `url` is what a client is given.
 
@@ -210,14 +226,18 @@ class Redis(Peer):
 
     def command(self, *arguments, timeout=5):
         """One command on a connection of its own. Strings come back decoded, errors raised."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
-            stream = connection.makefile("rwb")
-            if self.password:
-                login = [self.user, self.password] if self.user else [self.password]
-                _send(stream, ["AUTH", *login])
-                _receive(stream)
-            _send(stream, arguments)
-            return _receive(stream)
+        connection = self.connect(timeout)
+        try:
+            return connection.command(*arguments)
+        finally:
+            connection.close()
+
+    def connect(self, timeout=5):
+        """A connection to keep, logged in."""
+        connection = RedisConnection(self.port, timeout)
+        if self.password:
+            connection.command("AUTH", *([self.user] if self.user else []), self.password)
+        return connection
 
     def restart(self, empty=False):
         """Kills the server and starts it on the same port, with its append-only file or empty."""
