@@ -45,18 +45,6 @@ std::string user_and_host(const Context& context) {
   return user + "@" + host.data();
 }
 
-// The next record, with what belongs to the fleet's settings left as the fleet has it: the machine
-// of whoever types this need not have them.
-fleet::SwapOp next_record(const Change& change, const fleet::PolicyTable& table,
-                          const fleet::Snapshot& snapshot, const fleet::Decider& decider) {
-  fleet::SwapOp op = change(table, snapshot, decider);
-  if (const fleet::Record* record = snapshot.readable()) {
-    op.next.probes = record->probes;
-    op.next.fingerprint = record->fingerprint;
-  }
-  return op;
-}
-
 int write_change(Context& context, CircuitSession& opened, const CircuitOptions& options,
                  fleet::Snapshot snapshot, const Change& change) {
   const auto policy = opened.config.circuits.find(options.name);
@@ -71,7 +59,7 @@ int write_change(Context& context, CircuitSession& opened, const CircuitOptions&
     }
     const guard::Identity identity = guard::random_identity();
     const fleet::SwapOp op =
-        next_record(change, table, snapshot, {identity.instance, identity.seed});
+        change(table, snapshot, {identity.instance, identity.seed});
     auto answer = opened.session->execute(options.name, op);
     if (!answer && answer.error().retryable) {
       // The same swap again: the store knows one that it has applied already.

@@ -1,7 +1,7 @@
-#include "core/recovery_limit.h"
-
 #include <algorithm>
 #include <cmath>
+
+#include "core/recovery_limit.h"
 
 namespace switchgear::core {
 namespace {
@@ -9,6 +9,7 @@ namespace {
 constexpr double kFloor = 1;
 constexpr double kCeiling = 1e6;
 constexpr double kUsedShare = 0.7;
+constexpr double kCrowdedShare = 0.5;
 constexpr double kFastGrowth = 1.5;
 constexpr double kSlowGrowth = 0.02;
 constexpr double kCut = 0.7;
@@ -105,7 +106,8 @@ double grown(double limit, double threshold) {
   return bounded(limit + std::max(1.0, kSlowGrowth * limit));
 }
 
-void grow_step(RecoveryState& state, const StepSums& sums, bool was_used, Duration elapsed) {
+void grow_step(RecoveryState& state, const StepSums& sums, bool was_used, bool crowded,
+               Duration elapsed) {
   const bool judge = judges_latency(sums);
   if (judge && (state.base_rtt_ms <= 0 || state.limit <= kFloor)) {
     // At the floor nothing of the latency is our own doing: the dependency is like that now.
@@ -118,7 +120,8 @@ void grow_step(RecoveryState& state, const StepSums& sums, bool was_used, Durati
     --state.hold_steps;
     return;
   }
-  const bool slow = judge && sums.rtt_sum_ms > kSlowRtt * state.base_rtt_ms * sums.rtt_count;
+  const bool slow =
+      judge && crowded && sums.rtt_sum_ms > kSlowRtt * state.base_rtt_ms * sums.rtt_count;
   if (slow || overloaded(sums)) {
     cut(state);
   } else if (was_used && sums.ok > 0) {
@@ -183,14 +186,19 @@ RecoveryState recovery_step(const Policy& policy, const RecoveryState& before,
   state.offered_in_flight = offered_in_flight(policy, state, sums, elapsed);
   state.calls_per_second = calls / to_seconds(elapsed);
   const bool was_used = used(sums, effective_limit, elapsed);
-  state.unbound_steps = was_used ? 0 : std::min(state.unbound_steps + 1, 1'000'000);
+  // A step in which nothing was let through says nothing of what was offered.
+  if (calls > 0 || sums.refused <= 0)
+    state.unbound_steps = was_used ? 0 : std::min(state.unbound_steps + 1, 1'000'000);
 
   if (state.phase == RecoveryPhase::measure_base) {
     measure_step(state, sums, elapsed);
     return state;
   }
   state.phase_steps = std::min(state.phase_steps + 1, 1'000'000);
-  grow_step(state, sums, was_used, elapsed);
+  // A dependency in which less than half of the limit is under way is not slow by our doing.
+  const bool crowded = sums.busy_ms >= kCrowdedShare * std::min(effective_limit, kCeiling) *
+                                           to_seconds(elapsed) * 1e3;
+  grow_step(state, sums, was_used, crowded, elapsed);
   // A limit that does not bind does not crowd the dependency: its step means are the base.
   if (was_used && calls > 0 && state.phase_steps * policy.recovery_step >= kMeasureInterval) {
     begin_measuring(state, elapsed);

@@ -18,19 +18,6 @@ constexpr Duration kHelloAfter = 60s;
 constexpr Duration kForgottenAfter = 120s;
 }  // namespace
 
-std::string_view to_string(RefusalReason reason) {
-  switch (reason) {
-    case RefusalReason::open: return "open";
-    case RefusalReason::probing: return "probing";
-    case RefusalReason::limit: return "limit";
-    case RefusalReason::held: return "held";
-    case RefusalReason::local: return "local";
-    case RefusalReason::store: return "store";
-    case RefusalReason::stale_view: return "stale_view";
-  }
-  return "unknown";
-}
-
 Member::Member(const PolicyTable& table, const MemberOptions& options, InstanceId instance,
                std::uint64_t seed, const Now& now)
     : table_(table),
@@ -215,15 +202,15 @@ void Member::finish(const Permit& permit, Outcome outcome, Duration duration, co
   const HoldTime h = clock_.advance(now);
   expire_probes(h);
   const auto index = static_cast<std::size_t>(outcome);
-  if (permit.kind == PermitKind::recovering) {
-    SG_ASSERT(in_flight_recovering_ > 0);
-    in_flight_recovering_--;
-  }
+  release(permit);
   if (permit.kind == PermitKind::probe) {
-    finish_probe(permit, outcome);
+    const std::uint64_t late = counters_.late_results;
+    settle_probe(permit, outcome == Outcome::success   ? Settlement::success
+                         : outcome == Outcome::ignored ? Settlement::returned
+                                                       : Settlement::failure);
+    if (counters_.late_results == late) counters_.probes[index]++;
     return;
   }
-  if (permit.kind == PermitKind::local) trial_out_ = false;
   if (outcome == Outcome::ignored) {
     counters_.outcomes[index]++;
     return;
@@ -258,7 +245,21 @@ void Member::finish(const Permit& permit, Outcome outcome, Duration duration, co
   }
 }
 
-void Member::finish_probe(const Permit& permit, Outcome outcome) {
+void Member::give_back(const Permit& permit, const Now& now) {
+  expire_probes(clock_.advance(now));
+  release(permit);
+  if (permit.kind == PermitKind::probe) settle_probe(permit, Settlement::returned);
+}
+
+void Member::release(const Permit& permit) {
+  if (permit.kind == PermitKind::recovering) {
+    SG_ASSERT(in_flight_recovering_ > 0);
+    in_flight_recovering_--;
+  }
+  if (permit.kind == PermitKind::local) trial_out_ = false;
+}
+
+void Member::settle_probe(const Permit& permit, Settlement settlement) {
   const auto held = std::find_if(held_.begin(), held_.end(), [&](const HeldSlot& s) {
     return s.probe && s.slot == permit.slot && s.token == permit.token;
   });
@@ -266,10 +267,6 @@ void Member::finish_probe(const Permit& permit, Outcome outcome) {
     counters_.late_results++;
     return;
   }
-  counters_.probes[static_cast<std::size_t>(outcome)]++;
-  const Settlement settlement = outcome == Outcome::success   ? Settlement::success
-                                : outcome == Outcome::ignored ? Settlement::returned
-                                                              : Settlement::failure;
   settles_.push_back(SettleOp{.epoch = held->epoch,
                               .slot = held->slot,
                               .holder = instance_,

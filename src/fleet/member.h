@@ -22,6 +22,7 @@
 #include "core/backoff.h"
 #include "core/outcome.h"
 #include "core/random.h"
+#include "core/refusal.h"
 #include "core/trip_rule.h"
 #include "fleet/hold_clock.h"
 #include "fleet/store_ops.h"
@@ -46,24 +47,9 @@ struct Permit {
   friend bool operator==(const Permit&, const Permit&) = default;
 };
 
-enum class RefusalReason : unsigned char {
-  open,         // the circuit is open
-  probing,      // half-open, and no probe slot is ours
-  limit,        // recovering, and the limit is used up
-  held,         // a person holds it open
-  local,        // blind, and the local guard says no
-  store,        // blind, and on_store_failure is refuse
-  stale_view,   // just thawed: the view is being refreshed
-};
-std::string_view to_string(RefusalReason);
-
-struct Refusal {
-  RefusalReason reason = RefusalReason::open;
-  State state = State::open;
-  std::int64_t epoch = 0;
-  Duration retry_after{0};  // when asking again makes sense
-  Duration view_age{0};
-};
+using switchgear::Refusal;
+using switchgear::RefusalReason;
+using switchgear::to_string;
 
 using Admission = std::variant<Permit, Refusal>;
 
@@ -82,7 +68,7 @@ struct Transition {
 struct MemberCounters {
   std::uint64_t outcomes[4] = {};          // by Outcome, results that counted
   std::uint64_t late_results = 0;          // of an earlier epoch: changed nothing
-  std::uint64_t refused[7] = {};           // by RefusalReason
+  std::uint64_t refused[kRefusalReasons] = {};  // by RefusalReason
   std::uint64_t probes[4] = {};            // by Outcome of probe calls
   std::uint64_t failures_dropped = 0;      // evidence too old to send, or of a passed epoch
   std::uint64_t reassertions = 0;
@@ -111,6 +97,8 @@ class Member {
   bool may_start(const Permit& permit, const Now& now);
   // The end of a call. An ignored outcome returns the permit and is evidence of nothing.
   void finish(const Permit& permit, Outcome outcome, Duration duration, const Now& now);
+  // A permit that no call was made with: goes back and counts as nothing.
+  void give_back(const Permit& permit, const Now& now);
   // Many calls that were admitted in CLOSED under `epoch` and succeeded without being slow.
   void count_successes(std::uint64_t count, std::int64_t epoch, const Now& now);
 
@@ -200,7 +188,8 @@ class Member {
   void start_clock(HoldTime h);
   void note_call(HoldTime h, std::uint64_t calls);
   void note_evidence(const Permit& permit, Outcome outcome, bool slow, HoldTime h);
-  void finish_probe(const Permit& permit, Outcome outcome);
+  void release(const Permit& permit);
+  void settle_probe(const Permit& permit, Settlement settlement);
   void expire_probes(HoldTime h);
   int allowed(HoldTime h) const;
   bool eligible() const;

@@ -283,8 +283,13 @@ namespace {
 
 // A write by hand: over the record that is there, or over one made for it.
 SwapOp by_hand(const PolicyTable& table, const Snapshot& snapshot, const Decider& decider) {
-  if (const Record* record = snapshot.readable()) return write_over(*record, table, decider);
-  return create_record(table, snapshot, decider);
+  const Record* record = snapshot.readable();
+  if (!record) return create_record(table, snapshot, decider);
+  SwapOp op = write_over(*record, table, decider);
+  // The machine of whoever types this need not have the fleet's settings.
+  op.next.probes = record->probes;
+  op.next.fingerprint = record->fingerprint;
+  return op;
 }
 
 }  // namespace

@@ -8,14 +8,6 @@ namespace {
 
 constexpr int kQuietRounds = 2;
 
-Refusal public_refusal(const fleet::Refusal& refusal) {
-  return Refusal{.reason = static_cast<RefusalReason>(refusal.reason),
-                 .state = refusal.state,
-                 .epoch = refusal.epoch,
-                 .retry_after = refusal.retry_after,
-                 .view_age = refusal.view_age};
-}
-
 }  // namespace
 
 struct CircuitCore::Attempt {
@@ -95,7 +87,7 @@ bool CircuitCore::admit_by_member(Leave& leave, Refusal& refusal) {
   lock.unlock();
 
   if (const auto* refused = std::get_if<fleet::Refusal>(&attempt.admission)) {
-    refusal = public_refusal(*refused);
+    refusal = *refused;
     return false;
   }
   const auto& permit = std::get<fleet::Permit>(attempt.admission);
@@ -120,7 +112,7 @@ CircuitCore::Attempt CircuitCore::ask(fleet::Member& member, const Now& now) {
   moved_++;
   attempt.poke = seat_->wants_attention(member, now);
   if (const auto* refused = std::get_if<fleet::Refusal>(&attempt.admission)) {
-    const Refusal refusal = public_refusal(*refused);
+    const Refusal refusal = *refused;
     if (refusal.reason == RefusalReason::open || refusal.reason == RefusalReason::held) {
       gate_.publish_refusal(refusal, now);
     }

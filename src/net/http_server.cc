@@ -285,8 +285,9 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(Loop& loop, HttpServerOpti
   error_code error;
   const auto address = asio::ip::make_address(impl->options.address, error);
   if (error) {
-    return Error{.code = "listen",
-                 .message = "'" + impl->options.address + "' is not an IP address",
+    return Error{.code = "address",
+                 .message = "cannot listen on '" + impl->options.address +
+                            "', which is not an IP address; write for example 127.0.0.1",
                  .source = ""};
   }
   const tcp::endpoint endpoint(address, impl->options.port);

@@ -38,7 +38,7 @@ net::HttpResponse page(const OpsPages& pages, const net::HttpRequest& request) {
 Result<std::unique_ptr<OpsServer>> OpsServer::start(net::Loop& loop, const std::string& listen,
                                                     OpsPages pages) {
   const auto bad = [&](const std::string& why) {
-    return Error{"listen",
+    return Error{"address",
                  "cannot listen on '" + listen + "': " + why +
                      "; write address and port like 127.0.0.1:9464",
                  false, "metrics"};

@@ -28,7 +28,7 @@ struct OpsPages {
 class OpsServer {
  public:
   // `listen` is "address:port", like 127.0.0.1:9464 or [::1]:0; port 0 is a free one. `loop`
-  // outlives the server. Errors: "listen".
+  // outlives the server. Errors: "address" if `listen` is none, "listen".
   static Result<std::unique_ptr<OpsServer>> start(net::Loop& loop, const std::string& listen,
                                                   OpsPages pages);
   std::string url() const { return server_->url(); }

@@ -57,7 +57,7 @@ TEST(OpsServer, SaysWhatIsWrongWithItsAddress) {
   for (const char* bad : {"localhost", "127.0.0.1:x", "127.0.0.1:70000"}) {
     const auto server = OpsServer::start(loop, bad, {});
     ASSERT_FALSE(server) << bad;
-    EXPECT_EQ(server.error().code, "listen");
+    EXPECT_EQ(server.error().code, "address");
   }
 }
 

@@ -21,6 +21,9 @@ class CircuitPort {
   virtual void finish(const fleet::Permit& permit, Outcome outcome, Duration duration,
                       const Now& now) = 0;
 
+  // A permit that no call was made with.
+  virtual void give_back(const fleet::Permit& permit, const Now& now) = 0;
+
   // The state that decides here and now, holds and modes included: OPEN while held open, CLOSED
   // while held closed or only observed.
   virtual State state(const Now& now) = 0;
@@ -47,6 +50,9 @@ class MemberPort : public CircuitPort {
               const Now& now) override {
     member_.finish(permit, outcome, duration, now);
   }
+  void give_back(const fleet::Permit& permit, const Now& now) override {
+    member_.give_back(permit, now);
+  }
   State state(const Now& now) override;
   Duration retry_after(const Now& now) override { return member_.retry_after(now); }
   Duration next_open_time() override;
@@ -63,6 +69,7 @@ class NoCircuit : public CircuitPort {
   fleet::Admission admit(const Now&) override { return fleet::Permit{}; }
   bool may_start(const fleet::Permit&, const Now&) override { return true; }
   void finish(const fleet::Permit&, Outcome, Duration, const Now&) override {}
+  void give_back(const fleet::Permit&, const Now&) override {}
   State state(const Now&) override { return State::closed; }
   Duration retry_after(const Now&) override { return Duration::zero(); }
   Duration next_open_time() override { return Duration::zero(); }

@@ -486,7 +486,7 @@ void Consumer::start_call(InHand in_hand, const fleet::Permit& permit, bool scou
 
 void Consumer::return_unused(const fleet::Permit& permit, const Now& now) {
   counters_.permits_unused++;
-  circuit_.finish(permit, Outcome::ignored, Duration::zero(), now);
+  circuit_.give_back(permit, now);
   ask_again_ = MonoTime{};
 }
 

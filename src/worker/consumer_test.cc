@@ -52,6 +52,10 @@ class ScriptedCircuit : public CircuitPort {
     out--;
     outcomes.push_back(outcome);
   }
+  void give_back(const fleet::Permit&, const Now&) override {
+    out--;
+    outcomes.push_back(Outcome::ignored);
+  }
   State state(const Now&) override { return now_state; }
   Duration retry_after(const Now&) override { return wait; }
   Duration next_open_time() override { return 10s; }

@@ -134,27 +134,24 @@ int Worker::run() {
     flush_store();
   }
   loop_.on_stop_signal([](int) {});
-  if (failure) {
-    log_.write(ops::LogLevel::error, failure->error.text());
-    return failure->exit_code;
+  if (signal_ != 0) {
+    if (failure) log_.write(ops::LogLevel::info, "stopped before the start: nothing was received");
+    return signal_ == SIGINT ? kExitInterrupted : kExitDone;
   }
-  return signal_ == SIGINT ? kExitInterrupted : kExitDone;
+  if (!failure) return kExitDone;
+  log_.write(ops::LogLevel::error, failure->error.text());
+  return failure->exit_code;
 }
 
 std::optional<Worker::StartFailure> Worker::start() {
-  const auto interrupted = [&]() -> std::optional<StartFailure> {
-    if (signal_ == 0) return std::nullopt;
-    return StartFailure{signal_ == SIGINT ? kExitInterrupted : kExitDone,
-                        Error{"interrupted", "told to stop before the start", false, "worker"}};
-  };
   if (auto failure = serve_ops()) return failure;
-  if (auto failure = check_queue()) return signal_ == 0 ? failure : interrupted();
+  if (auto failure = check_queue()) return failure;
   if (!options_.circuit.empty()) {
-    if (auto failure = check_store()) return signal_ == 0 ? failure : interrupted();
+    if (auto failure = check_store()) return failure;
   } else {
     port_ = std::make_unique<NoCircuit>();
   }
-  if (auto stopped = interrupted()) return stopped;
+  if (signal_ != 0) return told_to_stop();
 
   consumer_ = std::make_unique<Consumer>(options_.consumer, *port_, guard::random_identity().seed);
   consumer_->queue_attributes(first_attributes_, now());
@@ -169,6 +166,11 @@ std::optional<Worker::StartFailure> Worker::start() {
   return std::nullopt;
 }
 
+Worker::StartFailure Worker::told_to_stop() const {
+  return {signal_ == SIGINT ? kExitInterrupted : kExitDone,
+          Error{"interrupted", "told to stop before the start", false, "worker"}};
+}
+
 std::optional<Worker::StartFailure> Worker::serve_ops() {
   auto server = ops::OpsServer::start(
       loop_, options_.listen,
@@ -180,7 +182,11 @@ std::optional<Worker::StartFailure> Worker::serve_ops() {
              if (consumer_->stopping()) return ops::Health{false, "stopping"};
              return ops::Health{true, consumer_->paused() ? "paused by the circuit" : "receiving"};
            }});
-  if (!server) return StartFailure{kExitFailed, server.error()};
+  if (!server) {
+    Error error = server.error();
+    error.message += " (--listen, or `listen` under worker)";
+    return StartFailure{error.code == "address" ? kExitUsage : kExitFailed, error};
+  }
   ops_ = std::move(*server);
   metrics_.add([this](ops::MetricsText& text) {
     if (engine_) circuit_metrics_.collect(*engine_, text);
@@ -190,25 +196,26 @@ std::optional<Worker::StartFailure> Worker::serve_ops() {
 }
 
 std::optional<Worker::StartFailure> Worker::check_queue() {
-  std::optional<Result<std::map<std::string, std::string>>> answer;
-  sqs_.get_queue_attributes(
-      options_.queue_url, {},
-      [&answer](Result<std::map<std::string, std::string>> result) { answer = std::move(result); });
-  loop_.run_until([&] { return answer.has_value() || signal_ != 0; }, 2min);
-  const std::string which = "cannot read the queue " + options_.queue_url + ": ";
-  if (!answer) {
-    return StartFailure{kExitFailed, Error{"timeout", which + "no answer", true, "sqs"}};
-  }
-  if (!*answer) {
-    Error error = answer->error();
-    error.message = which + error.message;
-    if (error.retryable) {
-      error.message +=
-          "; check --endpoint-url (or AWS_ENDPOINT_URL_SQS), the region and the network";
+  // Shared, as an answer may still come after a signal.
+  const auto answer = std::make_shared<std::optional<Result<std::map<std::string, std::string>>>>();
+  sqs_.get_queue_attributes(options_.queue_url, {},
+                            [answer](Result<std::map<std::string, std::string>> result) {
+                              *answer = std::move(result);
+                            });
+  loop_.run_until([&] { return answer->has_value() || signal_ != 0; }, 2min);
+  if (signal_ != 0) return told_to_stop();
+  if (!*answer || !**answer) {
+    Error error = *answer ? (*answer)->error() : Error{"timeout", "no answer", true, "sqs"};
+    error.message = "cannot read the queue " + options_.queue_url + ": " + error.message;
+    if (aws_.endpoint().custom) {
+      error.message += "; asked " + aws_.endpoint().url.text() +
+                       ", which --endpoint-url, AWS_ENDPOINT_URL_SQS or AWS_ENDPOINT_URL names";
+    } else if (error.retryable) {
+      error.message += "; check the region and the network, or name an endpoint: --endpoint-url";
     }
     return StartFailure{kExitFailed, error};
   }
-  const auto attributes = queue::read_queue_attributes(**answer);
+  const auto attributes = queue::read_queue_attributes(***answer);
   if (!attributes) return StartFailure{kExitFailed, attributes.error()};
   if (attributes->fifo) {
     return StartFailure{
@@ -236,19 +243,21 @@ std::optional<Worker::StartFailure> Worker::check_store() {
     });
     loop_.run_until([&] { return attempt->answer.has_value() || signal_ != 0; },
                     std::max<Duration>(give_up - now().mono, 1ms));
-    if (signal_ != 0) return StartFailure{};
+    if (signal_ != 0) return told_to_stop();
     if (attempt->answer && *attempt->answer) {
       error.reset();
       break;
     }
-    error = attempt->answer ? attempt->answer->error()
-                            : Error{"timeout", "no answer", true, store_->backend()};
+    // Of an attempt cut short, what the one before it said is worth more.
+    if (attempt->answer) error = attempt->answer->error();
+    if (!error) error = Error{"timeout", "no answer", true, store_->backend()};
     if (!error->retryable || now().mono >= give_up) break;
     loop_.run_until([this] { return signal_ != 0; }, 200ms);
   }
   if (error) {
     if (!options_.start_without_store) {
-      error->message = "the store cannot be used: " + error->message +
+      error->message = "the store cannot be used for the circuit " + options_.circuit + ": " +
+                       error->message +
                        "; check its URL (--store or `store:`) and that it runs, or start with "
                        "--start-without-store to work under the local guard until it does";
       return StartFailure{kExitStoreUnreachable, *error};

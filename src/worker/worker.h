@@ -72,6 +72,7 @@ class Worker {
  private:
   class Port;
 
+  StartFailure told_to_stop() const;
   std::optional<StartFailure> check_queue();
   std::optional<StartFailure> check_store();
   std::optional<StartFailure> serve_ops();

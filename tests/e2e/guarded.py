@@ -129,7 +129,7 @@ class Workers:
             env=environment,
             cwd=self.folder,
         )
-        worker.secrets = set(SECRETS.values()) | {environment.get("AWS_SECRET_ACCESS_KEY")}
+        worker.secrets = {*SECRETS.values(), environment.get("AWS_SECRET_ACCESS_KEY") or SECRETS["aws"]}
         self.started.append(worker)
         return worker
 

@@ -93,7 +93,7 @@ def test_every_problem_of_the_configuration_is_told_at_once(workers, elasticmq, 
         ("switchgear-0.yaml:1:8: store: ", "port"),
         ("switchgear-0.yaml:4:5: circuits.payments-api.open_duraton: ",
          "did you mean `open_duration`?"),
-        ("switchgear-0.yaml:5:30: circuits.payments-api.acceptable_failure_rate: ", "5%"),
+        ("switchgear-0.yaml:5:30: circuits.payments-api.acceptable_failure_rate: ", "at most 100%"),
         ("switchgear-0.yaml:8:12: worker.handler: ", "http://"),
         ("switchgear-0.yaml:9:3: worker.circut: ", "did you mean `circuit`?"),
         ("switchgear-0.yaml:10:16: worker.concurrency: ", "from 1 to 10000"),
@@ -138,8 +138,9 @@ def test_an_address_in_use_is_told(workers, elasticmq, queue, handler):
 def test_an_address_that_is_none_is_bad_configuration(workers, elasticmq, queue, handler, listen):
     code, err = workers.refused(elasticmq, queue.url, handler.url, arguments=["--listen", listen])
     assert code == USAGE
-    assert f"--listen: {listen}" in err or f"'{listen}'" in err
-    assert "127.0.0.1:9464" in err
+    assert "--listen" in err
+    assert listen.removesuffix(":9464") in err
+    assert "for example 127.0.0.1" in err
     assert queue.untouched()
 
 
@@ -278,7 +279,7 @@ def test_a_store_that_is_silent_is_named(workers, elasticmq, queue, handler):
 
 
 def test_a_store_that_refuses_the_password_is_named(workers, elasticmq, queue, handler, start_redis):
-    redis = start_redis(user="ann", password="another one")
+    redis = start_redis(user="ann", password="another-one")
     check_store_refused(workers, elasticmq, queue, handler, redis_url(redis.port),
                         f"127.0.0.1:{redis.port}", "password")
 

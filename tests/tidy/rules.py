@@ -24,6 +24,7 @@ FLOOR_OF_PUBLIC = FLOORS["guard"]
 
 PURE_ROOMS = {"core", "fleet"}
 LINES_MAX = 600
+TEST_LINES_MAX = 900  # one short test after another reads faster than code
 
 _CLOCKS = r"\b(?:system_clock|steady_clock|high_resolution_clock|utc_clock)\b|" \
           r"\b(?:clock_gettime|gettimeofday|timespec_get|__rdtsc|localtime|gmtime)\b|" \
@@ -148,9 +149,10 @@ def beast_stays_in_net(path, text):
 
 def files_are_short(path, text):
     lines = text.count("\n")
-    if not path.startswith("src/") or lines <= LINES_MAX:
+    most = TEST_LINES_MAX if path.endswith("_test.cc") else LINES_MAX
+    if not path.startswith("src/") or lines <= most:
         return []
-    return [f"line {LINES_MAX}: {lines} lines; more than can be read in a sitting"]
+    return [f"line {most}: {lines} lines; more than can be read in a sitting"]
 
 
 def headers_are_guarded(path, text):

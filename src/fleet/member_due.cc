@@ -1,0 +1,199 @@
+// When a member has something to say to the store: the earliest time for each kind of operation, in
+// hold time, or never.
+#include <algorithm>
+
+#include "core/assert.h"
+#include "fleet/member.h"
+
+namespace switchgear::fleet {
+
+namespace {
+
+// Without calls the view is refreshed this seldom, for those who look at metrics.
+constexpr Duration kIdleRefresh = 30s;
+// Instances that add their sums to the meter, at the most.
+constexpr double kMeterSample = 500;
+// A call refused by the recovery limit within this time wants another slot.
+constexpr Duration kLimitDemand = 1s;
+
+}  // namespace
+
+Duration Member::until_next(const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  HoldTime due = due_slot_expiry();
+  if (!in_flight_ && policy().mode != Mode::off) {
+    HoldTime work = kNever;
+    if (retry_ || !settles_.empty() || planned_ || hello_due_ || !snapshot_) {
+      work = h;
+    } else {
+      if (unreadable_.empty()) {
+        if (missing_ || reassert_due_) {
+          work = std::min(work, write_after_);
+        } else {
+          work = std::min({work, due_batch(), due_claim(h), due_step_delta(h), due_plan()});
+        }
+        work = std::min(work, due_renewal(h));
+      }
+      work = std::min({work, due_heartbeat(), due_refresh(h)});
+    }
+    due = std::min(due, std::max(work, store_retry_at_));
+  }
+  if (due == kNever) return Duration::max();
+  return std::max(due - h, Duration::zero());
+}
+
+Duration Member::gap() const {
+  const auto by_size = std::chrono::duration_cast<Duration>(4ms * fleet_.members);
+  return std::clamp<Duration>(by_size, 20ms, 200ms);
+}
+
+HoldTime Member::due_batch() const {
+  return batch_.empty() || !record_ ? kNever : std::max(batch_.first, last_report_ + gap());
+}
+
+HoldTime Member::due_refresh(HoldTime h) const {
+  if (stale_since_ > refreshed_at_) return stale_since_;
+  if (read_for_thinned_) return last_report_ + gap();
+  const bool calm = state() == State::closed && !hold_obeyed() && unreadable_.empty();
+  const bool asked = asked_at_ >= refreshed_at_;
+  if (asked) return refreshed_at_ + (calm ? policy().view_refresh : policy().view_refresh_in_trouble);
+  if (calm || !demanded(h)) return refreshed_at_ + kIdleRefresh;
+  // Nobody has asked since, but may soon: the whole fleet together reads 100 times a second.
+  const auto shared = std::chrono::duration_cast<Duration>(10ms * fleet_.members);
+  return refreshed_at_ +
+         std::clamp<Duration>(shared, policy().view_refresh_in_trouble, kIdleRefresh);
+}
+
+HoldTime Member::due_plan() const {
+  if (!record_ || !snapshot_) return kNever;
+  HoldTime due = kNever;
+  // The store's time is known in whole milliseconds only.
+  const auto jitter = std::chrono::duration_cast<Duration>(1s * step_jitter_) + 1ms;
+  if (record_->hold.kind != HoldKind::none) {
+    if (record_->hold.until != StoreTime{}) {
+      due = hold_of(record_->hold.until) + jitter;
+    }
+  } else if (record_->state == State::recovering) {
+    due = hold_of(record_->step_at) + jitter;
+    // Those who make calls go first; the others only see to it that steps are made at all.
+    if (answered_at_ - asked_at_ > kLimitDemand) due += 5s;
+  }
+  return due == kNever ? kNever : std::max(due, plan_after_);
+}
+
+bool Member::usable_view(HoldTime h) const {
+  return record_ && !missing_ && !reassert_due_ && unreadable_.empty() && !too_old(h) &&
+         record_->hold.kind == HoldKind::none;
+}
+
+bool Member::handing_out_slots() const {
+  return record_ && record_->state == State::recovering &&
+         record_->recovery.limit <= kSlotLimitMax;
+}
+
+HoldTime Member::due_claim(HoldTime h) const {
+  if (!demanded(h) || !usable_view(h)) return kNever;
+  const auto when_free = [&](int count, HoldTime from) {
+    // The slots are known as of the last answer; one that looks taken now may expire later.
+    return free_slot(record_->slots, count, store_now(std::max(h, from)), 0) >= 0
+               ? std::max(claim_after_, from)
+               : kNever;
+  };
+  switch (record_->state) {
+    case State::closed: return kNever;
+    case State::open: return when_free(policy().probes, hold_of(record_->reopen));
+    case State::half_open: {
+      const bool has_idle = std::any_of(held_.begin(), held_.end(), [&](const HeldSlot& s) {
+        return s.probe && !s.in_use && s.epoch == record_->epoch;
+      });
+      if (has_idle || record_->probe_failed > 0) return kNever;
+      return when_free(policy().probes, HoldTime{0});
+    }
+    case State::recovering:
+      if (!handing_out_slots() || h - limit_refused_at_ > kLimitDemand || asks_seldom()) {
+        return kNever;
+      }
+      return when_free(recovery_slots(), HoldTime{0});
+  }
+  return kNever;
+}
+
+int Member::recovery_slots_held() const {
+  return static_cast<int>(
+      std::count_if(held_.begin(), held_.end(), [](const HeldSlot& s) { return !s.probe; }));
+}
+
+bool Member::surplus_slot() const {
+  return recovery_slots_held() > std::max(in_flight_peak_, in_flight_peak_before_);
+}
+
+HoldTime Member::due_renewal(HoldTime h) const {
+  if (!usable_view(h)) return kNever;
+  HoldTime due = kNever;
+  for (const HeldSlot& s : held_) {
+    if (s.probe) continue;
+    const bool leaving = s.epoch != record_->epoch || !handing_out_slots() ||
+                         s.slot >= recovery_slots();
+    if (leaving) {
+      if (recovery_slots_held() > in_flight_recovering_) due = std::min(due, h);
+    } else {
+      due = std::min(due, s.claimed + policy().recovery_step * 2 / 3);
+    }
+  }
+  return due;
+}
+
+HoldTime Member::due_step_delta(HoldTime h) const {
+  if (!record_ || record_->state != State::recovering || delta_sent_for_ == record_->step ||
+      !usable_view(h) || !chosen_for_step() || !active_in_step()) {
+    return kNever;
+  }
+  const Duration step = policy().recovery_step;
+  // In the last quarter of the step, spread, and early enough to be there when it ends.
+  const auto before = std::chrono::duration_cast<Duration>(step * (0.05 + 0.2 * phase_));
+  return hold_of(record_->step_at) - before;
+}
+
+HoldTime Member::due_heartbeat() const {
+  if (!snapshot_ || meter_calls_ == 0 || !sampled()) return kNever;
+  const std::int64_t minute = std::max(member_minute_ + 1, minute_of(snapshot_->time));
+  const StoreTime start = store_time_ms(minute * 60'000);
+  return hold_of(start) + std::chrono::duration_cast<Duration>(60s * phase_);
+}
+
+HoldTime Member::due_slot_expiry() const {
+  HoldTime due = kNever;
+  for (const HeldSlot& s : held_) {
+    if (!s.probe) continue;
+    // One nanosecond past the point from which expire_probes() acts.
+    due = std::min(due, s.claimed + (s.in_use ? s.lease
+                                              : usable_lease(s.lease) - policy().call_timeout +
+                                                    Duration{1}));
+  }
+  return due;
+}
+
+double Member::sample_share() const { return std::min(1.0, kMeterSample / fleet_.members); }
+
+bool Member::sampled() const {
+  return core::to_unit(core::mix64(instance_.value)) < sample_share();
+}
+
+StoreTime Member::store_now(HoldTime h) const {
+  if (!snapshot_) return StoreTime{};
+  return snapshot_->time + floor_ms(h - answered_at_);
+}
+
+StoreTime Member::store_now_at_least() const {
+  if (!snapshot_) return StoreTime{};
+  return snapshot_->time + floor_ms(clock_.at_least() - answered_at_least_);
+}
+
+HoldTime Member::hold_of(StoreTime t) const {
+  SG_ASSERT(snapshot_);
+  return answered_at_ + (t - snapshot_->time);
+}
+
+Decider Member::decider() { return Decider{.instance = instance_, .nonce = random_.next()}; }
+
+}  // namespace switchgear::fleet
