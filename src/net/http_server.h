@@ -50,8 +50,8 @@ class HttpServer {
  public:
   using Handler = std::function<void(HttpRequest, Responder)>;
 
-  // Listens at once. `loop` outlives the server. Errors: "address" if that is no
-  // IP address, "listen", with address, port and cause.
+  // Listens at once. `loop` outlives the server. Errors: "address" if it is no IP address;
+  // "listen", with address, port and cause.
   static Result<std::unique_ptr<HttpServer>> start(Loop& loop, HttpServerOptions options,
                                                    Handler handler);
   // Closes the listening socket and every connection; the handler is not called any more.

@@ -4,6 +4,8 @@ trouble. Every secret that it is given must stay out of all that it writes."""
 import copy
 import json
 import re
+import socket
+import threading
 import urllib.error
 import urllib.request
 
@@ -85,8 +87,42 @@ class Queue:
 
     def bodies(self, url):
         """Receives and answers the bodies of what is visible in a queue."""
-        answer = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        answer = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
         return [message["Body"] for message in answer.get("Messages", [])]
+
+
+class Listener:
+    """Takes connections and answers each with the same bytes, or with silence."""
+
+    def __init__(self, answer=b"", port=0):
+        self.answer = answer
+        self.socket = socket.create_server(("127.0.0.1", port))
+        self.port = self.socket.getsockname()[1]
+        self.connections = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            try:
+                if self.answer:
+                    connection.sendall(self.answer)
+                    connection.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        for connection in self.connections:
+            connection.close()
 
 
 def merged(base, changes):

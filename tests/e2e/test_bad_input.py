@@ -2,23 +2,14 @@
 of the design, and touches no message."""
 
 import signal
-import socket
-import threading
 
 import pytest
 
 import peers
-from guarded import DONE, FAILED, INTERRUPTED, SECRETS, UNREACHABLE, USAGE, Queue, Workers
-from handler import Handler
+from guarded import DONE, FAILED, INTERRUPTED, SECRETS, UNREACHABLE, USAGE, Listener, Queue
 from waiting import wait_until
 
 MESSAGES = 3
-
-
-@pytest.fixture
-def workers(tmp_path, binary):
-    with Workers(tmp_path, binary) as workers:
-        yield workers
 
 
 @pytest.fixture
@@ -26,46 +17,6 @@ def queue(elasticmq, queue_name):
     queue = Queue(elasticmq, queue_name)
     queue.send(*(f"order {i}" for i in range(MESSAGES)))
     return queue
-
-
-@pytest.fixture
-def handler():
-    with Handler() as handler:
-        yield handler
-
-
-class Listener:
-    """Takes connections and answers each with the same bytes, or with silence."""
-
-    def __init__(self, answer=b""):
-        self.answer = answer
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.connections = []
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            self.connections.append(connection)
-            try:
-                if self.answer:
-                    connection.sendall(self.answer)
-                    connection.shutdown(socket.SHUT_WR)
-            except OSError:
-                pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-        for connection in self.connections:
-            connection.close()
 
 
 # ---- Configuration ---------------------------------------------------------------------------
@@ -94,7 +45,7 @@ def test_every_problem_of_the_configuration_is_told_at_once(workers, elasticmq, 
         ("switchgear-0.yaml:4:5: circuits.payments-api.open_duraton: ",
          "did you mean `open_duration`?"),
         ("switchgear-0.yaml:5:30: circuits.payments-api.acceptable_failure_rate: ", "at most 100%"),
-        ("switchgear-0.yaml:8:12: worker.handler: ", "http://"),
+        ("switchgear-0.yaml:8:12: worker.handler: ", "https://"),
         ("switchgear-0.yaml:9:3: worker.circut: ", "did you mean `circuit`?"),
         ("switchgear-0.yaml:10:16: worker.concurrency: ", "from 1 to 10000"),
         ("switchgear-0.yaml:11:19: worker.backoff.base: ", "write 5ms, 5s"),
