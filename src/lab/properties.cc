@@ -9,6 +9,9 @@ namespace {
 
 using fleet::Status;
 
+// No process has so much to say to the store in one second, whatever happens.
+constexpr int kOperationsPerSecondMax = 400;
+
 // The evidence is kept newest first by time, then by text, as every backend does.
 bool older(const fleet::Report& a, const fleet::Report& b) {
   return a.sent != b.sent ? a.sent < b.sent : a.encode() < b.encode();
@@ -263,6 +266,17 @@ void Properties::answered(Process& process, const fleet::Operation& op,
   if ((answer->status == Status::ok || answer->status == Status::duplicate) &&
       !applied_.contains(id)) {
     fail("P1", "acknowledged, but nowhere counted: " + describe(op));
+  }
+}
+
+void Properties::sent(Process& process, const fleet::Operation& op) {
+  Seen& seen = seen_[process.index()];
+  const std::int64_t second = world_.scheduler.now() / 1s;
+  if (seen.second != second) seen.operations = 0;
+  seen.second = second;
+  if (++seen.operations > kOperationsPerSecondMax) {
+    fail("spin",
+         "process " + std::to_string(process.index()) + " floods the store with " + describe(op));
   }
 }
 

@@ -50,6 +50,7 @@ class Properties : public Observer {
   void call_left_dependency(const SimCall&) override;
   void call_finished(Process&, const SimCall&, Outcome) override;
   void ran(Process&, bool spins) override;
+  void sent(Process&, const fleet::Operation&) override;
   void answered(Process&, const fleet::Operation&, const fleet::Answer*) override;
 
  private:
@@ -59,6 +60,8 @@ class Properties : public Observer {
     std::int64_t epoch = 0;
     fleet::Hold hold;
     std::int64_t hold_epoch = 0;
+    std::int64_t second = 0;  // of true time, and the operations sent in it
+    int operations = 0;
   };
   struct Probe {
     std::uint64_t call;

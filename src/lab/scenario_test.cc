@@ -88,6 +88,7 @@ class OnFirstProbe : public Observer {
     properties_.call_finished(p, c, o);
   }
   void ran(Process& p, bool spins) override { properties_.ran(p, spins); }
+  void sent(Process& p, const fleet::Operation& o) override { properties_.sent(p, o); }
   void answered(Process& p, const fleet::Operation& o, const fleet::Answer* a) override {
     properties_.answered(p, o, a);
   }
