@@ -29,7 +29,45 @@ double limit_in_force(const fleet::Member& member) {
   return 0;
 }
 
+// So many calls make a baseline: at 5 % failures it is then within a seventh of the truth.
+constexpr double kBaselineCalls = 1'000;
+// Beyond these the past counts half, so that a baseline follows what changes.
+constexpr double kBaselineMemory = 1'000'000;
+
+double false_trips_per_day(const fleet::Member& member, double failure_rate) {
+  const double calls_per_second = member.fleet().calls_per_second;
+  const core::CusumRule rule = core::compile(member.policy(), calls_per_second).failure_rule;
+  return core::expected_false_trips_per_day(rule, failure_rate, calls_per_second);
+}
+
 }  // namespace
+
+// The measured rate once enough calls were seen, else the one that the policy declares to be
+// normal. Only calls between two scrapes of one closed epoch count: those that led to a trip do
+// not.
+double CircuitMetrics::failure_rate(const std::string& circuit, const fleet::Member& member) {
+  Baseline& baseline = baselines_[circuit];
+  const auto count = [&](Outcome outcome) {
+    return static_cast<double>(member.counters().outcomes[static_cast<std::size_t>(outcome)]);
+  };
+  const double failures = count(Outcome::failure) + count(Outcome::overload);
+  const double calls = failures + count(Outcome::success);
+  const fleet::Record* record = member.record();
+  const bool closed = record != nullptr && member.state() == State::closed;
+  if (closed && record->epoch == baseline.epoch) {
+    baseline.calls += calls - baseline.calls_before;
+    baseline.failures += failures - baseline.failures_before;
+    if (baseline.calls > kBaselineMemory) {
+      baseline.calls /= 2;
+      baseline.failures /= 2;
+    }
+  }
+  baseline.epoch = closed ? record->epoch : -1;
+  baseline.calls_before = calls;
+  baseline.failures_before = failures;
+  return baseline.calls >= kBaselineCalls ? baseline.failures / baseline.calls
+                                          : member.policy().acceptable_failure_rate;
+}
 
 void CircuitMetrics::transition(const std::string& circuit, const fleet::Transition& transition) {
   auto key = std::tuple(circuit, transition.from, transition.to, transition.reason);
@@ -54,7 +92,7 @@ void CircuitMetrics::call(const std::string& circuit, Duration duration) {
   found->second.observe(to_seconds(duration));
 }
 
-void CircuitMetrics::collect(guard::Engine& engine, MetricsText& text) const {
+void CircuitMetrics::collect(guard::Engine& engine, MetricsText& text) {
   const std::vector<std::string> names = engine.names();
   const auto each = [&](auto&& what) {
     for (const std::string& name : names) what(name, engine.member(name));
@@ -102,6 +140,12 @@ void CircuitMetrics::collect(guard::Engine& engine, MetricsText& text) const {
               "Evidence over the level at which the circuit trips.");
   each([&](const std::string& name, fleet::Member& member) {
     text.sample({{"circuit", name}}, member.evidence_ratio());
+  });
+  text.family("switchgear_expected_false_trips_per_day", Type::gauge,
+              "Trips a day that chance alone makes likely, at the failure rate that this process "
+              "has measured while closed, or at the acceptable one until it has.");
+  each([&](const std::string& name, fleet::Member& member) {
+    text.sample({{"circuit", name}}, false_trips_per_day(member, failure_rate(name, member)));
   });
   text.family("switchgear_inflight_limit", Type::gauge,
               "Calls in flight that the circuit allows the whole fleet now.");

@@ -45,6 +45,44 @@ TEST(CircuitMetrics, ShowsEveryStateOfACircuitAndTheOneItIsIn) {
   EXPECT_THAT(text.text(), HasSubstr("switchgear_store_up 1\n"));
 }
 
+double value_of(const std::string& text, const std::string& sample) {
+  const std::size_t at = text.find("\n" + sample + " ");
+  EXPECT_NE(at, std::string::npos) << sample << " in\n" << text;
+  return at == std::string::npos ? -1 : std::stod(text.substr(at + sample.size() + 2));
+}
+
+TEST(CircuitMetrics, ExpectsFalseTripsByTheRateThatIsMeasured) {
+  net::Loop loop;
+  auto store = stores::open_store(loop, "memory:");
+  ASSERT_TRUE(store);
+  Now now = net::read_clocks();
+  CircuitMetrics metrics;
+  guard::Engine engine(loop, std::move(*store), {.clock = [&] { return now; }});
+  ASSERT_TRUE(engine.add("payments", Policy{}));
+  fleet::Member& member = engine.member("payments");
+  const auto call = [&] {
+    now.mono += 1ms;
+    now.wall += 1ms;
+    const auto admission = member.admit(now);
+    if (const auto* permit = std::get_if<fleet::Permit>(&admission)) {
+      member.finish(*permit, Outcome::success, 1ms, now);
+    }
+    engine.poke("payments");
+    loop.run_until([&] { return !member.operation_under_way(); }, 5s);
+  };
+  const auto expected = [&] {
+    MetricsText text;
+    metrics.collect(engine, text);
+    return value_of(text.text(), "switchgear_expected_false_trips_per_day{circuit=\"payments\"}");
+  };
+  for (int i = 0; i < 100; i++) call();
+  const double by_policy = expected();
+  EXPECT_GT(by_policy, 0);
+  EXPECT_LT(by_policy, 1.0 / 365);  // the policy's own false_trip_interval
+  for (int i = 0; i < 2'000; i++) call();
+  EXPECT_EQ(expected(), 0);
+}
+
 TEST(CircuitMetrics, BoundsTheSeriesThatReasonsCanMake) {
   net::Loop loop;
   auto store = stores::open_store(loop, "memory:");

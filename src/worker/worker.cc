@@ -198,10 +198,9 @@ std::optional<Worker::StartFailure> Worker::serve_ops() {
 std::optional<Worker::StartFailure> Worker::check_queue() {
   // Shared, as an answer may still come after a signal.
   const auto answer = std::make_shared<std::optional<Result<std::map<std::string, std::string>>>>();
-  sqs_.get_queue_attributes(options_.queue_url, {},
-                            [answer](Result<std::map<std::string, std::string>> result) {
-                              *answer = std::move(result);
-                            });
+  sqs_.get_queue_attributes(
+      options_.queue_url, {},
+      [answer](Result<std::map<std::string, std::string>> result) { *answer = std::move(result); });
   loop_.run_until([&] { return answer->has_value() || signal_ != 0; }, 2min);
   if (signal_ != 0) return told_to_stop();
   if (!*answer || !**answer) {
@@ -343,7 +342,7 @@ void Worker::receive(const ReceiveAction& action) {
   receives_[action.id] = sqs_.receive(
       options_.queue_url,
       {.max_messages = action.max, .wait = action.wait, .visibility = action.visibility},
-      [this, id = action.id](Result<aws::Received> result) {
+      [this, id = action.id, visibility = action.visibility](Result<aws::Received> result) {
         receives_.erase(id);
         if (!result) {
           consumer_->received(id, result.error(), now());
@@ -357,7 +356,11 @@ void Worker::receive(const ReceiveAction& action) {
           }
           std::vector<queue::Message> messages;
           messages.reserve(result->messages.size());
-          for (aws::Message& message : result->messages) messages.push_back(message_of(message));
+          for (aws::Message& message : result->messages) {
+            messages.push_back(message_of(message));
+            // From the answer on, not from the request: a receive may wait for its messages.
+            ages_.received(messages.back(), now().mono + visibility);
+          }
           consumer_->received(id, std::move(messages), now());
         }
         pump();
@@ -391,7 +394,14 @@ void Worker::delete_messages(const DeleteAction& action) {
   std::vector<std::string> handles;
   for (const DeleteEntry& entry : action.entries) handles.push_back(entry.receipt_handle);
   sqs_.delete_batch(options_.queue_url, handles,
-                    [this, id = action.id](const Result<aws::BatchResult>& result) {
+                    [this, id = action.id, handles](const Result<aws::BatchResult>& result) {
+                      if (result) {
+                        for (std::size_t i = 0; i < handles.size(); i++) {
+                          if (i >= result->errors.size() || !result->errors[i]) {
+                            ages_.deleted(handles[i]);
+                          }
+                        }
+                      }
                       consumer_->deleted(id, failures_of(result), now());
                       pump();
                     });
@@ -401,6 +411,7 @@ void Worker::change_visibility(const VisibilityAction& action) {
   std::vector<aws::VisibilityChange> changes;
   for (const VisibilityEntry& entry : action.entries) {
     changes.push_back({entry.receipt_handle, entry.visibility});
+    ages_.hidden(entry.receipt_handle, now().mono + entry.visibility);
   }
   sqs_.change_visibility_batch(options_.queue_url, changes,
                                [this, id = action.id](const Result<aws::BatchResult>& result) {

@@ -19,6 +19,7 @@
 #include "ops/metrics.h"
 #include "stores/store.h"
 #include "worker/consumer.h"
+#include "worker/message_ages.h"
 #include "worker/options.h"
 
 namespace switchgear::worker {
@@ -88,7 +89,7 @@ class Worker {
   void circuit_changed();
   void on_transition(const std::string& circuit, const fleet::Transition& transition);
   void on_store_result(const guard::StoreResult& result);
-  void collect(ops::MetricsText& text) const;
+  void collect(ops::MetricsText& text);
   Now now() const;
 
   net::Loop& loop_;
@@ -116,6 +117,7 @@ class Worker {
   std::unique_ptr<Consumer> consumer_;
   std::map<ReceiveId, net::CallHandle> receives_;
   std::map<CallId, net::CallHandle> calls_;
+  MessageAges ages_;
   std::uint64_t attributes_left_out_ = 0;
   std::uint64_t corrupt_ = 0;
   net::Timer timer_;

@@ -3,7 +3,7 @@
 
 namespace switchgear::worker {
 
-void Worker::collect(ops::MetricsText& text) const {
+void Worker::collect(ops::MetricsText& text) {
   using Type = ops::MetricsText::Type;
   const ConsumerCounters& c = consumer_->counters();
   const std::string& queue = queue_name_;
@@ -17,6 +17,10 @@ void Worker::collect(ops::MetricsText& text) const {
   text.family("switchgear_source_retention_seconds", Type::gauge,
               "How long the source keeps a message.");
   text.sample({{"source", queue}}, static_cast<double>(consumer_->attributes().retention.count()));
+
+  text.family("switchgear_source_oldest_message_age_seconds", Type::gauge,
+              "Age of the oldest message that this worker had and that is not done; 0 for none.");
+  text.sample({{"source", queue}}, to_seconds(ages_.oldest(now(), consumer_->paused())));
 
   text.family("switchgear_worker_received_total", Type::counter, "Messages received.");
   value({{"source", queue}}, c.received);
