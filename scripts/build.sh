@@ -6,6 +6,9 @@ cd "$(dirname "$0")/.."
 preset=$1
 shift
 
+# A clone in another folder finds what this one has compiled.
+export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
+
 echo "build: $preset" >&2
 log=build/$preset-configure.log
 mkdir -p build

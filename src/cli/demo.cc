@@ -1,11 +1,13 @@
 #include "lab/demo.h"
 
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <ostream>
 #include <thread>
 
 #include "cli/app.h"
+#include "lab/picture.h"
 
 namespace switchgear::cli {
 namespace {
@@ -15,17 +17,40 @@ struct DemoFlags {
   bool fast = false;
   bool json = false;
   std::string series;
+  std::string picture;
+};
+
+// A file that the demo writes beside what it shows; opened first, so that a wrong path is said
+// before anything else. Without a path it does nothing.
+class ExtraFile {
+ public:
+  ExtraFile(Context& context, const std::string& path) : context_(context), path_(path) {
+    if (!path_.empty()) stream_.open(path_);
+  }
+  bool opened() const {
+    if (path_.empty() || stream_) return true;
+    context_.err << "switchgear demo: cannot write " << path_ << "; check the path\n";
+    return false;
+  }
+  bool write(const std::function<void(std::ostream&)>& content) {
+    if (path_.empty()) return true;
+    content(stream_);
+    stream_.close();
+    if (stream_) return true;
+    context_.err << "switchgear demo: " << path_ << " could not be written in full\n";
+    return false;
+  }
+
+ private:
+  Context& context_;
+  const std::string& path_;
+  std::ofstream stream_;
 };
 
 int demo(Context& context, const DemoFlags& flags) {
-  std::ofstream series;
-  if (!flags.series.empty()) {
-    series.open(flags.series);
-    if (!series) {
-      context.err << "switchgear demo: cannot write " << flags.series << "; check the path\n";
-      return kFailed;
-    }
-  }
+  ExtraFile series(context, flags.series);
+  ExtraFile picture(context, flags.picture);
+  if (!series.opened() || !picture.opened()) return kFailed;
   const lab::DemoOptions options{.seed = flags.seed,
                                  .fast = flags.fast,
                                  .json = flags.json,
@@ -35,12 +60,13 @@ int demo(Context& context, const DemoFlags& flags) {
     context.out.flush();
     std::this_thread::sleep_for(pause);
   });
-  if (flags.series.empty()) return kDone;
-  lab::write_series(series, result);
-  series.close();
-  if (series) return kDone;
-  context.err << "switchgear demo: " << flags.series << " could not be written in full\n";
-  return kFailed;
+  const bool written =
+      series.write([&](std::ostream& out) { lab::write_series(out, result); }) &&
+      picture.write([&](std::ostream& out) {
+        const lab::OutageOptions world = lab::demo_outage(flags.seed, true);
+        lab::write_outage_picture(out, result.with, result.without, world.down_at, world.up_at);
+      });
+  return written ? kDone : kFailed;
 }
 
 }  // namespace
@@ -58,6 +84,9 @@ void add_demo(CLI::App& parent, Chosen& chosen) {
   command
       ->add_option("--series", flags->series,
                    "Also write both runs, second by second, into this CSV file")
+      ->type_name("FILE");
+  command
+      ->add_option("--picture", flags->picture, "Also draw both runs into this SVG file")
       ->type_name("FILE");
   command->callback(
       [&chosen, flags] { chosen = [flags](Context& context) { return demo(context, *flags); }; });

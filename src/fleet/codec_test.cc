@@ -20,7 +20,7 @@ Record full_record() {
   r.opens = 3;
   r.reason = "probes_succeeded";
   r.why = "3 probes succeeded: \"ok\", said ünïcode\n";
-  r.hold = {.kind = HoldKind::forced_open, .who = "anna", .why = "deploy", .until = r.since};
+  r.hold = {.kind = HoldKind::forced_open, .who = "anna", .why = "deploy", .until = r.since, .epoch = 77};
   r.fingerprint = "p0=0.05";
   r.probes = 3;
   r.probe_ok = 2;

@@ -147,7 +147,7 @@ std::vector<Item> items_of(std::span<const Report> reports, const TripQuery& que
 
 double share_bound(double members) {
   if (members < 1.5) return 1;
-  return std::clamp(1.3 / members, 0.25, 0.5);
+  return std::clamp(1.4 / members, 0.25, 0.5);
 }
 
 std::string Window::text() const {

@@ -36,7 +36,7 @@ TEST(Evidence, ShareBoundFollowsTheFleet) {
   EXPECT_DOUBLE_EQ(share_bound(1), 1);
   EXPECT_DOUBLE_EQ(share_bound(1.4), 1);
   EXPECT_DOUBLE_EQ(share_bound(2), 0.5);
-  EXPECT_DOUBLE_EQ(share_bound(4), 0.325);
+  EXPECT_DOUBLE_EQ(share_bound(4), 0.35);
   EXPECT_DOUBLE_EQ(share_bound(1000), 0.25);
 }
 
@@ -108,6 +108,14 @@ TEST(Evidence, OneSickInstanceOfFourNeverSuppliesEnough) {
   for (std::uint32_t i = 0; i < 60; ++i) reports.push_back(failure(10 * i, 1, i, 50));
   EXPECT_FALSE(trips(reports, query(100, 4, 590)));
   EXPECT_TRUE(trips(reports, query(100, 1, 590)));
+}
+
+TEST(Evidence, ThreeOfFourInstancesTogetherTrip) {
+  std::vector<Report> reports;
+  for (std::uint32_t i = 0; i < 3; ++i) reports.push_back(failure(10 * i, 1 + i, i, 5));
+  EXPECT_TRUE(trips(reports, query(100, 4, 30)));
+  reports.pop_back();
+  EXPECT_FALSE(trips(reports, query(100, 4, 30)));
 }
 
 TEST(Evidence, FourInstancesTogetherTrip) {

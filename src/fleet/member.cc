@@ -330,6 +330,8 @@ void Member::note_evidence(const Permit& permit, Outcome outcome, bool slow, Hol
   if (outcome == Outcome::success && !slow) return;
   const State here = record_ ? record_->state : State::closed;
   if (here != State::closed && here != State::recovering) return;
+  // Observing: a call beyond the limit says nothing about the limit.
+  if (here == State::recovering && permit.kind != PermitKind::recovering) return;
   if (hold_obeyed() && record_->hold.kind != HoldKind::metrics_only) return;
   // One thinning a batch, so that its counts stay comparable.
   const double thinning =
@@ -419,7 +421,9 @@ int Member::allowed_in_flight(const Now& now) { return allowed(clock_.advance(no
 Member::OpenGate Member::gate(const Now& now) {
   const HoldTime h = clock_.advance(now);
   OpenGate gate{.open = false, .epoch = record_ ? record_->epoch : 0, .valid_for = 0s};
-  if (policy().mode != Mode::enforce) {
+  // Observing, calls take the longer way outside CLOSED: they do the probing too, or a fleet that
+  // only observes would never see its circuit close.
+  if (policy().mode == Mode::off) {
     gate.open = true;
     gate.valid_for = 24h;
     return gate;

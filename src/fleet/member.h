@@ -215,6 +215,7 @@ class Member {
   void add_meter(ReportOp& op, HoldTime h);
   void apply(const Snapshot& snapshot, HoldTime sent, HoldTime h);
   void apply_record(const Record& next, HoldTime h);
+  bool fell_back(const Record& stored) const;
   bool worth_reasserting(const Record* stored, HoldTime h) const;
   void plan(HoldTime h);
   void conclude(const InFlight& done, const Answer& answer, HoldTime h);
@@ -264,6 +265,7 @@ class Member {
   HoldTime answered_at_{0};  // when the last answer came
   Duration answered_at_least_{0};  // the same by the slowest clock
   std::int64_t seen_epoch_ = 0;
+  HoldTime revision_seen_at_{0};  // when the record's revision was first seen here
   bool missing_ = false;     // the last answer had no record
   std::string unreadable_;
   FleetEstimate fleet_;
@@ -280,6 +282,9 @@ class Member {
   bool reassert_due_ = false;  // the store fell behind what this process has seen
   HoldTime write_after_{0};    // earliest time to create or reassert a record
   HoldTime plan_after_{0};     // earliest time to look again whether a write is due
+  bool replan_ = false;        // a look was put off until plan_blocked_until_
+  HoldTime plan_blocked_until_{0};
+  int swap_conflicts_ = 0;  // in a row
   std::int64_t stopped_epoch_ = -1;  // epoch in which a trip is planned but not yet written
 
   // Evidence and meter.

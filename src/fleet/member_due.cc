@@ -66,7 +66,7 @@ HoldTime Member::due_refresh(HoldTime h) const {
 
 HoldTime Member::due_plan() const {
   if (!record_ || !snapshot_) return kNever;
-  HoldTime due = kNever;
+  HoldTime due = replan_ ? plan_blocked_until_ : kNever;
   // The store's time is known in whole milliseconds only.
   const auto jitter = std::chrono::duration_cast<Duration>(1s * step_jitter_) + 1ms;
   if (record_->hold.kind != HoldKind::none) {
@@ -78,7 +78,8 @@ HoldTime Member::due_plan() const {
     // Those who make calls go first; the others only see to it that steps are made at all.
     if (answered_at_ - asked_at_ > kLimitDemand) due += 5s;
   }
-  return due == kNever ? kNever : std::max(due, plan_after_);
+  if (due == kNever) return kNever;
+  return std::max({due, plan_after_, replan_ ? plan_blocked_until_ : HoldTime::min()});
 }
 
 bool Member::usable_view(HoldTime h) const {

@@ -321,6 +321,11 @@ ReportOp Member::make_step_delta() {
 
 // ---- Answers --------------------------------------------------------------------------------
 
+bool Member::fell_back(const Record& stored) const {
+  return stored.epoch < seen_epoch_ || (record_ && stored.epoch == record_->epoch &&
+                                        stored.revision < record_->revision);
+}
+
 bool Member::worth_reasserting(const Record* stored, HoldTime h) const {
   if (!record_) return false;
   // A view that is still in force here: a hold, an open time not over, a young recovery.
@@ -329,10 +334,9 @@ bool Member::worth_reasserting(const Record* stored, HoldTime h) const {
       record_->hold.in_force(now) || (record_->state == State::open && now < record_->reopen) ||
       ((record_->state == State::half_open || record_->state == State::recovering) &&
        !too_old(h));
-  if (!stored || stored->epoch < seen_epoch_) return live || (stored && !too_old(h));
-  // Someone who had not seen a hold put an older record back: no hand has ended the hold.
-  const bool by_no_hand = stored->reason == "reassert" || stored->reason == "created";
-  if (record_->hold.in_force(now) && stored->hold != record_->hold && by_no_hand) return true;
+  if (!stored || fell_back(*stored)) return live || (stored && !too_old(h));
+  // Someone who had not seen our hold, or its end, put an older record back.
+  if (stored->hold.epoch < record_->hold.epoch) return true;
   // Someone created a record anew before us: CLOSED, while the fleet was open.
   return live && stored->incarnation != record_->incarnation && stored->reason == "created" &&
          now - stored->born < policy().max_open_duration;
@@ -348,7 +352,10 @@ void Member::apply(const Snapshot& snapshot, HoldTime sent, HoldTime h) {
   missing_ = !snapshot.record.has_value();
   unreadable_ = snapshot.record && !stored ? snapshot.record->error().message : std::string();
   // Judged before the view counts as refreshed: only a view that was live may come back.
-  reassert_due_ = stored && (stored->epoch < seen_epoch_ || worth_reasserting(stored, h));
+  // An answer from before a write that we have seen is no step back of the store.
+  const bool outdated = stored && record_ && stored->epoch == record_->epoch &&
+                        stored->revision < record_->revision && sent <= revision_seen_at_;
+  reassert_due_ = stored && !outdated && (fell_back(*stored) || worth_reasserting(stored, h));
   if ((missing_ || reassert_due_) && !was_behind) {
     // Spread over a second, so that a fleet does not rush at an empty store. A first record
     // of all is created at once.
@@ -386,6 +393,7 @@ void Member::apply_record(const Record& next, HoldTime h) {
     in_flight_peak_ = in_flight_recovering_;
   }
   if (new_epoch || next.step != record_->step) step_jitter_ = random_.unit();
+  if (new_epoch || next.revision != record_->revision) revision_seen_at_ = h;
   record_ = next;
   seen_epoch_ = std::max(seen_epoch_, next.epoch);
   if (new_epoch) {
@@ -411,7 +419,8 @@ void Member::plan(HoldTime h) {
   const Weighing weighing = weigh(table_, now);
   fleet_ = weighing.fleet;
   evidence_ratio_ = weighing.failures ? weighing.failures->ratio() : 0;
-  planned_ = due_transition(table_, now, decider(), step_jitter_);
+  replan_ = h < plan_blocked_until_;
+  if (!replan_) planned_ = due_transition(table_, now, decider(), step_jitter_);
   const bool stops = planned_ && planned_->next.state == State::open &&
                      record_->state != State::open;
   stopped_epoch_ = stops ? record_->epoch : -1;
@@ -467,6 +476,10 @@ void Member::conclude_swap(const InFlight& done, const SwapOp& op, Status status
                              .lease = op.claim->lease,
                              .probe = true});
   }
+  // One lost race says that another was first. A row of them says that something is wrong with the
+  // store, or with us; it must not turn into a storm.
+  swap_conflicts_ = status == Status::conflict ? std::min(swap_conflicts_ + 1, 10) : 0;
+  if (swap_conflicts_ > 1) plan_blocked_until_ = h + 10ms * (1 << swap_conflicts_);
   if (status != Status::ok && op.claim) {
     const bool early = status == Status::not_due && record_ && record_->state == State::open;
     claim_after_ = (early ? hold_of(record_->reopen) + 5ms : h + policy().view_refresh_in_trouble) +

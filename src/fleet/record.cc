@@ -113,6 +113,7 @@ Fields encode_fields(const Record& r) {
       {"hold_who", r.hold.who},
       {"hold_why", r.hold.why},
       {"hold_until", std::to_string(to_ms(r.hold.until))},
+      {"hold_ep", std::to_string(r.hold.epoch)},
       {"fp", r.fingerprint},
       {"probes", std::to_string(r.probes)},
       {"pok", std::to_string(r.probe_ok)},
@@ -169,6 +170,7 @@ Result<Record> decode_record(const Fields& fields) {
   r.hold.who = in.text("hold_who");
   r.hold.why = in.text("hold_why");
   r.hold.until = in.time("hold_until");
+  r.hold.epoch = in.number<std::int64_t>("hold_ep");
   r.fingerprint = in.text("fp");
   r.probes = in.count("probes", 1, kSlotsMax);
   r.probe_ok = in.count("pok", 0, kCountMax);

@@ -21,6 +21,8 @@ struct Hold {
   std::string who;
   std::string why;
   StoreTime until{};  // 1970: until released
+  // Of the change that set or ended it: of two holds the one with the larger epoch is the newer.
+  std::int64_t epoch = 0;
   bool in_force(StoreTime now) const {
     return kind != HoldKind::none && (until == StoreTime{} || now < until);
   }

@@ -185,8 +185,8 @@ std::optional<SwapOp> due_transition(const PolicyTable& table, const Snapshot& s
   if (record->hold.kind != HoldKind::none) {
     if (record->hold.in_force(snapshot.time)) return std::nullopt;
     SwapOp op = write_over(*record, table, decider);
-    op.next.hold = Hold{};
     op.next.epoch = next_epoch(record->epoch, snapshot.time);
+    op.next.hold = Hold{.epoch = op.next.epoch};
     op.not_before = record->hold.until;  // by the store's clock, not by our estimate of it
     op.next.reason = "hold_ended";
     op.next.why = "the hold by " + record->hold.who + " ran out";
@@ -266,6 +266,8 @@ SwapOp reassert(const Record& seen, const Snapshot& snapshot, const Decider& dec
     op.expected_epoch = stored->epoch;
     op.expected_revision = stored->revision;
     op.next.revision = std::max(seen.revision, stored->revision) + 1;
+    // Whoever put the stored record there may have seen a later hand than we have.
+    if (stored->hold.epoch > seen.hold.epoch) op.next.hold = stored->hold;
     stored_epoch = stored->epoch;
   } else {
     op.next.revision = seen.revision + 1;
@@ -302,6 +304,7 @@ SwapOp set_hold(const PolicyTable& table, const Snapshot& snapshot, const Decide
   op.next.reason = "operator";
   op.next.why = "held by " + hold.who + (hold.why.empty() ? "" : ": " + hold.why);
   op.next.hold = std::move(hold);
+  op.next.hold.epoch = op.next.epoch;
   op.next.probe_ok = 0;
   op.next.probe_failed = 0;
   return op;
@@ -313,7 +316,7 @@ SwapOp release_hold(const PolicyTable& table, const Snapshot& snapshot, const De
   op.next.epoch = next_epoch(op.next.epoch, snapshot.time);
   op.next.reason = "operator";
   op.next.why = "released by " + who;
-  op.next.hold = Hold{};
+  op.next.hold = Hold{.epoch = op.next.epoch};
   op.next.probe_ok = 0;
   op.next.probe_failed = 0;
   return op;
@@ -323,7 +326,7 @@ SwapOp reset(const PolicyTable& table, const Snapshot& snapshot, const Decider& 
              const std::string& who) {
   SwapOp op = by_hand(table, snapshot, decider);
   enter(op.next, State::closed, snapshot.time, "operator", "reset by " + who);
-  op.next.hold = Hold{};
+  op.next.hold = Hold{.epoch = op.next.epoch};
   op.next.opens = 0;
   op.next.reopen = StoreTime{};
   op.next.recovery = core::RecoveryState{};

@@ -200,7 +200,8 @@ TEST_F(Transitions, AHandMayHoldReleaseAndReset) {
   EXPECT_EQ(held.next.why, "held by anna: deploy");
   EXPECT_GT(held.next.epoch, r.epoch);
   const SwapOp released = release_hold(table, snapshot(held.next, 6s), me, "anna");
-  EXPECT_EQ(released.next.hold, Hold{});
+  EXPECT_EQ(released.next.hold, Hold{.epoch = released.next.epoch});
+  EXPECT_GT(released.next.hold.epoch, held.next.hold.epoch);
   EXPECT_EQ(released.next.state, State::open);
   const SwapOp back = reset(table, snapshot(released.next, 7s), me, "anna");
   EXPECT_EQ(back.next.state, State::closed);

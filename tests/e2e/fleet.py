@@ -118,32 +118,37 @@ class Queue:
 
 
 class Arrivals:
-    """Sends messages at a steady pace from a thread of its own until stopped. One at a time: a
+    """Sends messages at a steady pace from threads of its own until stopped. One at a time: a
     batch would go to a single worker, and the others would hear nothing of an outage."""
+
+    THREADS = 3
 
     def __init__(self, queue, per_second):
         self.queue = queue
-        self.per_second = per_second
+        self.gap = self.THREADS / per_second
         self._stop = threading.Event()
         self._error = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._threads = [threading.Thread(target=self._run, args=(i,), daemon=True)
+                         for i in range(self.THREADS)]
 
-    def _run(self):
+    def _run(self, number):
         try:
-            begin, sent = time.monotonic(), 0
-            while not self._stop.wait(max(0, begin + sent / self.per_second - time.monotonic())):
+            due = time.monotonic() + self.gap * number / self.THREADS
+            while not self._stop.wait(max(0, due - time.monotonic())):
                 self.queue.send()
-                sent += 1
+                due += self.gap
         except Exception as error:  # handed to the test by stop()
             self._error = error
 
     def __enter__(self):
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def stop(self):
         self._stop.set()
-        self._thread.join(30)
+        for thread in self._threads:
+            thread.join(30)
         if self._error:
             raise self._error
 
@@ -240,6 +245,7 @@ worker:
   handler: {handler}{guard}
   concurrency: {s.concurrency}
   visibility_margin: 5s
+  receives_max: 1
   backoff: {{base: 1s, cap: 4s, jitter: equal}}
 """
 
