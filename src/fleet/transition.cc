@@ -153,9 +153,11 @@ Weighing weigh(const PolicyTable& table, const Snapshot& snapshot) {
 
   const bool recovering = record->state == State::recovering;
   if (record->state != State::closed && !recovering) return result;
-  // While recovering the fleet runs at the limit's pace, not at that of the last minutes.
+  // While recovering the fleet runs at the limit's pace, not at that of the last minutes; only its
+  // first step has no pace of its own yet.
+  const bool paced = recovering && record->recovery.calls_per_second > 0;
   const double rate =
-      recovering ? record->recovery.calls_per_second : result.fleet.calls_per_second;
+      paced ? record->recovery.calls_per_second : result.fleet.calls_per_second;
   const core::CompiledPolicy& compiled = table.at(rate);
 
   const auto consider = [&](core::CusumRule rule, Evidence evidence, const char* name) {

@@ -177,6 +177,20 @@ TEST_F(Transitions, OverloadWhileRecoveringHasARuleOfItsOwn) {
   EXPECT_EQ(op->next.opens, 1);
 }
 
+TEST_F(Transitions, TheFirstStepOfARecoveryIsWeighedAtTheFleetsPace) {
+  Record r = record(State::recovering);
+  r.recovery = core::begin_recovery(table.policy(), 0);
+  r.step_at = at(1h);
+  Snapshot s = snapshot(r, 3s);
+  for (std::uint32_t i = 0; i < 12; ++i) {  // 12 failures among 300 calls
+    s.reports.push_back({.sent = at(250ms * i), .instance = InstanceId{10 + i}, .seq = i,
+                         .failures = 1});
+  }
+  EXPECT_TRUE(due_transition(table, s, me, 0));
+  s.meter.current = {.minute = minute_of(s.time), .calls = 300, .active_ms = 3'000};
+  EXPECT_FALSE(due_transition(table, s, me, 0));
+}
+
 TEST_F(Transitions, AHoldStopsTheMachineUntilItsEnd) {
   Record r = record(State::closed);
   r.hold = {.kind = HoldKind::forced_closed, .who = "anna", .why = "test", .until = at(100s)};
