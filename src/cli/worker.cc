@@ -1,5 +1,7 @@
 #include "worker/worker.h"
 
+#include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <ostream>
 
@@ -18,7 +20,21 @@ struct WorkerFlags {
   bool json_log = false;
 };
 
+// Told to stop before there is anything to stop. SIGINT is taken by main.
+extern "C" void nothing_to_stop(int) { std::_Exit(kDone); }
+
+// The loop gives the signals back as it ends, and a second one would turn an orderly end into
+// another exit code.
+void hear_no_more_signals() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
 int work(Context& context, const WorkerFlags& flags) {
+  std::signal(SIGTERM, nothing_to_stop);
   const auto settings = load_settings(context, flags.settings);
   if (!settings) return kUsage;
   Problems problems;
@@ -46,7 +62,9 @@ int work(Context& context, const WorkerFlags& flags) {
                 "--store redis://HOST:PORT");
     }
   }
-  return worker::Worker(loop, std::move(*setup), log).run();
+  const int code = worker::Worker(loop, std::move(*setup), log).run();
+  hear_no_more_signals();
+  return code;
 }
 
 void add_aws_flags(CLI::App& command, AwsFlags& aws) {

@@ -147,8 +147,9 @@ class Workers:
         self.started = []
 
     def start(self, server, queue, handler, store="memory:", settings=None, arguments=(),
-              text=None, **environ):
-        """`queue` and `handler` are URLs. `text` replaces the configuration file."""
+              text=None, file=None, **environ):
+        """`queue` and `handler` are URLs. `text` replaces what is written into the configuration
+        file, `file` names another one."""
         number = len(self.started)
         config = self.folder / f"switchgear-{number}.yaml"
         if text is None:
@@ -159,7 +160,7 @@ class Workers:
             **{**server.environ, "AWS_SECRET_ACCESS_KEY": SECRETS["aws"], **environ})
         environment = {k: v for k, v in environment.items() if v is not None}
         worker = Worker(
-            [self.binary, "worker", "--config", config.name, *arguments],
+            [self.binary, "worker", "--config", file or config.name, *arguments],
             log=self.folder / f"worker-{number}.out",
             stderr_log=self.folder / f"worker-{number}.err",
             env=environment,

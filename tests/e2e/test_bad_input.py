@@ -1,6 +1,8 @@
 """Bad input at the start: each says on stderr what is wrong and what to do, ends with the exit code
 of the design, and touches no message."""
 
+import errno
+import os
 import signal
 
 import pytest
@@ -287,3 +289,33 @@ def test_a_signal_during_the_start_ends_it(workers, elasticmq, queue, handler, w
     assert "stopped before the start" in worker.stderr()
     assert "error" not in worker.stderr().lower()
     assert queue.untouched()
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, DONE)])
+def test_a_signal_before_the_configuration_is_read_ends_it(workers, elasticmq, queue, handler,
+                                                           tmp_path, number, code):
+    pipe = tmp_path / "pipe.yaml"
+    os.mkfifo(pipe)
+
+    def being_read():
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            assert error.errno == errno.ENXIO  # Nobody reads yet.
+            return None
+
+    worker = workers.start(elasticmq, queue.url, handler.url, file=pipe)
+    writer = wait_until(being_read, 10, lambda: worker.stderr())
+    worker.signal(number)
+    assert worker.wait(5) == code
+    os.close(writer)
+    assert queue.untouched()
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, DONE)])
+def test_a_signal_more_does_not_change_how_it_ends(workers, elasticmq, queue, handler, number, code):
+    worker = workers.start(elasticmq, queue.url, handler.url)
+    worker.says("worker started")
+    while worker.alive():
+        worker.signal(number)
+    assert worker.wait(5) == code
