@@ -105,6 +105,14 @@ class Queue:
         answer = self.sqs.send_message(QueueUrl=self.url, MessageBody=body)
         self.sent.add(answer["MessageId"])
 
+    def send_many(self, count):
+        for start in range(0, count, 10):
+            entries = [{"Id": str(i), "MessageBody": json.dumps({"more": start + i})}
+                       for i in range(min(10, count - start))]
+            answer = self.sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
+            assert len(answer["Successful"]) == len(entries), answer
+            self.sent.update(entry["MessageId"] for entry in answer["Successful"])
+
     def depth(self, url=None):
         """Messages in the queue, hidden and delayed ones included."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible",
