@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "core/assert.h"
 #include "core/backoff.h"
@@ -144,6 +145,25 @@ const core::CompiledPolicy& PolicyTable::at(double calls_per_second) const {
   return by_decade_[decade];
 }
 
+namespace {
+
+// How many instances there are to outvote a sick one: in a recovery by slots only those who hold
+// one, or report, make calls at all. Were the whole fleet counted, two holders whose every call
+// fails could never supply enough, and the circuit would stay RECOVERING on a dead dependency.
+double voters(const Record& record, const Snapshot& snapshot, double members) {
+  if (record.state != State::recovering || record.recovery.limit > kSlotLimitMax) return members;
+  std::set<InstanceId> holders;
+  for (const auto& slot : record.slots) {
+    if (slot && slot->expires > snapshot.time) holders.insert(slot->holder);
+  }
+  std::set<InstanceId> reporters;
+  for (const Report& report : snapshot.reports) reporters.insert(report.instance);
+  const auto calling = static_cast<double>(std::max(holders.size(), reporters.size()));
+  return std::clamp(calling, 1.0, std::max(1.0, members));
+}
+
+}  // namespace
+
 Weighing weigh(const PolicyTable& table, const Snapshot& snapshot) {
   Weighing result;
   const Record* record = snapshot.readable();
@@ -159,13 +179,14 @@ Weighing weigh(const PolicyTable& table, const Snapshot& snapshot) {
   const double rate =
       paced ? record->recovery.calls_per_second : result.fleet.calls_per_second;
   const core::CompiledPolicy& compiled = table.at(rate);
+  const double members = voters(*record, snapshot, result.fleet.members);
 
   const auto consider = [&](core::CusumRule rule, Evidence evidence, const char* name) {
     if (result.trips()) return;
     const auto window = weigh(snapshot.reports, TripQuery{.rule = rule,
                                                           .evidence = evidence,
                                                           .calls_per_second = rate,
-                                                          .members = result.fleet.members,
+                                                          .members = members,
                                                           .now = snapshot.time});
     if (!window) return;
     if (window->trips || !result.failures || window->ratio() > result.failures->ratio()) {

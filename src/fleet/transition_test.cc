@@ -191,6 +191,26 @@ TEST_F(Transitions, TheFirstStepOfARecoveryIsWeighedAtTheFleetsPace) {
   EXPECT_FALSE(due_transition(table, s, me, 0));
 }
 
+TEST_F(Transitions, TheFewWhoHoldSlotsCanReopenARecoveryOfALargeFleet) {
+  Record r = record(State::recovering);
+  r.recovery = core::begin_recovery(table.policy(), 0);
+  r.step_at = at(1h);
+  Snapshot s = snapshot(r, 60s);
+  s.meter.current = {.minute = minute_of(s.time), .calls = 30, .active_ms = 60'000, .members = 50};
+  for (std::uint32_t i = 0; i < 20; ++i) {
+    s.reports.push_back(
+        {.sent = s.time, .instance = InstanceId{10 + i % 2}, .seq = i, .failures = 1});
+  }
+  EXPECT_TRUE(due_transition(table, s, me, 0));
+  // But not one of several: the others' calls succeed.
+  for (std::size_t i = 0; i < 4; ++i) {
+    r.slots[i] = Slot{.holder = InstanceId{10 + i}, .token = 1, .expires = s.time + 5s};
+  }
+  s.record = r;
+  for (Report& report : s.reports) report.instance = InstanceId{10};
+  EXPECT_FALSE(due_transition(table, s, me, 0));
+}
+
 TEST_F(Transitions, AHoldStopsTheMachineUntilItsEnd) {
   Record r = record(State::closed);
   r.hold = {.kind = HoldKind::forced_closed, .who = "anna", .why = "test", .until = at(100s)};
