@@ -1,7 +1,7 @@
+#include "core/recovery_limit.h"
+
 #include <algorithm>
 #include <cmath>
-
-#include "core/recovery_limit.h"
 
 namespace switchgear::core {
 namespace {
@@ -14,6 +14,9 @@ constexpr double kFastGrowth = 1.5;
 constexpr double kSlowGrowth = 0.02;
 constexpr double kCut = 0.7;
 constexpr double kOverloadShare = 0.05;
+// But not what the user calls normal, with room for chance.
+constexpr double kOverloadOverAcceptable = 1.5;
+constexpr double kOverloadShareMax = 0.5;
 constexpr double kOverloadCalls = 2;
 constexpr double kSlowRtt = 2;
 // Fewer round trips than this say nothing about latency: the mean of three is off by half.
@@ -90,8 +93,10 @@ bool judges_latency(const StepSums& sums) {
   return sums.rtt_count >= kRttSamples && sums.rtt_sum_ms > 0 && sums.ok > 0;
 }
 
-bool overloaded(const StepSums& sums) {
-  return sums.overload >= kOverloadCalls && sums.overload > kOverloadShare * calls_of(sums);
+bool overloaded(const Policy& policy, const StepSums& sums) {
+  const double share = std::clamp(kOverloadOverAcceptable * policy.acceptable_failure_rate,
+                                  kOverloadShare, kOverloadShareMax);
+  return sums.overload >= kOverloadCalls && sums.overload > share * calls_of(sums);
 }
 
 void cut(RecoveryState& state) {
@@ -106,8 +111,8 @@ double grown(double limit, double threshold) {
   return bounded(limit + std::max(1.0, kSlowGrowth * limit));
 }
 
-void grow_step(RecoveryState& state, const StepSums& sums, bool was_used, bool crowded,
-               Duration elapsed) {
+void grow_step(const Policy& policy, RecoveryState& state, const StepSums& sums, bool was_used,
+               bool crowded, Duration elapsed) {
   const bool judge = judges_latency(sums);
   if (judge && (state.base_rtt_ms <= 0 || state.limit <= kFloor)) {
     // At the floor nothing of the latency is our own doing: the dependency is like that now.
@@ -122,7 +127,7 @@ void grow_step(RecoveryState& state, const StepSums& sums, bool was_used, bool c
   }
   const bool slow =
       judge && crowded && sums.rtt_sum_ms > kSlowRtt * state.base_rtt_ms * sums.rtt_count;
-  if (slow || overloaded(sums)) {
+  if (slow || overloaded(policy, sums)) {
     cut(state);
   } else if (was_used && sums.ok > 0) {
     state.limit = grown(state.limit, state.slow_start_threshold);
@@ -138,8 +143,9 @@ void begin_measuring(RecoveryState& state, Duration elapsed) {
   state.limit = bounded(state.limit / 2);
 }
 
-void measure_step(RecoveryState& state, const StepSums& sums, Duration elapsed) {
-  if (overloaded(sums)) {
+void measure_step(const Policy& policy, RecoveryState& state, const StepSums& sums,
+                  Duration elapsed) {
+  if (overloaded(policy, sums)) {
     // Too much even at half: go back to less than before.
     state.resume_limit = bounded(state.resume_limit * kCut);
     state.slow_start_threshold = state.resume_limit;
@@ -191,14 +197,14 @@ RecoveryState recovery_step(const Policy& policy, const RecoveryState& before,
     state.unbound_steps = was_used ? 0 : std::min(state.unbound_steps + 1, 1'000'000);
 
   if (state.phase == RecoveryPhase::measure_base) {
-    measure_step(state, sums, elapsed);
+    measure_step(policy, state, sums, elapsed);
     return state;
   }
   state.phase_steps = std::min(state.phase_steps + 1, 1'000'000);
   // A dependency in which less than half of the limit is under way is not slow by our doing.
   const bool crowded = sums.busy_ms >= kCrowdedShare * std::min(effective_limit, kCeiling) *
                                            to_seconds(elapsed) * 1e3;
-  grow_step(state, sums, was_used, crowded, elapsed);
+  grow_step(policy, state, sums, was_used, crowded, elapsed);
   // A limit that does not bind does not crowd the dependency: its step means are the base.
   if (was_used && calls > 0 && state.phase_steps * policy.recovery_step >= kMeasureInterval) {
     begin_measuring(state, elapsed);

@@ -1,16 +1,16 @@
 // The recovery limit: how many calls may be in flight, fleet-wide, while a dependency comes back.
 //
 // "Controller F" of the measurements: an in-flight limit that starts small, grows x1.5 per step
-// up to the last good limit and then by max(1, 2 %), shrinks x0.7 on overload above 5 % (at least
-// two) or on a mean round trip above 2 x the base, remembers the limit that was too much, holds
-// one step after a cut, and grows only if at least 70 % was used. The base round trip is measured
-// anew by halving the limit for two steps every 300 s, as BBR does, since a frozen base starves a
-// dependency that became slower for good; the mean at the floor (one call in flight) is taken for
-// the base as well. Latency is judged from five round trips on, and the base carries a margin of
-// 1/sqrt(n), so that the scatter of small dependencies does not look like congestion. `sums` should
-// be those of the step that ends: in simulation a drain takes up to 1.06 x the ideal so, up to
-// 1.13 x with sums one step old and 1.23 x with sums three steps old. Pure: state and sums in,
-// state out; sums that are negative, not finite or absurd count as 0.
+// up to the last good limit and then by max(1, 2 %), shrinks x0.7 on overload above 5 % or 1.5 x
+// the acceptable failure rate (at least two) or on a mean round trip above 2 x the base, remembers
+// the limit that was too much, holds one step after a cut, and grows only if at least 70 % was
+// used. The base round trip is measured anew by halving the limit for two steps every 300 s, as BBR
+// does, since a frozen base starves a dependency that became slower for good; the mean at the floor
+// (one call in flight) is taken for the base as well. Latency is judged from five round trips on,
+// and the base carries a margin of 1/sqrt(n), so that the scatter of small dependencies does not
+// look like congestion. `sums` should be those of the step that ends: in simulation a drain takes
+// up to 1.06 x the ideal so, up to 1.13 x with sums one step old and 1.23 x with sums three steps
+// old. Pure: state and sums in, state out; sums that are negative, not finite or absurd count as 0.
 #pragma once
 
 #include "core/policy.h"

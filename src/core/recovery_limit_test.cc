@@ -17,7 +17,7 @@ void PrintTo(const RecoveryState& s, std::ostream* out) {
 
 namespace {
 
-const Policy kPolicy;
+const Policy kPolicy{.acceptable_failure_rate = 0.01};
 
 // Sums of a step whose limit was used in full by calls of `rtt_ms`.
 StepSums busy(double limit, double rtt_ms, double overload = 0) {

@@ -30,7 +30,8 @@ Member::Member(const PolicyTable& table, const MemberOptions& options, InstanceI
         core::CusumRule rule = table.at(0).failure_rule;
         rule.level = std::max(rule.weight, rule.level / 2);
         return rule;
-      }()) {
+      }()),
+      own_guard_(table.at(0).failure_rule) {
   phase_ = random_.unit();
   step_jitter_ = random_.unit();
 }
@@ -70,7 +71,7 @@ Refusal Member::refuse(RefusalReason reason, HoldTime h) {
 
 bool Member::hold_obeyed() const {
   // By the slowest clock: no clock of ours that runs ahead ends a person's hold.
-  return record_ && unreadable_.empty() && record_->hold.in_force(store_now_at_least());
+  return record_ && record_->hold.in_force(store_now_at_least());
 }
 
 HoldKind Member::hold_in_force() const {
@@ -120,6 +121,8 @@ Admission Member::decide(HoldTime h) {
 }
 
 Admission Member::decide_by_state(HoldTime h) {
+  const bool calls_flow = state() == State::closed || state() == State::recovering;
+  if (calls_flow && h < own_open_until_) return refuse(RefusalReason::local, h);
   switch (state()) {
     case State::closed: return grant(PermitKind::normal, h);
     case State::open: return refuse(RefusalReason::open, h);
@@ -243,6 +246,10 @@ void Member::finish(const Permit& permit, Outcome outcome, Duration duration, co
     local_guard_.reset();
     local_open_until_ = h + policy().open_duration;
   }
+  if (own_guard_.add(failed)) {
+    own_guard_.reset();
+    own_open_until_ = h + policy().open_duration;
+  }
 }
 
 void Member::give_back(const Permit& permit, const Now& now) {
@@ -306,6 +313,7 @@ void Member::count_successes(std::uint64_t count, std::int64_t epoch, const Now&
   }
   counters_.outcomes[static_cast<std::size_t>(Outcome::success)] += count;
   if (is_blind(h)) local_guard_.add_successes(static_cast<double>(count));
+  own_guard_.add_successes(static_cast<double>(count));
 }
 
 void Member::start_clock(HoldTime h) {
@@ -436,7 +444,7 @@ Member::OpenGate Member::gate(const Now& now) {
     return gate;
   }
   if (is_blind(h) || too_old(h)) return gate;
-  gate.open = state() == State::closed;
+  gate.open = state() == State::closed && h >= own_open_until_;
   gate.valid_for = policy().view_max_age - (h - view_at_);
   return gate;
 }
@@ -459,7 +467,7 @@ Duration Member::retry_after_at(HoldTime h) const {
       return std::max<Duration>(record_->reopen - store_now(h), options_.store_budget);
     case State::half_open: return refresh;
     case State::recovering:
-    case State::closed: return options_.store_budget;
+    case State::closed: return std::max(own_open_until_ - h, options_.store_budget);
   }
   return refresh;
 }

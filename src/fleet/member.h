@@ -216,7 +216,9 @@ class Member {
   void apply(const Snapshot& snapshot, HoldTime sent, HoldTime h);
   void apply_record(const Record& next, HoldTime h);
   bool fell_back(const Record& stored) const;
-  bool worth_reasserting(const Record* stored, HoldTime h) const;
+  // What of our last view goes back over what the store has now.
+  enum class Reassert : unsigned char { nothing, record, hold };
+  Reassert reassertion(const Record* stored, HoldTime h) const;
   void plan(HoldTime h);
   void conclude(const InFlight& done, const Answer& answer, HoldTime h);
   void conclude_claim(const InFlight& done, const ClaimOp& op, Status status, HoldTime h);
@@ -309,6 +311,10 @@ class Member {
   HoldTime stale_since_{-1h};  // when the refresh of a stale view was asked for
   core::Cusum local_guard_;
   HoldTime local_open_until_{0};
+  // The same with the fleet's full level, always on: a caller that is sick alone, or whose fleet is
+  // not there to confirm it, stops itself.
+  core::Cusum own_guard_;
+  HoldTime own_open_until_{0};
   HoldTime next_trial_{0};
   bool trial_out_ = false;
 

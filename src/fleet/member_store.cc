@@ -187,15 +187,19 @@ std::optional<Operation> Member::choose_record_write(HoldTime h) {
     Snapshot now = *snapshot_;
     now.time = store_now(h);
     const Record* stored = now.readable();
-    if (worth_reasserting(stored, h)) {
-      counters_.reassertions++;
-      return reassert(*record_, now, decider());
-    }
+    const Reassert what = reassertion(stored, h);
+    counters_.reassertions += what != Reassert::nothing;
+    if (what == Reassert::record) return reassert(*record_, now, decider());
     if (stored) {
-      // Nothing of ours is worth keeping, but no epoch may come a second time.
+      // Nothing of ours is worth keeping but perhaps a hold; and no epoch may come a second time.
       Record forward = *stored;
       forward.epoch = std::max(stored->epoch, seen_epoch_);
-      return reassert(forward, now, decider());
+      if (what == Reassert::hold) forward.hold = record_->hold;
+      now.record.reset();  // decided already whose hold is the newer
+      SwapOp op = reassert(forward, now, decider());
+      op.expected_epoch = stored->epoch;
+      op.expected_revision = stored->revision;
+      return op;
     }
     return create_record(table_, now, decider());
   }
@@ -326,20 +330,23 @@ bool Member::fell_back(const Record& stored) const {
                                         stored.revision < record_->revision);
 }
 
-bool Member::worth_reasserting(const Record* stored, HoldTime h) const {
-  if (!record_) return false;
-  // A view that is still in force here: a hold, an open time not over, a young recovery.
+Member::Reassert Member::reassertion(const Record* stored, HoldTime h) const {
+  if (!record_) return Reassert::nothing;
   const StoreTime now = store_now(h);
-  const bool live =
-      record_->hold.in_force(now) || (record_->state == State::open && now < record_->reopen) ||
-      ((record_->state == State::half_open || record_->state == State::recovering) &&
-       !too_old(h));
-  if (!stored || fell_back(*stored)) return live || (stored && !too_old(h));
-  // Someone who had not seen our hold, or its end, put an older record back.
-  if (stored->hold.epoch < record_->hold.epoch) return true;
+  // A view that is still in force here: a hold, or trouble seen a short while ago.
+  const bool live = record_->hold.in_force(now) ||
+                    (record_->state == State::open && now < record_->reopen) ||
+                    (record_->state != State::closed && !too_old(h));
+  if (!stored) return live ? Reassert::record : Reassert::nothing;
+  if (fell_back(*stored)) return live || !too_old(h) ? Reassert::record : Reassert::nothing;
   // Someone created a record anew before us: CLOSED, while the fleet was open.
-  return live && stored->incarnation != record_->incarnation && stored->reason == "created" &&
-         now - stored->born < policy().max_open_duration;
+  if (live && stored->incarnation != record_->incarnation && stored->reason == "created" &&
+      now - stored->born < policy().max_open_duration + policy().view_max_age) {
+    return Reassert::record;
+  }
+  // Someone who had not seen our hold, or its end, put an older record back: only the hand counts.
+  const bool any_hold = stored->hold.kind != HoldKind::none || record_->hold.in_force(now);
+  return any_hold && stored->hold.epoch < record_->hold.epoch ? Reassert::hold : Reassert::nothing;
 }
 
 void Member::apply(const Snapshot& snapshot, HoldTime sent, HoldTime h) {
@@ -355,7 +362,8 @@ void Member::apply(const Snapshot& snapshot, HoldTime sent, HoldTime h) {
   // An answer from before a write that we have seen is no step back of the store.
   const bool outdated = stored && record_ && stored->epoch == record_->epoch &&
                         stored->revision < record_->revision && sent <= revision_seen_at_;
-  reassert_due_ = stored && !outdated && (fell_back(*stored) || worth_reasserting(stored, h));
+  reassert_due_ = stored && !outdated &&
+                  (fell_back(*stored) || reassertion(stored, h) != Reassert::nothing);
   if ((missing_ || reassert_due_) && !was_behind) {
     // Spread over a second, so that a fleet does not rush at an empty store. A first record
     // of all is created at once.
@@ -385,6 +393,8 @@ void Member::apply_record(const Record& next, HoldTime h) {
                                       .why = next.why,
                                       .at = next.since});
     if (!batch_.empty()) drop_batch();
+    own_guard_.reset();
+    own_open_until_ = h;
     sums_ = core::StepSums{};
   }
   if (record_ && next.step != record_->step) {

@@ -185,7 +185,7 @@ TEST_F(AMember, ReportsAFailureAtOnceAndTheNextOnesTogether) {
 TEST_F(AMember, StopsItselfBeforeTheStoreHasTakenItsTrip) {
   permitted();
   settle();
-  for (int i = 0; i < 12; ++i) call(Outcome::failure, 1ms);
+  for (int i = 0; i < 10; ++i) call(Outcome::failure, 1ms);
   const auto report = member.next_operation(now);
   ASSERT_TRUE(report);
   accept(*report);
@@ -549,6 +549,47 @@ TEST_F(AMember, BlindItAdmitsUnderTheLocalGuard) {
   EXPECT_EQ(refused(), "local");
   pass(10s);
   EXPECT_EQ(refused(), "admitted");
+}
+
+TEST_F(AMember, SickAloneItStopsItselfWhileTheFleetGoesOn) {
+  permitted();
+  settle();
+  for (int i = 0; i < 10; ++i) {
+    call(Outcome::failure, 1ms);
+    reports.clear();  // as if a large fleet outvoted it
+  }
+  EXPECT_EQ(refused(), "local");
+  EXPECT_FALSE(member.gate(now).open);
+  pass(10s);
+  EXPECT_EQ(refused(), "admitted");
+}
+
+TEST_F(AMember, AHoldIsObeyedThoughTheRecordCannotBeReadAnyMore) {
+  permitted();
+  record.hold = {.kind = HoldKind::forced_open, .who = "anna", .why = "x"};
+  record.epoch++;
+  settle();
+  pass(1s);
+  member.admit(now);
+  ASSERT_TRUE(member.next_operation(now));
+  Snapshot s = snapshot();
+  s.record = Result<Record>(Error{.code = "unreadable", .message = "schema 2"});
+  member.answered({Status::ok, s}, now);
+  EXPECT_EQ(refused(), "held");
+}
+
+TEST_F(AMember, AnOldViewNeverGoesOverARecordMadeAnewWhenOnlyItsHoldWasNewer) {
+  permitted();
+  record.hold = {.kind = HoldKind::none, .epoch = record.epoch};  // held and released
+  settle();
+  pass(20s);
+  record = Record{.incarnation = 2, .epoch = to_ms(store_time), .revision = 2, .state = State::open,
+                  .born = store_time - 5s, .since = store_time, .reopen = store_time + 5s,
+                  .reason = "failure_rate"};
+  member.admit(now);
+  settle();
+  EXPECT_EQ(record.state, State::open);
+  EXPECT_EQ(refused(), "open");
 }
 
 class ARefusingMember : public AMember {

@@ -41,8 +41,8 @@ class Reader {
   }
   StoreTime time(const std::string& name) {
     const auto ms = number<std::int64_t>(name);
-    // Beyond the year 9999 it is garbage, and sums with it could overflow.
-    if (!error_ && (ms < 0 || ms > 253'402'300'800'000)) fail(name, "is not a time");
+    // Beyond the year 2200 it is garbage, and differences in nanoseconds could overflow.
+    if (!error_ && (ms < 0 || ms > 7'258'118'400'000)) fail(name, "is not a time");
     return store_time_ms(error_ ? 0 : ms);
   }
   double at_least_zero(const std::string& name) {

@@ -22,6 +22,10 @@ class Worker::Port : public MemberPort {
     worker_.port_used_ = true;
     MemberPort::finish(permit, outcome, duration, now);
   }
+  void give_back(const fleet::Permit& permit, const Now& now) override {
+    worker_.port_used_ = true;
+    MemberPort::give_back(permit, now);
+  }
 
  private:
   Worker& worker_;
@@ -160,6 +164,8 @@ std::optional<Worker::StartFailure> Worker::start() {
               {"handler", handler_.text()},
               {"circuit", options_.circuit.empty() ? "none" : options_.circuit},
               {"store", engine_ ? engine_->store().backend() : "none"},
+              {"instance", engine_ ? fleet::to_string(engine_->member(options_.circuit).instance())
+                                   : "none"},
               {"concurrency", std::to_string(options_.consumer.concurrency)},
               {"metrics", ops_url() + "/metrics"}});
   pump();

@@ -214,6 +214,17 @@ class Record:
         return [t for t in self.transitions()
                 if t[1] == "OPEN" and t[2] in ("failure_rate", "overload", "slow_call_rate")]
 
+    def prober(self, probes=1):
+        """The instance that holds a probe slot right now; None if none does."""
+        fields = self.samples[-1][1] if self.samples else {}
+        if fields.get("st") != "HALF_OPEN":
+            return None
+        for slot in range(probes):
+            holder, _, expiry = fields.get(f"s{slot}", "@0").partition("@")
+            if int(expiry) > 0:
+                return holder.partition(".")[0]
+        return None
+
     def probe_slots(self, probes=1):
         """Distinct grants of the first `probes` slots while the circuit was HALF_OPEN."""
         return {
@@ -280,6 +291,10 @@ worker:
                 worker.signal(15)
         for worker in self.workers:
             worker.stop(grace=10)
+
+    def worker_of(self, instance):
+        """The worker whose log says that it is this instance of the circuit; None if none does."""
+        return next((w for w in self.workers if f"instance={instance}" in w.output()), None)
 
     def logs(self):
         return "\n".join(f"--- worker {i}\n{w.output()[-3000:]}" for i, w in enumerate(self.workers))

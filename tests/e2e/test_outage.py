@@ -109,8 +109,11 @@ class Run:
         probes = [c for c in self.dependency.calls() if first_probe - 0.05 <= c["arrival"] < on]
         granted = self.record.probe_slots()
         assert len(probes) <= len(granted), f"{len(probes)} probe calls, {len(granted)} slots"
+        def ended(call):
+            # One that was never answered was given up by its caller at the time-out.
+            return call["end"] if call["status"] else call["arrival"] + self.settings.handler_timeout
         for earlier, later in zip(probes, probes[1:]):
-            assert later["arrival"] >= earlier["end"] - 0.005, "two probes at a time"
+            assert later["arrival"] >= ended(earlier) - 0.02, "two probes at a time"
         return len(probes)
 
 
@@ -178,21 +181,28 @@ def test_a_worker_killed_during_the_outage_costs_no_message(run_outage):
     run.check_nothing_lost()
 
 
-def test_a_worker_stopped_beyond_its_lease_starts_nothing_on_it(run_outage):
+def test_a_prober_stopped_beyond_its_lease_starts_nothing_on_it(run_outage):
     run = run_outage()
     frozen = []
 
-    def freeze_one_that_probes():
-        # The holder of a probe slot is not known by process, so each is stopped in turn.
-        worker = run.fleet.workers[2]
-        worker.pause()
-        frozen.append(worker)
+    def freeze_the_prober():
+        # The dependency hangs, so a probe lasts until its time-out: time enough to catch it.
+        def caught():
+            worker = run.fleet.worker_of(run.record.prober())
+            if not worker:
+                return False
+            worker.pause()
+            frozen.append((worker, time.time()))
+            return True
+        wait_until(caught, 20, "a worker with a probe slot", every=0.005)
 
     with run.record, run.fleet, Arrivals(run.queue, ARRIVALS) as arrivals:
         run.calm()
-        run.outage(meanwhile=freeze_one_that_probes)
-        # A probe's lease is 2 x 0.95 s + 1 s; twenty probes took longer than that.
-        frozen[0].resume()
+        run.outage(probes=6, how="hang", meanwhile=freeze_the_prober)
+        worker, since = frozen[0]
+        # A probe's lease is 2 x 0.95 s + 1 s; the others took the slot over when it had ended.
+        assert time.time() - since > 2.9
+        worker.resume()
         run.drain(within=2 * run.drain_seconds_ideal + 30, arrivals=arrivals)
     run.check_probes()
     assert run.retrips() == []
@@ -200,16 +210,20 @@ def test_a_worker_stopped_beyond_its_lease_starts_nothing_on_it(run_outage):
 
 
 @pytest.mark.parametrize("empty", [False, True], ids=["with-its-file", "empty"])
-def test_redis_restarted_during_the_outage(empty, tmp_path, binary, start_redis, ministack,
+def test_redis_restarted_during_the_outage(empty, tmp_path, binary, start_redis, elasticmq,
                                            queue_name, dependency):
     redis = start_redis(appendonly=True)
-    run = Run(tmp_path, binary, redis, ministack, queue_name, dependency)
+    run = Run(tmp_path, binary, redis, elasticmq, queue_name, dependency)
     with run.record, run.fleet, Arrivals(run.queue, ARRIVALS) as arrivals:
         run.calm()
-        run.outage(probes=12, meanwhile=lambda: redis.restart(empty=empty))
+        run.outage(meanwhile=lambda: redis.restart(empty=empty))
         run.drain(within=2 * run.drain_seconds_ideal + 30, arrivals=arrivals)
-    # While Redis was away each process knew that the circuit was open; it came back OPEN.
+    # Each process knew that the circuit was open, and put it back so: it never closed and tripped
+    # again while the dependency was down.
+    assert len(run.record.trips()) == 1
     states = [state for at, state, _ in run.record.transitions() if at > dependency.off_at]
     assert "RECOVERING" in states
+    assert "CLOSED" not in states[:states.index("RECOVERING")]
+    run.check_probes()
     assert run.retrips() == []
     run.check_nothing_lost()
