@@ -58,8 +58,7 @@ int write_change(Context& context, CircuitSession& opened, const CircuitOptions&
       return kFailed;
     }
     const guard::Identity identity = guard::random_identity();
-    const fleet::SwapOp op =
-        change(table, snapshot, {identity.instance, identity.seed});
+    const fleet::SwapOp op = change(table, snapshot, {identity.instance, identity.seed});
     auto answer = opened.session->execute(options.name, op);
     if (!answer && answer.error().retryable) {
       // The same swap again: the store knows one that it has applied already.

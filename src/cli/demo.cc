@@ -60,12 +60,12 @@ int demo(Context& context, const DemoFlags& flags) {
     context.out.flush();
     std::this_thread::sleep_for(pause);
   });
-  const bool written =
-      series.write([&](std::ostream& out) { lab::write_series(out, result); }) &&
-      picture.write([&](std::ostream& out) {
-        const lab::OutageOptions world = lab::demo_outage(flags.seed, true);
-        lab::write_outage_picture(out, result.with, result.without, world.down_at, world.up_at);
-      });
+  const bool written = series.write([&](std::ostream& out) {
+    lab::write_series(out, result);
+  }) && picture.write([&](std::ostream& out) {
+    const lab::OutageOptions world = lab::demo_outage(flags.seed, true);
+    lab::write_outage_picture(out, result.with, result.without, world.down_at, world.up_at);
+  });
   return written ? kDone : kFailed;
 }
 
@@ -85,8 +85,7 @@ void add_demo(CLI::App& parent, Chosen& chosen) {
       ->add_option("--series", flags->series,
                    "Also write both runs, second by second, into this CSV file")
       ->type_name("FILE");
-  command
-      ->add_option("--picture", flags->picture, "Also draw both runs into this SVG file")
+  command->add_option("--picture", flags->picture, "Also draw both runs into this SVG file")
       ->type_name("FILE");
   command->callback(
       [&chosen, flags] { chosen = [flags](Context& context) { return demo(context, *flags); }; });

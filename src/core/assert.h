@@ -8,5 +8,4 @@ namespace switchgear::core {
 }
 
 #define SG_ASSERT(expression) \
-  ((expression) ? void(0)     \
-                : ::switchgear::core::assertion_failed(#expression, __FILE__, __LINE__))
+  ((expression) ? void(0) : ::switchgear::core::assertion_failed(#expression, __FILE__, __LINE__))

@@ -20,7 +20,8 @@ Record full_record() {
   r.opens = 3;
   r.reason = "probes_succeeded";
   r.why = "3 probes succeeded: \"ok\", said ünïcode\n";
-  r.hold = {.kind = HoldKind::forced_open, .who = "anna", .why = "deploy", .until = r.since, .epoch = 77};
+  r.hold = {
+      .kind = HoldKind::forced_open, .who = "anna", .why = "deploy", .until = r.since, .epoch = 77};
   r.fingerprint = "p0=0.05";
   r.probes = 3;
   r.probe_ok = 2;
@@ -127,9 +128,15 @@ TEST(Record, SurvivesSpoiltFields) {
     Fields fields = whole;
     auto& value = fields[random.below(fields.size())].second;
     switch (random.below(4)) {
-      case 0: value = std::to_string(random.next()); break;
-      case 1: value = "-" + value; break;
-      case 2: value.clear(); break;
+      case 0:
+        value = std::to_string(random.next());
+        break;
+      case 1:
+        value = "-" + value;
+        break;
+      case 2:
+        value.clear();
+        break;
       default:
         value.push_back(static_cast<char>(random.below(256)));
         break;

@@ -13,10 +13,14 @@ namespace {
 
 double events_of(const Report& r, Evidence evidence) {
   switch (evidence) {
-    case Evidence::failures: return static_cast<double>(r.failures) + r.overloads;
-    case Evidence::hard_failures: return r.failures;
-    case Evidence::overloads: return r.overloads;
-    case Evidence::slow: return r.slow;
+    case Evidence::failures:
+      return static_cast<double>(r.failures) + r.overloads;
+    case Evidence::hard_failures:
+      return r.failures;
+    case Evidence::overloads:
+      return r.overloads;
+    case Evidence::slow:
+      return r.slow;
   }
   return 0;
 }
@@ -53,8 +57,7 @@ class Growing {
   }
 
   Window window() const {
-    const double elapsed =
-        std::chrono::duration<double>(last_.sent - first_).count();
+    const double elapsed = std::chrono::duration<double>(last_.sent - first_).count();
     const double calls = query_.calls_per_second * thinning_scale_ * elapsed;
     Window w;
     w.need = need(calls);
@@ -70,9 +73,7 @@ class Growing {
   }
 
   // The evidence without the share bound: an upper limit that costs nothing.
-  bool may_trip() const {
-    return query_.rule.weight * events_ >= query_.rule.level * (1 - 1e-12);
-  }
+  bool may_trip() const { return query_.rule.weight * events_ >= query_.rule.level * (1 - 1e-12); }
 
  private:
   // The evidence when no instance supplies more than its share of `need`.

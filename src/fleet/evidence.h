@@ -51,8 +51,8 @@ struct Window {
 };
 
 // The share of the evidence that one instance may supply: clamp(1.4 / members, 1/4, 1/2), and
-// 1 below 1.5 members, where nobody is there to outvote it. Just above a third for 4 members: queues
-// share out messages unevenly, and three of four workers must do.
+// 1 below 1.5 members, where nobody is there to outvote it. Just above a third for 4 members:
+// queues share out messages unevenly, and three of four workers must do.
 double share_bound(double members);
 
 // Only runs whose last report is younger than this at `now` are looked at, so that a trip missed

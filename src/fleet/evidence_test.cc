@@ -21,10 +21,8 @@ Report failure(std::int64_t ms, std::uint64_t instance, std::uint32_t seq,
 }
 
 TripQuery query(double calls_per_second, double members, std::int64_t now_ms) {
-  return TripQuery{.rule = kRule,
-                   .calls_per_second = calls_per_second,
-                   .members = members,
-                   .now = at(now_ms)};
+  return TripQuery{
+      .rule = kRule, .calls_per_second = calls_per_second, .members = members, .now = at(now_ms)};
 }
 
 bool trips(std::span<const Report> reports, const TripQuery& q) {
@@ -91,9 +89,8 @@ TEST(Evidence, IsTheSerialCusumOnRandomInterleavingsWhereTheShareDoesNotBind) {
                         .calls_per_second = rate,
                         .members = 1,
                         .now = at(10 * static_cast<std::int64_t>(call))};
-      ASSERT_EQ(trips(set, q), serial_trips)
-          << "run " << run << " call " << call << " p " << p << " w " << rule.weight << " H "
-          << rule.level;
+      ASSERT_EQ(trips(set, q), serial_trips) << "run " << run << " call " << call << " p " << p
+                                             << " w " << rule.weight << " H " << rule.level;
       if (serial_trips) {
         trips_seen++;
         break;
@@ -165,9 +162,8 @@ TEST(Evidence, EveryOrderOfTheSetGivesTheSameAnswer) {
   for (int run = 0; run < 50; ++run) {
     std::vector<Report> reports;
     for (std::uint32_t i = 0; i < 40; ++i) {
-      reports.push_back(failure(static_cast<std::int64_t>(random.below(2'000)),
-                                1 + random.below(8), i,
-                                static_cast<std::uint32_t>(1 + random.below(3))));
+      reports.push_back(failure(static_cast<std::int64_t>(random.below(2'000)), 1 + random.below(8),
+                                i, static_cast<std::uint32_t>(1 + random.below(3))));
     }
     const auto first = weigh(reports, query(200, 4, 2'000));
     for (int shuffle = 0; shuffle < 5; ++shuffle) {

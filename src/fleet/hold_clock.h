@@ -21,11 +21,11 @@ class HoldClock {
 
   // Takes a reading and returns the time held so far, never less than before.
   HoldTime advance(const Now& now) {
-    const Duration step = std::max({now.mono - last_.mono, now.boot - last_.boot,
-                                    now.wall - last_.wall, Duration::zero()});
-    at_least_ += std::max(
-        std::min({now.mono - last_.mono, now.boot - last_.boot, now.wall - last_.wall}),
-        Duration::zero());
+    const Duration step = std::max(
+        {now.mono - last_.mono, now.boot - last_.boot, now.wall - last_.wall, Duration::zero()});
+    at_least_ +=
+        std::max(std::min({now.mono - last_.mono, now.boot - last_.boot, now.wall - last_.wall}),
+                 Duration::zero());
     last_ = now;
     elapsed_ += step;
     return elapsed_;

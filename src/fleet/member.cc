@@ -124,8 +124,10 @@ Admission Member::decide_by_state(HoldTime h) {
   const bool calls_flow = state() == State::closed || state() == State::recovering;
   if (calls_flow && h < own_open_until_) return refuse(RefusalReason::local, h);
   switch (state()) {
-    case State::closed: return grant(PermitKind::normal, h);
-    case State::open: return refuse(RefusalReason::open, h);
+    case State::closed:
+      return grant(PermitKind::normal, h);
+    case State::open:
+      return refuse(RefusalReason::open, h);
     case State::half_open: {
       for (HeldSlot& held : held_) {
         if (!held.probe || held.in_use || held.epoch != record_->epoch) continue;
@@ -238,8 +240,7 @@ void Member::finish(const Permit& permit, Outcome outcome, Duration duration, co
       sums_.rtt_count += 1;
     }
   }
-  const bool slow =
-      policy().slow_call_duration > 0s && duration >= policy().slow_call_duration;
+  const bool slow = policy().slow_call_duration > 0s && duration >= policy().slow_call_duration;
   note_evidence(permit, outcome, slow, h);
   const bool failed = outcome != Outcome::success;
   if (is_blind(h) && local_guard_.add(failed)) {
@@ -343,9 +344,9 @@ void Member::note_evidence(const Permit& permit, Outcome outcome, bool slow, Hol
   if (hold_obeyed() && record_->hold.kind != HoldKind::metrics_only) return;
   // One thinning a batch, so that its counts stay comparable.
   const double thinning =
-      batch_.empty() ? std::ceil(std::log2(
-                           std::max(1.0, fleet_.calls_per_second / options_.thinning_rate)))
-                     : batch_.thinning;
+      batch_.empty()
+          ? std::ceil(std::log2(std::max(1.0, fleet_.calls_per_second / options_.thinning_rate)))
+          : batch_.thinning;
   if (thinning > 0 && !random_.chance(std::exp2(-thinning))) {
     // Not reported, but a sign of trouble all the same: look at what the others say.
     read_for_thinned_ = true;
@@ -391,15 +392,14 @@ int Member::allowed(HoldTime h) const {
   // By the last step's count, never by one's own: a thousand joiners that count themselves admit
   // four times the limit.
   if (!eligible()) return 0;
-  const double unit = core::to_unit(
-      core::hash2(instance_.value, static_cast<std::uint64_t>(record_->epoch)));
+  const double unit =
+      core::to_unit(core::hash2(instance_.value, static_cast<std::uint64_t>(record_->epoch)));
   return static_cast<int>(std::floor(limit / std::max(1.0, record_->members) + unit));
 }
 
 bool Member::eligible() const {
   // Whoever began to call after the step was made was not counted by it, and waits for the next.
-  return record_ && snapshot_ &&
-         joined_at_ <= hold_of(record_->step_at) - policy().recovery_step;
+  return record_ && snapshot_ && joined_at_ <= hold_of(record_->step_at) - policy().recovery_step;
 }
 
 bool Member::asks_seldom() const { return asked_at_ - asked_before_ > policy().recovery_step; }
@@ -413,9 +413,9 @@ bool Member::drawn_by_lot(HoldTime h) {
   if (handing_out_slots()) {
     const StoreTime now = store_now(h);
     const auto end = record_->slots.begin() + recovery_slots();
-    left = recovery_slots() - static_cast<double>(std::count_if(
-                                  record_->slots.begin(), end,
-                                  [&](const auto& s) { return s && s->expires > now; }));
+    left = recovery_slots() -
+           static_cast<double>(std::count_if(record_->slots.begin(), end,
+                                             [&](const auto& s) { return s && s->expires > now; }));
   }
   double offered = record_->recovery.offered_in_flight;
   if (offered <= 0) offered = fleet_.calls_per_second * to_seconds(policy().call_timeout) / 10;
@@ -439,8 +439,7 @@ Member::OpenGate Member::gate(const Now& now) {
   if (hold_obeyed()) {
     gate.open = record_->hold.kind != HoldKind::forced_open;
     const bool endless = record_->hold.until == StoreTime{};
-    gate.valid_for =
-        endless ? Duration{24h} : Duration{record_->hold.until - store_now_at_least()};
+    gate.valid_for = endless ? Duration{24h} : Duration{record_->hold.until - store_now_at_least()};
     return gate;
   }
   if (is_blind(h) || too_old(h)) return gate;
@@ -465,9 +464,11 @@ Duration Member::retry_after_at(HoldTime h) const {
       // A trip not yet written has no reopen time yet; the policy knows what it will be.
       if (record_->state != State::open) return policy().open_duration;
       return std::max<Duration>(record_->reopen - store_now(h), options_.store_budget);
-    case State::half_open: return refresh;
+    case State::half_open:
+      return refresh;
     case State::recovering:
-    case State::closed: return std::max(own_open_until_ - h, options_.store_budget);
+    case State::closed:
+      return std::max(own_open_until_ - h, options_.store_budget);
   }
   return refresh;
 }

@@ -66,11 +66,11 @@ struct Transition {
 
 // Counts since the start, for metrics. Never reset.
 struct MemberCounters {
-  std::uint64_t outcomes[4] = {};          // by Outcome, results that counted
-  std::uint64_t late_results = 0;          // of an earlier epoch: changed nothing
+  std::uint64_t outcomes[4] = {};               // by Outcome, results that counted
+  std::uint64_t late_results = 0;               // of an earlier epoch: changed nothing
   std::uint64_t refused[kRefusalReasons] = {};  // by RefusalReason
-  std::uint64_t probes[4] = {};            // by Outcome of probe calls
-  std::uint64_t failures_dropped = 0;      // evidence too old to send, or of a passed epoch
+  std::uint64_t probes[4] = {};                 // by Outcome of probe calls
+  std::uint64_t failures_dropped = 0;           // evidence too old to send, or of a passed epoch
   std::uint64_t reassertions = 0;
 };
 
@@ -262,13 +262,13 @@ class Member {
   // What the store last said.
   std::optional<Snapshot> snapshot_;  // reports, meter and steps as last applied
   std::optional<Record> record_;
-  HoldTime view_at_{0};      // when the request that brought the view was sent
-  HoldTime refreshed_at_{0}; // the same of the last answer, usable or not
-  HoldTime answered_at_{0};  // when the last answer came
+  HoldTime view_at_{0};            // when the request that brought the view was sent
+  HoldTime refreshed_at_{0};       // the same of the last answer, usable or not
+  HoldTime answered_at_{0};        // when the last answer came
   Duration answered_at_least_{0};  // the same by the slowest clock
   std::int64_t seen_epoch_ = 0;
   HoldTime revision_seen_at_{0};  // when the record's revision was first seen here
-  bool missing_ = false;     // the last answer had no record
+  bool missing_ = false;          // the last answer had no record
   std::string unreadable_;
   FleetEstimate fleet_;
   double evidence_ratio_ = 0;
@@ -286,7 +286,7 @@ class Member {
   HoldTime plan_after_{0};     // earliest time to look again whether a write is due
   bool replan_ = false;        // a look was put off until plan_blocked_until_
   HoldTime plan_blocked_until_{0};
-  int swap_conflicts_ = 0;  // in a row
+  int swap_conflicts_ = 0;           // in a row
   std::int64_t stopped_epoch_ = -1;  // epoch in which a trip is planned but not yet written
 
   // Evidence and meter.
@@ -322,8 +322,8 @@ class Member {
   std::vector<HeldSlot> held_;
   HoldTime claim_after_{0};
   int in_flight_recovering_ = 0;
-  int in_flight_peak_ = 0;        // in this step
-  int in_flight_peak_before_ = 0; // in the one before
+  int in_flight_peak_ = 0;         // in this step
+  int in_flight_peak_before_ = 0;  // in the one before
   core::StepSums sums_;
   std::uint32_t delta_sent_for_ = 0;  // step for which this instance sent its sums
   double step_jitter_ = 0;

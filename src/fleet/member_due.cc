@@ -56,7 +56,8 @@ HoldTime Member::due_refresh(HoldTime h) const {
   if (read_for_thinned_) return std::max(last_report_, refreshed_at_) + gap();
   const bool calm = state() == State::closed && !hold_obeyed() && unreadable_.empty();
   const bool asked = asked_at_ >= refreshed_at_;
-  if (asked) return refreshed_at_ + (calm ? policy().view_refresh : policy().view_refresh_in_trouble);
+  if (asked)
+    return refreshed_at_ + (calm ? policy().view_refresh : policy().view_refresh_in_trouble);
   if (calm || !demanded(h)) return refreshed_at_ + kIdleRefresh;
   // Nobody has asked since, but may soon: the whole fleet together reads 100 times a second.
   const auto shared = std::chrono::duration_cast<Duration>(10ms * fleet_.members);
@@ -88,8 +89,7 @@ bool Member::usable_view(HoldTime h) const {
 }
 
 bool Member::handing_out_slots() const {
-  return record_ && record_->state == State::recovering &&
-         record_->recovery.limit <= kSlotLimitMax;
+  return record_ && record_->state == State::recovering && record_->recovery.limit <= kSlotLimitMax;
 }
 
 HoldTime Member::due_claim(HoldTime h) const {
@@ -101,8 +101,10 @@ HoldTime Member::due_claim(HoldTime h) const {
                : kNever;
   };
   switch (record_->state) {
-    case State::closed: return kNever;
-    case State::open: return when_free(policy().probes, hold_of(record_->reopen));
+    case State::closed:
+      return kNever;
+    case State::open:
+      return when_free(policy().probes, hold_of(record_->reopen));
     case State::half_open: {
       const bool has_idle = std::any_of(held_.begin(), held_.end(), [&](const HeldSlot& s) {
         return s.probe && !s.in_use && s.epoch == record_->epoch;
@@ -133,8 +135,8 @@ HoldTime Member::due_renewal(HoldTime h) const {
   HoldTime due = kNever;
   for (const HeldSlot& s : held_) {
     if (s.probe) continue;
-    const bool leaving = s.epoch != record_->epoch || !handing_out_slots() ||
-                         s.slot >= recovery_slots();
+    const bool leaving =
+        s.epoch != record_->epoch || !handing_out_slots() || s.slot >= recovery_slots();
     if (leaving) {
       if (recovery_slots_held() > in_flight_recovering_) due = std::min(due, h);
     } else {
@@ -167,9 +169,9 @@ HoldTime Member::due_slot_expiry() const {
   for (const HeldSlot& s : held_) {
     if (!s.probe) continue;
     // One nanosecond past the point from which expire_probes() acts.
-    due = std::min(due, s.claimed + (s.in_use ? s.lease
-                                              : usable_lease(s.lease) - policy().call_timeout +
-                                                    Duration{1}));
+    due = std::min(
+        due, s.claimed + (s.in_use ? s.lease
+                                   : usable_lease(s.lease) - policy().call_timeout + Duration{1}));
   }
   return due;
 }

@@ -76,8 +76,8 @@ bool Member::retry_makes_sense(const InFlight& op, HoldTime h) const {
   if (h - op.first_sent > kRetryFor) return false;
   if (const auto* report = std::get_if<ReportOp>(&op.operation)) {
     // A hint for the meter is sent once; evidence as long as the store takes it.
-    return report->report && store_now(h) - report->report->sent < kFailureAgeMax &&
-           record_ && record_->epoch == report->epoch;
+    return report->report && store_now(h) - report->report->sent < kFailureAgeMax && record_ &&
+           record_->epoch == report->epoch;
   }
   if (const auto* claim = std::get_if<ClaimOp>(&op.operation)) {
     return h - op.first_sent + policy().call_timeout <= usable_lease(claim->claim.lease);
@@ -220,11 +220,10 @@ Duration Member::lease_of(bool probe) const {
 }
 
 ClaimOp Member::make_claim(int slot, std::uint32_t token, bool probe) const {
-  return ClaimOp{.epoch = record_->epoch,
-                 .claim = SlotClaim{.slot = slot,
-                                    .holder = instance_,
-                                    .token = token,
-                                    .lease = ceil_ms(lease_of(probe))}};
+  return ClaimOp{
+      .epoch = record_->epoch,
+      .claim = SlotClaim{
+          .slot = slot, .holder = instance_, .token = token, .lease = ceil_ms(lease_of(probe))}};
 }
 
 std::optional<Operation> Member::choose_claim(HoldTime h) {
@@ -326,8 +325,8 @@ ReportOp Member::make_step_delta() {
 // ---- Answers --------------------------------------------------------------------------------
 
 bool Member::fell_back(const Record& stored) const {
-  return stored.epoch < seen_epoch_ || (record_ && stored.epoch == record_->epoch &&
-                                        stored.revision < record_->revision);
+  return stored.epoch < seen_epoch_ ||
+         (record_ && stored.epoch == record_->epoch && stored.revision < record_->revision);
 }
 
 Member::Reassert Member::reassertion(const Record* stored, HoldTime h) const {
@@ -362,8 +361,8 @@ void Member::apply(const Snapshot& snapshot, HoldTime sent, HoldTime h) {
   // An answer from before a write that we have seen is no step back of the store.
   const bool outdated = stored && record_ && stored->epoch == record_->epoch &&
                         stored->revision < record_->revision && sent <= revision_seen_at_;
-  reassert_due_ = stored && !outdated &&
-                  (fell_back(*stored) || reassertion(stored, h) != Reassert::nothing);
+  reassert_due_ =
+      stored && !outdated && (fell_back(*stored) || reassertion(stored, h) != Reassert::nothing);
   if ((missing_ || reassert_due_) && !was_behind) {
     // Spread over a second, so that a fleet does not rush at an empty store. A first record
     // of all is created at once.
@@ -415,8 +414,8 @@ void Member::apply_record(const Record& next, HoldTime h) {
 }
 
 Duration Member::claim_spread() {
-  const auto widest = std::min<Duration>(
-      250ms, std::chrono::duration_cast<Duration>(1ms * fleet_.members));
+  const auto widest =
+      std::min<Duration>(250ms, std::chrono::duration_cast<Duration>(1ms * fleet_.members));
   return std::chrono::duration_cast<Duration>(widest * random_.unit());
 }
 
@@ -431,8 +430,8 @@ void Member::plan(HoldTime h) {
   evidence_ratio_ = weighing.failures ? weighing.failures->ratio() : 0;
   replan_ = h < plan_blocked_until_;
   if (!replan_) planned_ = due_transition(table_, now, decider(), step_jitter_);
-  const bool stops = planned_ && planned_->next.state == State::open &&
-                     record_->state != State::open;
+  const bool stops =
+      planned_ && planned_->next.state == State::open && record_->state != State::open;
   stopped_epoch_ = stops ? record_->epoch : -1;
   // A little later than expected if the store's clock is a little behind our estimate.
   plan_after_ = h + 50ms;

@@ -583,8 +583,13 @@ TEST_F(AMember, AnOldViewNeverGoesOverARecordMadeAnewWhenOnlyItsHoldWasNewer) {
   record.hold = {.kind = HoldKind::none, .epoch = record.epoch};  // held and released
   settle();
   pass(20s);
-  record = Record{.incarnation = 2, .epoch = to_ms(store_time), .revision = 2, .state = State::open,
-                  .born = store_time - 5s, .since = store_time, .reopen = store_time + 5s,
+  record = Record{.incarnation = 2,
+                  .epoch = to_ms(store_time),
+                  .revision = 2,
+                  .state = State::open,
+                  .born = store_time - 5s,
+                  .since = store_time,
+                  .reopen = store_time + 5s,
                   .reason = "failure_rate"};
   member.admit(now);
   settle();

@@ -21,8 +21,8 @@ FleetEstimate estimate_fleet(const Meter& meter, std::span<const Report> reports
   for (const Report& r : reports) reporters.insert(r.instance);
 
   FleetEstimate fleet;
-  fleet.members = std::max({m.previous.members, m.current.members,
-                            static_cast<double>(reporters.size()), 1.0});
+  fleet.members =
+      std::max({m.previous.members, m.current.members, static_cast<double>(reporters.size()), 1.0});
 
   const double calls = m.previous.calls + m.current.calls;
   const double active_ms = m.previous.active_ms + m.current.active_ms;

@@ -55,10 +55,10 @@ struct Record {
   std::uint64_t revision = 0;     // grows with every whole-record write
   std::uint64_t swap_id = 0;      // of the last whole-record write, so a retry knows its own
   State state = State::closed;
-  StoreTime born;    // creation
+  StoreTime born;      // creation
   StoreTime since{};   // of the state
   StoreTime reopen{};  // when OPEN may turn HALF_OPEN
-  int opens = 0;     // openings in a row
+  int opens = 0;       // openings in a row
   std::string reason;  // of the last transition: "failure_rate", "probe_failed", "operator", …
   std::string why;     // the evidence behind it, for a person
   Hold hold;
@@ -69,7 +69,7 @@ struct Record {
   core::RecoveryState recovery;
   double last_good_limit = 0;  // learnt by the last recovery
   std::uint32_t step = 0;      // of the recovery limit
-  StoreTime step_at{};          // when the next step is due
+  StoreTime step_at{};         // when the next step is due
   double members = 0;          // instances that share the limit, as of the last step
   Slots slots;
 

@@ -8,11 +8,11 @@ namespace {
 constexpr std::uint64_t kInstanceMax = (std::uint64_t{1} << 48) - 1;
 
 Error malformed(std::string_view text, const char* what) {
-  return Error{.code = "unreadable",
-               .message = std::string(what) + " in the report \"" + std::string(text.substr(0, 120)) +
-                          "\"",
-               .retryable = false,
-               .source = "record"};
+  return Error{
+      .code = "unreadable",
+      .message = std::string(what) + " in the report \"" + std::string(text.substr(0, 120)) + "\"",
+      .retryable = false,
+      .source = "record"};
 }
 }  // namespace
 

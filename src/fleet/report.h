@@ -20,14 +20,14 @@ std::string to_string(InstanceId);  // 12 hexadecimal digits
 Result<InstanceId> instance_from_string(std::string_view);
 
 struct Report {
-  StoreTime sent{};                    // the store's time at the first attempt to send
-  std::chrono::milliseconds span{0};   // from its first failure to its last
+  StoreTime sent{};                   // the store's time at the first attempt to send
+  std::chrono::milliseconds span{0};  // from its first failure to its last
   InstanceId instance{};
-  std::uint32_t seq = 0;               // (instance, seq) is the report's identity
-  std::uint32_t failures = 0;          // hard failures, overload not included
+  std::uint32_t seq = 0;       // (instance, seq) is the report's identity
+  std::uint32_t failures = 0;  // hard failures, overload not included
   std::uint32_t overloads = 0;
-  std::uint32_t slow = 0;              // slow calls, whatever their outcome
-  std::uint32_t thinning = 0;          // each event was reported with probability 2^-thinning
+  std::uint32_t slow = 0;      // slow calls, whatever their outcome
+  std::uint32_t thinning = 0;  // each event was reported with probability 2^-thinning
 
   // "t.d.inst.seq.k.o.s.j", decimal but for inst. At most 100 characters.
   std::string encode() const;

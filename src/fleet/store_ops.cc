@@ -10,14 +10,22 @@ std::string_view name_of(const Operation& operation) {
 
 std::string_view to_string(Status status) {
   switch (status) {
-    case Status::ok: return "ok";
-    case Status::duplicate: return "duplicate";
-    case Status::late: return "late";
-    case Status::out_of_range: return "out_of_range";
-    case Status::taken: return "taken";
-    case Status::gone: return "gone";
-    case Status::conflict: return "conflict";
-    case Status::not_due: return "not_due";
+    case Status::ok:
+      return "ok";
+    case Status::duplicate:
+      return "duplicate";
+    case Status::late:
+      return "late";
+    case Status::out_of_range:
+      return "out_of_range";
+    case Status::taken:
+      return "taken";
+    case Status::gone:
+      return "gone";
+    case Status::conflict:
+      return "conflict";
+    case Status::not_due:
+      return "not_due";
   }
   return "unknown";
 }

@@ -55,9 +55,10 @@ struct ClaimOp {
 enum class Settlement : unsigned char { returned, success, failure };
 
 // Gives a slot back by its token; the slot keeps holder and token, with an expiry of 1970, until
-// it is taken again, so that neither the claim nor this has an effect twice. success and failure count in the record (probe_ok,
-// probe_failed) if the epoch is still the same. Statuses: ok; late (freed, but the epoch has
-// passed: not counted); gone (the slot is not ours any more: nothing happened).
+// it is taken again, so that neither the claim nor this has an effect twice. success and failure
+// count in the record (probe_ok, probe_failed) if the epoch is still the same. Statuses: ok; late
+// (freed, but the epoch has passed: not counted); gone (the slot is not ours any more: nothing
+// happened).
 struct SettleOp {
   std::int64_t epoch = 0;
   int slot = 0;
@@ -71,8 +72,8 @@ struct SettleOp {
 // slot of `claim`, if any, is free or expired. Expected epoch 0 and revision 0: only if there is
 // no record. Never touches other slots. When the epoch changes the evidence starts empty and
 // probe_ok and probe_failed are 0, otherwise both keep their stored value. Only the sums of the
-// steps `next.step - 1` and `next.step` are kept. Statuses: ok (also when this very swap has been applied already,
-// known by its swap_id); conflict; not_due; taken.
+// steps `next.step - 1` and `next.step` are kept. Statuses: ok (also when this very swap has been
+// applied already, known by its swap_id); conflict; not_due; taken.
 struct SwapOp {
   std::int64_t expected_epoch = 0;
   std::uint64_t expected_revision = 0;
@@ -87,7 +88,16 @@ using Operation = std::variant<ReadOp, ReportOp, ClaimOp, SettleOp, SwapOp>;
 // "read", "report", "claim", "settle", "swap": the names in metrics.
 std::string_view name_of(const Operation&);
 
-enum class Status : unsigned char { ok, duplicate, late, out_of_range, taken, gone, conflict, not_due };
+enum class Status : unsigned char {
+  ok,
+  duplicate,
+  late,
+  out_of_range,
+  taken,
+  gone,
+  conflict,
+  not_due
+};
 std::string_view to_string(Status);
 
 // All that a store knows of one circuit, at one moment of its clock.

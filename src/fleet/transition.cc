@@ -111,9 +111,9 @@ std::optional<SwapOp> recovery_step_due(const PolicyTable& table, const Record& 
   after.recovery = stepped;
   if (core::recovery_done(policy, stepped)) {
     const auto quiet = std::chrono::floor<std::chrono::seconds>(policy.recovery_quiet_duration);
-    SwapOp op = close_circuit(table, after, snapshot, decider, "recovered",
-                              "the limit has not bound for " + std::to_string(quiet.count()) +
-                                  " s");
+    SwapOp op =
+        close_circuit(table, after, snapshot, decider, "recovered",
+                      "the limit has not bound for " + std::to_string(quiet.count()) + " s");
     op.not_before = current.step_at;
     return op;
   }
@@ -176,8 +176,7 @@ Weighing weigh(const PolicyTable& table, const Snapshot& snapshot) {
   // While recovering the fleet runs at the limit's pace, not at that of the last minutes; only its
   // first step has no pace of its own yet.
   const bool paced = recovering && record->recovery.calls_per_second > 0;
-  const double rate =
-      paced ? record->recovery.calls_per_second : result.fleet.calls_per_second;
+  const double rate = paced ? record->recovery.calls_per_second : result.fleet.calls_per_second;
   const core::CompiledPolicy& compiled = table.at(rate);
   const double members = voters(*record, snapshot, result.fleet.members);
 
@@ -216,10 +215,13 @@ std::optional<SwapOp> due_transition(const PolicyTable& table, const Snapshot& s
     return op;
   }
   switch (record->state) {
-    case State::open: return std::nullopt;
-    case State::half_open: return end_of_probing(table, *record, snapshot, decider);
+    case State::open:
+      return std::nullopt;
+    case State::half_open:
+      return end_of_probing(table, *record, snapshot, decider);
     case State::closed:
-    case State::recovering: break;
+    case State::recovering:
+      break;
   }
   const Weighing weighing = weigh(table, snapshot);
   if (weighing.trips()) {
@@ -249,8 +251,8 @@ std::optional<SwapOp> half_open(const PolicyTable& table, const Snapshot& snapsh
     return std::nullopt;
   }
   const Policy& policy = table.policy();
-  const int slot = free_slot(record->slots, policy.probes, snapshot.time,
-                             core::hash2(decider.nonce, kSlotSalt));
+  const int slot =
+      free_slot(record->slots, policy.probes, snapshot.time, core::hash2(decider.nonce, kSlotSalt));
   if (slot < 0) return std::nullopt;
   SwapOp op = write_over(*record, table, decider);
   // By the reopen time at the earliest, whatever our own estimate of the store's time says.

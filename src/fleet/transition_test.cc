@@ -149,8 +149,12 @@ TEST_F(Transitions, ARecoveryStepIsDueAfterItsTimeAndTheJitter) {
   EXPECT_FALSE(due_transition(table, snapshot(r, 60500ms), me, 0.9));
   Snapshot s = snapshot(r, 61s);
   s.steps.push_back({.step = 5,
-                     .sums = {.ok = 20, .rtt_sum_ms = 2'000, .rtt_count = 20, .busy_ms = 6'000,
-                              .refused = 3, .members = 2}});
+                     .sums = {.ok = 20,
+                              .rtt_sum_ms = 2'000,
+                              .rtt_count = 20,
+                              .busy_ms = 6'000,
+                              .refused = 3,
+                              .members = 2}});
   s.steps.push_back({.step = 4, .sums = {.overload = 100, .members = 50}});
   const auto op = due_transition(table, s, me, 0.9);
   ASSERT_TRUE(op);
@@ -183,8 +187,8 @@ TEST_F(Transitions, TheFirstStepOfARecoveryIsWeighedAtTheFleetsPace) {
   r.step_at = at(1h);
   Snapshot s = snapshot(r, 3s);
   for (std::uint32_t i = 0; i < 12; ++i) {  // 12 failures among 300 calls
-    s.reports.push_back({.sent = at(250ms * i), .instance = InstanceId{10 + i}, .seq = i,
-                         .failures = 1});
+    s.reports.push_back(
+        {.sent = at(250ms * i), .instance = InstanceId{10 + i}, .seq = i, .failures = 1});
   }
   EXPECT_TRUE(due_transition(table, s, me, 0));
   s.meter.current = {.minute = minute_of(s.time), .calls = 300, .active_ms = 3'000};

@@ -164,8 +164,8 @@ std::optional<Worker::StartFailure> Worker::start() {
               {"handler", handler_.text()},
               {"circuit", options_.circuit.empty() ? "none" : options_.circuit},
               {"store", engine_ ? engine_->store().backend() : "none"},
-              {"instance", engine_ ? fleet::to_string(engine_->member(options_.circuit).instance())
-                                   : "none"},
+              {"instance",
+               engine_ ? fleet::to_string(engine_->member(options_.circuit).instance()) : "none"},
               {"concurrency", std::to_string(options_.consumer.concurrency)},
               {"metrics", ops_url() + "/metrics"}});
   pump();
