@@ -31,7 +31,12 @@ Member::Member(const PolicyTable& table, const MemberOptions& options, InstanceI
         rule.level = std::max(rule.weight, rule.level / 2);
         return rule;
       }()),
-      own_guard_(table.at(0).failure_rule) {
+      own_guard_([&] {
+        // Above the fleet's own level at any rate, so that the fleet opens first where it can.
+        core::CusumRule rule = table.at(1e6).failure_rule;
+        rule.level += rule.level / 2;
+        return rule;
+      }()) {
   phase_ = random_.unit();
   step_jitter_ = random_.unit();
 }

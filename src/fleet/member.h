@@ -311,8 +311,8 @@ class Member {
   HoldTime stale_since_{-1h};  // when the refresh of a stale view was asked for
   core::Cusum local_guard_;
   HoldTime local_open_until_{0};
-  // The same with the fleet's full level, always on: a caller that is sick alone, or whose fleet is
-  // not there to confirm it, stops itself.
+  // The same with one and a half times the fleet's level, always on: a caller that is sick alone, or
+  // whose fleet is not there to confirm it, stops itself.
   core::Cusum own_guard_;
   HoldTime own_open_until_{0};
   HoldTime next_trial_{0};

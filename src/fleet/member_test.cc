@@ -554,7 +554,7 @@ TEST_F(AMember, BlindItAdmitsUnderTheLocalGuard) {
 TEST_F(AMember, SickAloneItStopsItselfWhileTheFleetGoesOn) {
   permitted();
   settle();
-  for (int i = 0; i < 10; ++i) {
+  for (int i = 0; i < 15; ++i) {
     call(Outcome::failure, 1ms);
     reports.clear();  // as if a large fleet outvoted it
   }

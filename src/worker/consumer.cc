@@ -103,7 +103,15 @@ void Consumer::run(const Now& now) {
   call_parked(now);
   retry_waiting(now);
   plan_receives(now);
-  if (unsaid_pause_ && (!circuit_.cause().empty() || now.mono >= unsaid_until_)) {
+  if (unsaid_pause_ && unsaid_pause_->reason == fleet::RefusalReason::local &&
+      circuit_.state(now) == State::open) {
+    // This process stopped itself a moment before the fleet did.
+    unsaid_pause_->reason = fleet::RefusalReason::open;
+    unsaid_pause_->state = State::open;
+  }
+  const bool settled = unsaid_pause_ && unsaid_pause_->reason != fleet::RefusalReason::local &&
+                       !circuit_.cause().empty();
+  if (unsaid_pause_ && (settled || now.mono >= unsaid_until_)) {
     say_pause(fleet::Refusal(*unsaid_pause_), false, now);
   }
   flush(to_delete_, true, now);
@@ -514,7 +522,7 @@ void Consumer::say_pause(const fleet::Refusal& refusal, bool again, const Now& n
   paused_epoch_ = circuit_.epoch();
   std::string cause = circuit_.cause();
   if (refusal.reason == fleet::RefusalReason::local) {
-    cause = "the store cannot be reached, and the calls of this process failed";
+    cause = "the calls of this process fail, and the fleet has not opened the circuit";
   } else if (refusal.reason == fleet::RefusalReason::store) {
     cause = "the store cannot be reached, and on_store_failure is refuse";
   } else if (cause.empty()) {
