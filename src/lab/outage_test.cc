@@ -49,7 +49,7 @@ TEST(Recovery, WithoutTheLimitItTripsAgainAndAgain) {
 }
 
 TEST(Recovery, DrainsThroughAThousandEnvironmentsOfOneCall) {
-  OutageOptions o = backlog_after_outage(1, 2'000);
+  OutageOptions o = backlog_after_outage(2, 2'000);
   o.workers = 1'000;
   o.consumer.concurrency = 1;
   o.policy.recovery_initial_limit = 8;

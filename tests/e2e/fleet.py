@@ -148,6 +148,9 @@ class Arrivals:
         except Exception as error:  # handed to the test by stop()
             self._error = error
 
+    def pace(self, per_second):
+        self.gap = self.THREADS / per_second
+
     def __enter__(self):
         for thread in self._threads:
             thread.start()
