@@ -93,8 +93,10 @@ State Member::state() const {
 bool Member::too_old(HoldTime h) const { return h - view_at_ > policy().view_max_age; }
 
 bool Member::is_blind(HoldTime h) const {
-  if (!record_ || missing_ || !unreadable_.empty()) return true;
+  if (!record_ || !unreadable_.empty()) return true;
+  // A record that has gone says nothing: the young view stands until it is put back.
   if (!too_old(h)) return false;
+  if (missing_) return true;
   // Old, but perhaps only because this process stood still: blind once a refresh was tried in vain.
   if (!store_up_) return true;
   return stale_since_ > view_at_ && h - stale_since_ > options_.store_budget;

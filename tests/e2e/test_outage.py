@@ -218,7 +218,13 @@ def test_redis_restarted_during_the_outage(empty, tmp_path, binary, start_redis,
     run = Run(tmp_path, binary, redis, elasticmq, queue_name, dependency)
     with run.record, run.fleet, Arrivals(run.queue, CALM_ARRIVALS) as arrivals:
         run.calm()
-        run.outage(arrivals, meanwhile=lambda: redis.restart(empty=empty))
+
+        def restart():
+            # Once everybody has heard of the outage; before that nobody could put it back.
+            wait_until(lambda: run.failed_probes() >= 3, 30, "three failed probes", every=0.05)
+            redis.restart(empty=empty)
+
+        run.outage(arrivals, meanwhile=restart)
         run.drain(within=2 * run.drain_seconds_ideal + 30, arrivals=arrivals)
     # Those who knew that the circuit was open put it back so, also over a record that one who had not
     # heard of it made anew: it never tripped a second time.
