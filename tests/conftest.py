@@ -13,6 +13,7 @@ import pytest
 import peers
 
 _numbers = itertools.count(1)
+_figures = pytest.StashKey[list]()
 
 
 @pytest.fixture(scope="session")
@@ -83,3 +84,18 @@ def queue_name(request):
     """A queue name that no other test uses."""
     plain = "".join(c if c.isalnum() else "-" for c in request.node.name)[:50].strip("-")
     return f"{plain}-{next(_numbers)}"
+
+
+@pytest.fixture
+def figures(request):
+    """figures("text") prints a line of what was measured below the results, passed or not."""
+    lines = request.config.stash.setdefault(_figures, [])
+    return lambda text: lines.append(f"{request.node.name}: {text}")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    lines = config.stash.get(_figures, [])
+    if lines:
+        terminalreporter.section("figures")
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -25,18 +25,7 @@ Member::Member(const PolicyTable& table, const MemberOptions& options, InstanceI
       instance_(instance),
       random_(core::hash2(seed, instance.value)),
       clock_(now),
-      local_guard_([&] {
-        // Alone, half the fleet's evidence must do: nobody else will stop this process.
-        core::CusumRule rule = table.at(0).failure_rule;
-        rule.level = std::max(rule.weight, rule.level / 2);
-        return rule;
-      }()),
-      own_guard_([&] {
-        // Above the fleet's own level at any rate, so that the fleet opens first where it can.
-        core::CusumRule rule = table.at(1e6).failure_rule;
-        rule.level += rule.level / 2;
-        return rule;
-      }()) {
+      local_guard_(table) {
   phase_ = random_.unit();
   step_jitter_ = random_.unit();
 }
@@ -129,9 +118,10 @@ Admission Member::decide(HoldTime h) {
 
 Admission Member::decide_by_state(HoldTime h) {
   const bool calls_flow = state() == State::closed || state() == State::recovering;
-  if (calls_flow && h < own_open_until_) return refuse(RefusalReason::local, h);
+  if (calls_flow && !local_guard_.admits(h)) return refuse(RefusalReason::local, h);
   switch (state()) {
     case State::closed:
+      local_guard_.admitted(h);
       return grant(PermitKind::normal, h);
     case State::open:
       return refuse(RefusalReason::open, h);
@@ -151,6 +141,7 @@ Admission Member::decide_by_state(HoldTime h) {
       if (in_flight_recovering_ >= allowed(h) && !drawn_by_lot(h)) {
         return refuse(RefusalReason::limit, h);
       }
+      local_guard_.admitted(h);
       in_flight_recovering_++;
       in_flight_peak_ = std::max(in_flight_peak_, in_flight_recovering_);
       return grant(PermitKind::recovering, h);
@@ -179,7 +170,9 @@ Admission Member::decide_blind(HoldTime h) {
   }
   if (known && state() == State::recovering) {
     // The last quota is kept, never grown; without one, a single call at a time.
+    if (!local_guard_.admits(h)) return refuse(RefusalReason::local, h);
     if (in_flight_recovering_ >= std::max(1, allowed(h))) return refuse(RefusalReason::limit, h);
+    local_guard_.admitted(h);
     in_flight_recovering_++;
     return grant(PermitKind::recovering, h);
   }
@@ -188,7 +181,8 @@ Admission Member::decide_blind(HoldTime h) {
 
 Admission Member::local_permit(HoldTime h) {
   if (policy().on_store_failure == OnStoreFailure::refuse) return refuse(RefusalReason::store, h);
-  if (h < local_open_until_) return refuse(RefusalReason::local, h);
+  if (!local_guard_.admits(h)) return refuse(RefusalReason::local, h);
+  local_guard_.admitted(h);
   return grant(PermitKind::local, h);
 }
 
@@ -224,6 +218,7 @@ void Member::finish(const Permit& permit, Outcome outcome, Duration duration, co
     return;
   }
   if (outcome == Outcome::ignored) {
+    local_guard_.returned(permit.acquired);
     counters_.outcomes[index]++;
     return;
   }
@@ -233,6 +228,7 @@ void Member::finish(const Permit& permit, Outcome outcome, Duration duration, co
   const bool current = record_ && (permit.epoch == record_->epoch ||
                                    (permit.epoch == 0 && record_->state == State::closed));
   if (record_ && !current) {
+    local_guard_.returned(permit.acquired);
     counters_.late_results++;
     return;
   }
@@ -250,19 +246,14 @@ void Member::finish(const Permit& permit, Outcome outcome, Duration duration, co
   const bool slow = policy().slow_call_duration > 0s && duration >= policy().slow_call_duration;
   note_evidence(permit, outcome, slow, h);
   const bool failed = outcome != Outcome::success;
-  if (is_blind(h) && local_guard_.add(failed)) {
-    local_guard_.reset();
-    local_open_until_ = h + policy().open_duration;
-  }
-  if (own_guard_.add(failed)) {
-    own_guard_.reset();
-    own_open_until_ = h + policy().open_duration;
-  }
+  // Stopped, it makes no more calls and no more reports: it has to ask what the fleet thinks.
+  if (local_guard_.add(failed, is_blind(h), permit.acquired, h, random_)) read_soon_ = true;
 }
 
 void Member::give_back(const Permit& permit, const Now& now) {
   expire_probes(clock_.advance(now));
   release(permit);
+  local_guard_.returned(permit.acquired);
   if (permit.kind == PermitKind::probe) settle_probe(permit, Settlement::returned);
 }
 
@@ -320,8 +311,7 @@ void Member::count_successes(std::uint64_t count, std::int64_t epoch, const Now&
     return;
   }
   counters_.outcomes[static_cast<std::size_t>(Outcome::success)] += count;
-  if (is_blind(h)) local_guard_.add_successes(static_cast<double>(count));
-  own_guard_.add_successes(static_cast<double>(count));
+  local_guard_.add_successes(static_cast<double>(count), is_blind(h));
 }
 
 void Member::start_clock(HoldTime h) {
@@ -356,7 +346,7 @@ void Member::note_evidence(const Permit& permit, Outcome outcome, bool slow, Hol
           : batch_.thinning;
   if (thinning > 0 && !random_.chance(std::exp2(-thinning))) {
     // Not reported, but a sign of trouble all the same: look at what the others say.
-    read_for_thinned_ = true;
+    read_soon_ = true;
     return;
   }
   const std::int64_t epoch = record_ ? record_->epoch : permit.epoch;
@@ -450,7 +440,7 @@ Member::OpenGate Member::gate(const Now& now) {
     return gate;
   }
   if (is_blind(h) || too_old(h)) return gate;
-  gate.open = state() == State::closed && h >= own_open_until_;
+  gate.open = state() == State::closed && !local_guard_.stopped();
   gate.valid_for = policy().view_max_age - (h - view_at_);
   return gate;
 }
@@ -464,7 +454,7 @@ Duration Member::retry_after_at(HoldTime h) const {
     if (record_->hold.until == StoreTime{}) return refresh;
     return std::max<Duration>(record_->hold.until - store_now_at_least(), 0ms);
   }
-  if (is_blind(h)) return std::max<Duration>(local_open_until_ - h, refresh);
+  if (is_blind(h)) return std::max(local_guard_.wait(h), refresh);
   if (too_old(h)) return options_.store_budget;
   switch (state()) {
     case State::open:
@@ -475,7 +465,7 @@ Duration Member::retry_after_at(HoldTime h) const {
       return refresh;
     case State::recovering:
     case State::closed:
-      return std::max(own_open_until_ - h, options_.store_budget);
+      return std::max(local_guard_.wait(h), options_.store_budget);
   }
   return refresh;
 }

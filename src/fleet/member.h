@@ -23,8 +23,8 @@
 #include "core/outcome.h"
 #include "core/random.h"
 #include "core/refusal.h"
-#include "core/trip_rule.h"
 #include "fleet/hold_clock.h"
+#include "fleet/local_guard.h"
 #include "fleet/store_ops.h"
 #include "fleet/transition.h"
 
@@ -292,7 +292,7 @@ class Member {
   // Evidence and meter.
   Batch batch_;
   HoldTime last_report_{-1h};
-  bool read_for_thinned_ = false;
+  bool read_soon_ = false;  // something was seen here that no report will bring an answer to
   std::uint32_t seq_ = 0;
   bool clock_started_ = false;
   HoldTime joined_at_{0};  // since when it has made calls, with no longer pause
@@ -309,12 +309,7 @@ class Member {
   HoldTime limit_refused_at_{-1h};
   bool stale_used_ = false;
   HoldTime stale_since_{-1h};  // when the refresh of a stale view was asked for
-  core::Cusum local_guard_;
-  HoldTime local_open_until_{0};
-  // The same with one and a half times the fleet's level, always on: a caller that is sick alone, or
-  // whose fleet is not there to confirm it, stops itself.
-  core::Cusum own_guard_;
-  HoldTime own_open_until_{0};
+  LocalGuard local_guard_;
   HoldTime next_trial_{0};
   bool trial_out_ = false;
 

@@ -53,8 +53,9 @@ HoldTime Member::due_batch() const {
 
 HoldTime Member::due_refresh(HoldTime h) const {
   if (stale_since_ > refreshed_at_) return stale_since_;
-  if (read_for_thinned_) return std::max(last_report_, refreshed_at_) + gap();
-  const bool calm = state() == State::closed && !hold_obeyed() && unreadable_.empty();
+  if (read_soon_) return std::max(last_report_, refreshed_at_) + gap();
+  const bool calm =
+      state() == State::closed && !hold_obeyed() && unreadable_.empty() && !local_guard_.stopped();
   const bool asked = asked_at_ >= refreshed_at_;
   if (asked)
     return refreshed_at_ + (calm ? policy().view_refresh : policy().view_refresh_in_trouble);

@@ -125,7 +125,7 @@ std::optional<Operation> Member::choose(HoldTime h) {
   if (hello_due_) return make_hello(h);
   if (due_heartbeat() <= h) return make_heartbeat(h);
   if (due_refresh(h) <= h) {
-    read_for_thinned_ = false;
+    read_soon_ = false;
     return ReadOp{};
   }
   return std::nullopt;
@@ -392,8 +392,7 @@ void Member::apply_record(const Record& next, HoldTime h) {
                                       .why = next.why,
                                       .at = next.since});
     if (!batch_.empty()) drop_batch();
-    own_guard_.reset();
-    own_open_until_ = h;
+    local_guard_.reset();
     sums_ = core::StepSums{};
   }
   if (record_ && next.step != record_->step) {

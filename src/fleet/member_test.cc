@@ -547,8 +547,9 @@ TEST_F(AMember, BlindItAdmitsUnderTheLocalGuard) {
   }
   EXPECT_EQ(admitted, 5);  // weight 10 against half the fleet's level of 100
   EXPECT_EQ(refused(), "local");
-  pass(10s);
+  pass(12s);
   EXPECT_EQ(refused(), "admitted");
+  EXPECT_EQ(refused(), "local") << "one trial at a time";
 }
 
 TEST_F(AMember, SickAloneItStopsItselfWhileTheFleetGoesOn) {
@@ -560,7 +561,53 @@ TEST_F(AMember, SickAloneItStopsItselfWhileTheFleetGoesOn) {
   }
   EXPECT_EQ(refused(), "local");
   EXPECT_FALSE(member.gate(now).open);
-  pass(10s);
+  pass(12s);
+  settle();
+  const Permit trial = permitted();
+  EXPECT_EQ(refused(), "local") << "one trial at a time";
+  member.finish(trial, Outcome::failure, 1ms, now);
+  pass(12s);
+  settle();
+  EXPECT_EQ(refused(), "local") << "it waits twice as long";
+  pass(12s);
+  settle();
+  member.finish(permitted(), Outcome::ignored, 1ms, now);
+  member.give_back(permitted(), now);
+  member.finish(permitted(), Outcome::success, 1ms, now);
+  settle();
+  EXPECT_EQ(refused(), "admitted");
+  EXPECT_TRUE(member.gate(now).open);
+}
+
+TEST_F(AMember, StoppedByItselfItAsksWhatTheFleetThinks) {
+  permitted();
+  settle();
+  for (int i = 0; i < 15; ++i) {
+    call(Outcome::failure, 1ms);
+    settle();
+    reports.clear();
+  }
+  ASSERT_EQ(refused(), "local");
+  // The others open it; nothing that this member has left to report would tell it so.
+  change(State::open, 5s);
+  pass(100ms);
+  settle();
+  EXPECT_EQ(refused(), "open");
+}
+
+TEST_F(AMember, ATrialThatNeverComesBackStopsNobodyForGood) {
+  permitted();
+  settle();
+  for (int i = 0; i < 15; ++i) {
+    call(Outcome::failure, 1ms);
+    reports.clear();
+  }
+  pass(12s);
+  settle();
+  permitted();
+  EXPECT_EQ(refused(), "local");
+  pass(60s);
+  settle();
   EXPECT_EQ(refused(), "admitted");
 }
 

@@ -147,6 +147,9 @@ const core::CompiledPolicy& PolicyTable::at(double calls_per_second) const {
 
 namespace {
 
+// The meter looks back over the minute before this one.
+constexpr Duration kMeterMemory = 120s;
+
 // How many instances there are to outvote a sick one: in a recovery by slots only those who hold
 // one, or report, make calls at all. Were the whole fleet counted, two holders whose every call
 // fails could never supply enough, and the circuit would stay RECOVERING on a dead dependency.
@@ -175,8 +178,13 @@ Weighing weigh(const PolicyTable& table, const Snapshot& snapshot) {
   if (record->state != State::closed && !recovering) return result;
   // While recovering the fleet runs at the limit's pace, not at that of the last minutes; only its
   // first step has no pace of its own yet.
-  const bool paced = recovering && record->recovery.calls_per_second > 0;
-  const double rate = paced ? record->recovery.calls_per_second : result.fleet.calls_per_second;
+  const double last_step = record->recovery.calls_per_second;
+  double rate = recovering && last_step > 0 ? last_step : result.fleet.calls_per_second;
+  // The meter still has the minutes of the outage in it, when hardly any calls were made. A fleet
+  // judged by them would trip on ordinary failures as soon as it is back.
+  if (record->state == State::closed && snapshot.time - record->since < kMeterMemory) {
+    rate = std::max(rate, last_step);
+  }
   const core::CompiledPolicy& compiled = table.at(rate);
   const double members = voters(*record, snapshot, result.fleet.members);
 

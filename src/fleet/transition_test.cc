@@ -195,6 +195,23 @@ TEST_F(Transitions, TheFirstStepOfARecoveryIsWeighedAtTheFleetsPace) {
   EXPECT_FALSE(due_transition(table, s, me, 0));
 }
 
+TEST_F(Transitions, AfterARecoveryTheOutageInTheMeterSharpensNoRule) {
+  Record r = record(State::closed);
+  r.reason = "recovered";
+  r.since = at(0s);
+  r.recovery.calls_per_second = 100;
+  Snapshot s = snapshot(r, 3s);
+  for (std::uint32_t i = 0; i < 12; ++i) {  // 12 failures among 300 calls
+    s.reports.push_back(
+        {.sent = at(250ms * i), .instance = InstanceId{10 + i}, .seq = i, .failures = 1});
+  }
+  // Two minutes in which next to nothing was called.
+  s.meter.current = {.minute = minute_of(s.time), .calls = 30, .active_ms = 60'000};
+  EXPECT_FALSE(due_transition(table, s, me, 0));
+  s.record->value().since = at(-3min);
+  EXPECT_TRUE(due_transition(table, s, me, 0)) << "by then the meter knows";
+}
+
 TEST_F(Transitions, TheFewWhoHoldSlotsCanReopenARecoveryOfALargeFleet) {
   Record r = record(State::recovering);
   r.recovery = core::begin_recovery(table.policy(), 0);

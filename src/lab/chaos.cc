@@ -301,7 +301,9 @@ class Chaos {
     world_.run_for(policy.view_max_age + 35s);
     const std::uint64_t refused = world_.refusals;
     world_.run_for(10s);
-    if (world_.refusals != refused) late("P7: calls are refused although all is well: ");
+    if (world_.refusals != refused) {
+      late("P7: a call is refused although all is well (" + world_.last_refusal + "): ");
+    }
     for (Process* p : world_.living()) {
       const fleet::Record* seen = p->member().record();
       const fleet::Record* stored = properties_.stored();

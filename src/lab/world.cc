@@ -51,7 +51,11 @@ void World::call_at_random(Process& process, double per_second) {
                         const auto refusal = process.try_call([this](Outcome outcome) {
                           outcomes[static_cast<std::size_t>(outcome)]++;
                         });
-                        refusals += refusal && refusal->reason != fleet::RefusalReason::stale_view;
+                        if (refusal && refusal->reason != fleet::RefusalReason::stale_view) {
+                          refusals++;
+                          last_refusal = "process " + std::to_string(process.index()) + ": " +
+                                         std::string(to_string(refusal->reason));
+                        }
                       });
                     }
                     call_at_random(process, per_second);

@@ -70,6 +70,7 @@ class World {
   // than one that asked again while its process refreshed an old view.
   std::uint64_t outcomes[4] = {};
   std::uint64_t refusals = 0;
+  std::string last_refusal;  // who and why
 
  private:
   static constexpr std::size_t kTraceMax = 60;

@@ -6,6 +6,7 @@ The dependency serves 20 calls at once at 0.1 s each and finishes abandoned ones
 nothing but the recovery limit keeps it from collapsing when it comes back.
 """
 
+import collections
 import time
 
 import pytest
@@ -83,13 +84,25 @@ class Run:
     def retrips(self):
         return [t for t in self.record.trips() if t[0] > self.dependency.on_at]
 
+    def timeline(self):
+        """What came to the dependency around the switch, for the message of a failed check: calls
+        per 50 ms after it and the states of the record."""
+        off = self.dependency.off_at
+        counts = collections.Counter(int((c["arrival"] - off) // 0.05) for c in self.dependency.calls()
+                                     if -0.5 <= c["arrival"] - off < 2)
+        calls = " ".join(f"{counts[n]}" for n in range(-10, 40))
+        states = ", ".join(f"{at - off:+.3f} {state} ({reason})"
+                           for at, state, reason in self.record.transitions()[:12])
+        return (f"calls per 50 ms from -0.5 s to 2 s after the switch: {calls}\n"
+                f"record: {states}\n{self.fleet.logs()}")
+
     def check_nothing_lost(self):
         missing = self.queue.sent - processed(self.dependency.calls())
         assert not missing, f"{len(missing)} messages never processed"
         assert self.queue.dead_letters() == 0
 
-    def check_stopped_in_time(self):
-        """Failed calls after the switch: those in flight, and 0.3 s at the fleet's pace."""
+    def stop_figures(self):
+        """(failed calls after the switch, allowed ones: those in flight, and 0.3 s at the pace)."""
         off = self.dependency.off_at
         first_probe = next((at for at, state, _ in self.record.transitions()
                             if state == "HALF_OPEN" and at > off), self.dependency.on_at)
@@ -98,9 +111,11 @@ class Run:
         failed = sum(1 for c in calls
                      if off <= c["arrival"] < first_probe or
                      (c["arrival"] < off and c["status"] != 200))
-        allowed = in_flight + 0.3 * CALM_ARRIVALS
-        assert failed <= allowed, f"{failed} failed calls, {allowed:.0f} allowed"
-        return failed
+        return failed, in_flight + 0.3 * CALM_ARRIVALS
+
+    def check_stopped_in_time(self):
+        failed, allowed = self.stop_figures()
+        assert failed <= allowed, f"{failed} failed calls, {allowed:.0f} allowed\n{self.timeline()}"
 
     def check_probes(self):
         """Probe calls: at most one per slot granted, and one at a time."""
@@ -110,7 +125,8 @@ class Run:
         # Calls of before the trip may still end; what comes after the first slot is a probe.
         probes = [c for c in self.dependency.calls() if first_probe - 0.05 <= c["arrival"] < on]
         granted = self.record.probe_slots()
-        assert len(probes) <= len(granted), f"{len(probes)} probe calls, {len(granted)} slots"
+        assert len(probes) <= len(granted), (
+            f"{len(probes)} probe calls, {len(granted)} slots\n{self.timeline()}")
         def ended(call):
             # One that was never answered was given up by its caller at the time-out.
             return call["end"] if call["status"] else call["arrival"] + self.settings.handler_timeout
@@ -140,7 +156,7 @@ def test_calm_on_each_sqs_server(tmp_path, binary, redis, sqs_server, queue_name
     run.check_nothing_lost()
 
 
-def test_an_outage_is_noticed_probed_and_drained(run_outage, record_property):
+def test_an_outage_is_noticed_probed_and_drained(run_outage, figures):
     run = run_outage()
     with run.record, run.fleet, Arrivals(run.queue, CALM_ARRIVALS) as arrivals:
         run.calm()
@@ -148,15 +164,17 @@ def test_an_outage_is_noticed_probed_and_drained(run_outage, record_property):
         # enough for the drain, and not this search, to be what is measured.
         run.outage(arrivals, backlog=8000)
         run.drain(within=2 * run.drain_seconds_ideal + 20, arrivals=arrivals)
-    failed = run.check_stopped_in_time()
+    failed, allowed = run.stop_figures()
     probes = run.check_probes()
+    figures(f"{failed} failed calls before the stop, {allowed:.0f} allowed; {probes} probes; "
+            f"{run.backlog} messages drained in {run.drain_seconds:.1f} s, "
+            f"ideal {run.drain_seconds_ideal:.1f} s")
+    run.check_stopped_in_time()
     assert run.retrips() == []
     assert run.drain_seconds <= 1.25 * run.drain_seconds_ideal, (
         f"{run.drain_seconds:.1f} s to drain {run.backlog} messages, "
         f"ideal {run.drain_seconds_ideal:.1f} s")
     run.check_nothing_lost()
-    record_property("figures", f"{failed} failed calls before the stop, {probes} probes, drained "
-                    f"in {run.drain_seconds:.1f} s, ideal {run.drain_seconds_ideal:.1f} s")
 
 
 def test_without_the_recovery_limit_the_same_fleet_trips_again(run_outage):

@@ -1,0 +1,49 @@
+// What one process decides by itself: it stops a caller that is sick alone, or whose fleet cannot
+// be heard. Shown as reason `local`, never as a state of the circuit, and never written anywhere.
+#pragma once
+
+#include <optional>
+
+#include "core/random.h"
+#include "core/trip_rule.h"
+#include "fleet/hold_clock.h"
+#include "fleet/transition.h"
+
+namespace switchgear::fleet {
+
+// Two serial CUSUMs (core/trip_rule.h) over this process's own calls: while blind at half the
+// fleet's level, since nobody else will stop it; always at one and a half times that level, so that
+// the fleet opens first where it can. Once stopped it admits one trial call after the open time,
+// which doubles as a circuit's does; the first trial that succeeds ends the stop. Not thread-safe.
+class LocalGuard {
+ public:
+  explicit LocalGuard(const PolicyTable& table);
+
+  bool stopped() const { return stopped_; }
+  // Whether a call may go out at `h` as far as this guard is concerned. Ask, then admitted().
+  bool admits(HoldTime h) const;
+  void admitted(HoldTime h);
+  // A call admitted at `acquired` ended without a verdict, or was never made.
+  void returned(HoldTime acquired);
+  // The verdict on a call; true if it stops this process, now or again.
+  bool add(bool failed, bool blind, HoldTime acquired, HoldTime h, core::Random& random);
+  void add_successes(double count, bool blind);
+  // How long until a trial may go out, as far as is known; 0 if not stopped.
+  Duration wait(HoldTime h) const;
+  // The fleet has decided: what was seen here is part of that.
+  void reset();
+
+ private:
+  bool is_trial(HoldTime acquired) const { return trial_ == acquired; }
+  void stop(HoldTime h, core::Random& random);
+
+  const Policy& policy_;
+  core::Cusum blind_rule_;
+  core::Cusum own_rule_;
+  bool stopped_ = false;
+  int stops_ = 0;  // in a row
+  HoldTime until_{0};
+  std::optional<HoldTime> trial_;  // when the trial that is out was admitted
+};
+
+}  // namespace switchgear::fleet
