@@ -7,6 +7,9 @@ namespace switchgear::lab {
 
 namespace {
 
+// A store takes reports of failures that are at most this old.
+constexpr Duration kReportAgeMax = 10s;
+
 template <class T>
 const T& one_of(core::Random& random, const std::vector<T>& choices) {
   return choices[random.below(choices.size())];
@@ -109,7 +112,6 @@ class Chaos {
     n.lost_reply = random_.between(0, most);
     n.repeated = random_.between(0, most);
     n.late = random_.between(0, most);
-    n.repeats_claims = false;
   }
 
   Process* anyone() {
@@ -270,6 +272,9 @@ class Chaos {
     world_.site.stop_before_probe = 0;
     // The last fault may have killed everybody.
     if (world_.living().empty()) join();
+    // Calls from before may still time out and be reported, a lost record may still come back with
+    // its hold; all that belongs to the faults.
+    world_.run_for(world_.options.policy.call_timeout + kReportAgeMax);
     const fleet::Record* record = world_.stored();
     if (record && record->hold.kind != HoldKind::none) release();
   }

@@ -296,14 +296,11 @@ void Properties::ran(Process& process, bool spins) {
     world_.note("process " + std::to_string(process.index()) + " now at " + text_of(*record));
   }
   if (seen.hold.in_force(world_.store.time()) && record->hold != seen.hold &&
-      person_epoch_ <= seen.hold_epoch) {
+      person_epoch_ <= seen.hold.epoch) {
     fail("P9", "process " + std::to_string(process.index()) + " forgot the hold by " +
                    seen.hold.who + " that nobody released, and is at " + text_of(*record));
   }
-  if (record->hold != seen.hold) {
-    seen.hold = record->hold;
-    seen.hold_epoch = record->epoch;
-  }
+  seen.hold = record->hold;
   seen.epoch = record->epoch;
 }
 

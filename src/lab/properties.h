@@ -59,7 +59,6 @@ class Properties : public Observer {
   struct Seen {
     std::int64_t epoch = 0;
     fleet::Hold hold;
-    std::int64_t hold_epoch = 0;
     std::int64_t second = 0;  // of true time, and the operations sent in it
     int operations = 0;
   };

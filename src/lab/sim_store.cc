@@ -59,8 +59,7 @@ void SimStore::send(int process, const fleet::Operation& operation, Done done) {
   if (!random_.chance(network.lost_request)) {
     scheduler_.after(one_way(), [=, this] { arrive(process, operation, once); });
   }
-  const bool claims = std::holds_alternative<fleet::ClaimOp>(operation);
-  if (random_.chance(network.repeated) && !(claims && !network.repeats_claims)) {
+  if (random_.chance(network.repeated)) {
     const auto later = std::chrono::duration_cast<Duration>(network.late_by * random_.unit());
     scheduler_.after(one_way() + later, [=, this] { arrive(process, operation, once); });
   }

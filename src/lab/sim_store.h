@@ -26,7 +26,6 @@ struct StoreNetwork {
   double lost_request = 0;
   double lost_reply = 0;
   double repeated = 0;  // the request arrives a second time, up to `late_by` later
-  bool repeats_claims = true;
   double late = 0;  // it arrives up to `late_by` later than it should
   Duration late_by = 3s;
   bool down = false;      // nothing arrives

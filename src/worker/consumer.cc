@@ -100,7 +100,11 @@ void Consumer::run(const Now& now) {
   }
   if (stop_at_ && now.mono >= *stop_at_) abandon_calls(now);
   renew_parked(now);
-  call_parked(now);
+  if (!stopping()) {
+    call_parked(now);
+  } else if (now.mono < *stop_at_) {
+    call_parked_at_last(now);
+  }
   retry_waiting(now);
   plan_receives(now);
   if (unsaid_pause_ && unsaid_pause_->reason == fleet::RefusalReason::local &&
@@ -212,7 +216,7 @@ void Consumer::handled(CallId id, const HandlerAnswer& answer, const Now& now) {
       break;
   }
   counters_.outcomes[static_cast<std::size_t>(outcome)]++;
-  circuit_.finish(call.permit, outcome, now.mono - call.started, now);
+  if (call.permit) circuit_.finish(*call.permit, outcome, now.mono - call.started, now);
   ask_again_ = MonoTime{};  // the place that this call had may be had again
 
   if (answer.kind == HandlerAnswer::Kind::connection) {
@@ -454,8 +458,9 @@ void Consumer::retry_waiting(const Now& now) {
 }
 
 void Consumer::call_parked(const Now& now) {
-  while (!parked_.empty() && now.mono >= ask_again_ && flowing(now) &&
-         lanes_used() < options_.concurrency) {
+  while (now.mono >= ask_again_ && flowing(now) && lanes_used() < options_.concurrency) {
+    const auto next = callable_parked(now);
+    if (next == parked_.end()) return;
     const fleet::Admission admission = circuit_.admit(now);
     if (const auto* no = std::get_if<fleet::Refusal>(&admission)) {
       note_refusal(*no, now);
@@ -467,14 +472,32 @@ void Consumer::call_parked(const Now& now) {
       return;
     }
     note_flow(permit.kind, now);
-    InHand in_hand = std::move(parked_.front());
-    parked_.pop_front();
-    parked_bytes_ -= in_hand.message.body.size();
-    start_call(std::move(in_hand), permit, false, now);
+    start_call(take_parked(next), permit, false, now);
   }
 }
 
-void Consumer::start_call(InHand in_hand, const fleet::Permit& permit, bool scouting,
+void Consumer::call_parked_at_last(const Now& now) {
+  // Given back they would be dead-lettered untried, because of the circuit. Only a person's hand
+  // stands above that.
+  while (lanes_used() < options_.concurrency) {
+    const auto next = callable_parked(now);
+    if (next == parked_.end()) return;
+    const fleet::Admission admission = circuit_.admit(now);
+    std::optional<fleet::Permit> permit;
+    if (const auto* no = std::get_if<fleet::Refusal>(&admission)) {
+      if (no->reason == fleet::RefusalReason::held) return;
+    } else {
+      permit = std::get<fleet::Permit>(admission);
+    }
+    notice(Notice::Kind::parked, Notice::Level::warn,
+           "stopping while the circuit is open: a message on its last receive is called all the "
+           "same, since its next receive dead-letters it",
+           {{"message", next->message.id}});
+    start_call(take_parked(next), permit, permit && scouting(*permit, now), now);
+  }
+}
+
+void Consumer::start_call(InHand in_hand, const std::optional<fleet::Permit>& permit, bool scouting,
                           const Now& now) {
   SG_ASSERT(in_flight() < options_.concurrency);
   counters_.calls++;

@@ -106,7 +106,7 @@ class Consumer {
   };
   struct Call {
     InHand in_hand;
-    fleet::Permit permit;
+    std::optional<fleet::Permit> permit;  // none: called whatever the circuit says
     MonoTime started;
     bool scout = false;
   };
@@ -150,7 +150,9 @@ class Consumer {
                const Now& now);
   void retry_waiting(const Now& now);
   void call_parked(const Now& now);
-  void start_call(InHand in_hand, const fleet::Permit& permit, bool scouting, const Now& now);
+  void call_parked_at_last(const Now& now);
+  void start_call(InHand in_hand, const std::optional<fleet::Permit>& permit, bool scouting,
+                  const Now& now);
   void return_unused(const fleet::Permit& permit, const Now& now);
   void note_refusal(const fleet::Refusal& refusal, const Now& now);
   void say_pause(const fleet::Refusal& refusal, bool again, const Now& now);
@@ -170,6 +172,10 @@ class Consumer {
   void park(InHand in_hand, const Now& now);
   bool keep(InHand in_hand);
   bool keeps_after_failure(const Call& call, Outcome outcome, const Now& now);
+  using Parked = std::deque<InHand>::iterator;
+  bool covers_call(const InHand& in_hand, const Now& now) const;
+  Parked callable_parked(const Now& now);
+  InHand take_parked(Parked place);
   std::optional<InHand> scout_from_parked(const Now& now);
   void renew_parked(const Now& now);
   void flush(std::vector<Pending>& pending, bool deletes, const Now& now);

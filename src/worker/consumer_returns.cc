@@ -176,23 +176,35 @@ void Consumer::park(InHand in_hand, const Now& now) {
       GiveBack::refused, now);
 }
 
+// Whether a call of it would end while it is ours. One whose renewal is under way is left alone:
+// the answer says until when.
+bool Consumer::covers_call(const InHand& in_hand, const Now& now) const {
+  return !in_hand.renewing && in_hand.visible_at - now.mono > options_.handler_timeout;
+}
+
+Consumer::Parked Consumer::callable_parked(const Now& now) {
+  return std::find_if(parked_.begin(), parked_.end(),
+                      [&](const InHand& in_hand) { return covers_call(in_hand, now); });
+}
+
+Consumer::InHand Consumer::take_parked(Parked place) {
+  InHand in_hand = std::move(*place);
+  parked_.erase(place);
+  parked_bytes_ -= in_hand.message.body.size();
+  return in_hand;
+}
+
 // A scout out of what is kept, for a probe that found nothing in the queue.
 std::optional<Consumer::InHand> Consumer::scout_from_parked(const Now& now) {
-  const auto fits = [&](const InHand& in_hand) {
-    return in_hand.visible_at - now.mono > options_.handler_timeout;
-  };
   auto found = std::find_if(parked_.begin(), parked_.end(), [&](const InHand& in_hand) {
-    return fits(in_hand) && !last_receive(in_hand);
+    return covers_call(in_hand, now) && !last_receive(in_hand);
   });
   // Somebody has to find out whether the dependency is well again.
   if (found == parked_.end() && now.mono - no_scout_since_ >= kLastResort) {
-    found = std::find_if(parked_.begin(), parked_.end(), fits);
+    found = callable_parked(now);
   }
   if (found == parked_.end()) return std::nullopt;
-  InHand in_hand = std::move(*found);
-  parked_.erase(found);
-  parked_bytes_ -= in_hand.message.body.size();
-  return in_hand;
+  return take_parked(found);
 }
 
 void Consumer::renew_parked(const Now& now) {
@@ -340,7 +352,7 @@ void Consumer::abandon_calls(const Now& now) {
   for (auto& [id, call] : std::exchange(calls_, {})) {
     counters_.abandoned++;
     actions_.emplace_back(CancelCallAction{id});
-    circuit_.finish(call.permit, Outcome::ignored, now.mono - call.started, now);
+    if (call.permit) circuit_.finish(*call.permit, Outcome::ignored, now.mono - call.started, now);
     // Its handler may still be at it for a moment: not visible at once.
     give_back(call.in_hand,
               queue::back_off(options_.backoff, call.in_hand.message.receive_count,
@@ -368,8 +380,8 @@ void Consumer::end_if_done(const Now& now) {
   for (const InHand& in_hand : parked_) {
     counters_.parked_lost++;
     notice(Notice::Kind::parked_lost, Notice::Level::error,
-           "stopping while the circuit is open: a message on its last receive is left to its "
-           "visibility; its next receive dead-letters it",
+           "stopping while the circuit is held open, or with no time left: a message on its last "
+           "receive is left to its visibility; its next receive dead-letters it",
            {{"message", in_hand.message.id}});
   }
   parked_.clear();

@@ -21,6 +21,7 @@ class ScriptedCircuit : public CircuitPort {
   std::int64_t epoch_ = 1;
   fleet::RefusalReason closed_refusal = fleet::RefusalReason::stale_view;
   bool refuse_closed = false;
+  bool held = false;
 
   int out = 0;
   int asked = 0;
@@ -35,6 +36,7 @@ class ScriptedCircuit : public CircuitPort {
                             .retry_after = wait,
                             .view_age = 0s};
     };
+    if (held) return refuse(fleet::RefusalReason::held);
     if (now_state == State::open) return refuse(fleet::RefusalReason::open);
     if (now_state == State::closed && refuse_closed) return refuse(closed_refusal);
     if (now_state != State::closed && out >= permits) {
@@ -828,6 +830,48 @@ TEST_F(ConsumerTest, CallsAMessageOnItsLastReceiveThoughStopping) {
   collect();
   receive({message("last", 5)});
   EXPECT_EQ(open_calls.size(), 1u) << "given back untried it would be dead-lettered";
+}
+
+TEST_F(ConsumerTest, StoppingWhileOpenCallsWhatWouldBeDeadLetteredUntried) {
+  start_closed();
+  circuit.now_state = State::open;
+  receive({message("last", 5)});
+  ASSERT_EQ(consumer->parked(), 1);
+  const int out = circuit.out;
+  consumer->stop(now);
+  collect();
+  ASSERT_EQ(open_calls.size(), 1u);
+  EXPECT_EQ(circuit.out, out) << "it went without a permit";
+  EXPECT_FALSE(consumer->finished());
+  answer(200);
+  collect();
+  EXPECT_EQ(deletes.size(), 1u);
+  EXPECT_EQ(consumer->counters().parked_lost, 0u);
+}
+
+TEST_F(ConsumerTest, StoppingUnderAHoldCallsNothing) {
+  start_closed();
+  circuit.now_state = State::open;
+  circuit.held = true;
+  receive({message("last", 5)});
+  consumer->stop(now);
+  pass(options.shutdown_grace + 6s);
+  EXPECT_TRUE(open_calls.empty());
+  EXPECT_TRUE(consumer->finished());
+  EXPECT_TRUE(noticed(Notice::Kind::parked_lost)) << "and says so";
+}
+
+TEST_F(ConsumerTest, AParkedMessageIsNotCalledWhileItsRenewalIsUnderWay) {
+  start_closed();
+  circuit.now_state = State::open;
+  receive({message("last", 5)});
+  pass(options.visibility_margin);
+  ASSERT_GT(hidden("last"), seconds(0));
+  change_circuit(State::closed);
+  EXPECT_TRUE(open_calls.empty()) << "the call could outlive what is left of its visibility";
+  acknowledge_all();
+  receive({});  // it waits for a place, as any other message does
+  EXPECT_EQ(open_calls.size(), 1u);
 }
 
 TEST_F(ConsumerTest, AbandonsCallsAtTheEndOfTheGraceTimeAndDeletesNothing) {
