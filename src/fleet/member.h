@@ -101,6 +101,10 @@ class Member {
   void give_back(const Permit& permit, const Now& now);
   // Many calls that were admitted in CLOSED under `epoch` and succeeded without being slow.
   void count_successes(std::uint64_t count, std::int64_t epoch, const Now& now);
+  // This process makes no further calls: the slots that no call uses go back, so that others need
+  // not wait for their leases to end. Go on with operations until left().
+  void leave() { leaving_ = true; }
+  bool left() const { return !in_flight_ && settles_.empty() && held_.empty(); }
 
   // ---- Store ------------------------------------------------------------------------------
   // The next operation for the store, if any is due and none is under way.
@@ -314,6 +318,7 @@ class Member {
   bool trial_out_ = false;
 
   // Slots and the recovery limit.
+  bool leaving_ = false;
   std::vector<HeldSlot> held_;
   HoldTime claim_after_{0};
   int in_flight_recovering_ = 0;

@@ -94,7 +94,7 @@ bool Member::handing_out_slots() const {
 }
 
 HoldTime Member::due_claim(HoldTime h) const {
-  if (!demanded(h) || !usable_view(h)) return kNever;
+  if (!demanded(h) || !usable_view(h) || leaving_) return kNever;
   const auto when_free = [&](int count, HoldTime from) {
     // The slots are known as of the last answer; one that looks taken now may expire later.
     return free_slot(record_->slots, count, store_now(std::max(h, from)), 0) >= 0
@@ -135,9 +135,12 @@ HoldTime Member::due_renewal(HoldTime h) const {
   if (!usable_view(h)) return kNever;
   HoldTime due = kNever;
   for (const HeldSlot& s : held_) {
-    if (s.probe) continue;
+    if (s.probe) {
+      if (leaving_ && !s.in_use) due = h;
+      continue;
+    }
     const bool leaving =
-        s.epoch != record_->epoch || !handing_out_slots() || s.slot >= recovery_slots();
+        leaving_ || s.epoch != record_->epoch || !handing_out_slots() || s.slot >= recovery_slots();
     if (leaving) {
       if (recovery_slots_held() > in_flight_recovering_) due = std::min(due, h);
     } else {

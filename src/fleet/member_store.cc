@@ -134,11 +134,11 @@ std::optional<Operation> Member::choose(HoldTime h) {
 // ---- Operations -----------------------------------------------------------------------------
 
 std::optional<SettleOp> Member::slot_to_leave(HoldTime h) {
-  const bool keep = usable_view(h) && handing_out_slots();
+  const bool keep = !leaving_ && usable_view(h) && handing_out_slots();
   for (auto it = held_.begin(); it != held_.end(); ++it) {
     if (it->probe) {
       // A probe slot of a passed round that was never used.
-      if (it->in_use || !record_ || it->epoch == record_->epoch) continue;
+      if (it->in_use || !record_ || (it->epoch == record_->epoch && !leaving_)) continue;
     } else {
       const bool leaving = !keep || it->epoch != record_->epoch || it->slot >= recovery_slots();
       if (!leaving || recovery_slots_held() <= in_flight_recovering_) continue;

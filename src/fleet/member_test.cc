@@ -644,6 +644,27 @@ TEST_F(AMember, AnOldViewNeverGoesOverARecordMadeAnewWhenOnlyItsHoldWasNewer) {
   EXPECT_EQ(refused(), "open");
 }
 
+TEST_F(AMember, LeavingItGivesBackWhatNoCallUses) {
+  change(State::recovering);
+  record.recovery = core::begin_recovery(table.policy(), 0);
+  record.recovery.limit = 2;
+  record.step_at = store_time + 1h;
+  member.admit(now);
+  settle();
+  member.admit(now);  // refused by the limit: wants a slot
+  for (int i = 0; i < 40 && member.slots_held() < 1; ++i) {
+    pass(100ms);
+    member.admit(now);
+    settle();
+  }
+  ASSERT_GE(member.slots_held(), 1);
+  ASSERT_FALSE(member.left());
+  member.leave();
+  EXPECT_NE(settle().find("settle"), std::string::npos);
+  EXPECT_TRUE(member.left());
+  for (const auto& slot : record.slots) EXPECT_FALSE(slot);
+}
+
 class ARefusingMember : public AMember {
  protected:
   ARefusingMember()

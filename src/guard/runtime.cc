@@ -10,6 +10,8 @@ constexpr Duration kSweepPeriod = 1s;
 // The background thread is woken for failures at most once per this time; the evidence itself is
 // batched by the member, over 20 to 200 ms.
 constexpr Duration kDrainPeriod = 5ms;
+// For slots to go back at the end. Whoever holds none does not wait.
+constexpr Duration kLastWords = 200ms;
 
 }  // namespace
 
@@ -43,11 +45,30 @@ void Runtime::close() {
   if (closed_.exchange(true)) return;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [name, entry] : circuits_) entry.core->retire();
+    for (const auto& [name, entry] : circuits_) {
+      entry.core->retire();
+      if (entry.core->seat() != nullptr) leaving_.push_back(entry.core->seat());
+    }
   }
   // Posted, since a stop that comes before the thread runs the loop would be forgotten.
-  loop_.post([this] { loop_.stop(); });
+  loop_.post([this] { leave(); });
   if (thread_.joinable()) thread_.join();
+}
+
+void Runtime::leave() {
+  for (Seat* seat : leaving_) {
+    seat->touch([](fleet::Member& member, const Now&) { member.leave(); });
+    engine_->poke(*seat);
+  }
+  stop_when_left(engine_->now().mono + kLastWords);
+}
+
+void Runtime::stop_when_left(MonoTime deadline) {
+  const bool left = std::all_of(leaving_.begin(), leaving_.end(), [](Seat* seat) {
+    return seat->touch([](fleet::Member& member, const Now&) { return member.left(); });
+  });
+  if (left || engine_->now().mono >= deadline) return loop_.stop();
+  leave_timer_ = loop_.call_after(2ms, [this, deadline] { stop_when_left(deadline); });
 }
 
 // ---- Any thread -----------------------------------------------------------------------------

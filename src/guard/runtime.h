@@ -53,8 +53,8 @@ class Runtime final : private Background {
   // The circuit of this name if there is one, else a new one with the default policy.
   Result<CircuitCore*> circuit(const std::string& name);
 
-  // Stops the thread. Circuits let every call pass from then on. Nothing is sent to the store any
-  // more: what this process holds there frees itself when its lease ends.
+  // Stops the thread. Circuits let every call pass from then on. Slots that no call uses are given
+  // back first, for 200 ms at most; what cannot be frees itself when its lease ends.
   void close();
 
   bool store_up() const { return store_up_.load(std::memory_order_relaxed); }
@@ -81,6 +81,8 @@ class Runtime final : private Background {
   void arm_sweep();
   void store_result(const StoreResult& result);
   void report(const std::string& problem);
+  void leave();
+  void stop_when_left(MonoTime deadline);
 
   const RuntimeOptions options_;
   const RuntimeEvents events_;
@@ -101,6 +103,8 @@ class Runtime final : private Background {
   std::vector<CircuitCore*> batch_;
   net::Timer sweep_timer_;
   net::Timer drain_timer_;
+  net::Timer leave_timer_;
+  std::vector<Seat*> leaving_;  // written once, by close()
   std::thread thread_;
 };
 

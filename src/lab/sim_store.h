@@ -26,7 +26,7 @@ struct StoreNetwork {
   double lost_request = 0;
   double lost_reply = 0;
   double repeated = 0;  // the request arrives a second time, up to `late_by` later
-  double late = 0;  // it arrives up to `late_by` later than it should
+  double late = 0;      // it arrives up to `late_by` later than it should
   Duration late_by = 3s;
   bool down = false;      // nothing arrives
   bool refusing = false;  // while down: errors at once instead of silence

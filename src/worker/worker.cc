@@ -296,9 +296,13 @@ void Worker::stop() {
 void Worker::flush_store() {
   if (!engine_) return;
   fleet::Member& member = engine_->member(options_.circuit);
+  member.leave();
   engine_->poke(options_.circuit);
   loop_.run_until(
-      [&] { return !member.operation_under_way() && member.until_next(now()) > Duration::zero(); },
+      [&] {
+        return member.left() && !member.operation_under_way() &&
+               member.until_next(now()) > Duration::zero();
+      },
       1s);
 }
 
