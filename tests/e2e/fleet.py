@@ -78,6 +78,7 @@ class Settings:
     open_duration: float = 0.5
     max_open_duration: float = 1.0
     recovery_step: float = 1.0
+    recovery_initial_limit: int = 5
     recovery_limit: bool = True
     concurrency: int = 50
     workers: int = 4
@@ -262,6 +263,7 @@ circuits:
     call_timeout: {round(s.handler_timeout * 1000)}ms
     recovery_step: {round(s.recovery_step * 1000)}ms
     recovery_limit: {str(s.recovery_limit).lower()}
+    recovery_initial_limit: {s.recovery_initial_limit}
 worker:
   queue: {queue}
   handler: {handler}{guard}
