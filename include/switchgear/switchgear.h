@@ -203,6 +203,9 @@ class Permit {
   // How the call ended. The first outcome counts, later ones are without effect; so is any for a
   // permit that was refused or moved from.
   void finish(Outcome outcome);
+  // The same for a dependency that said when to come back (Retry-After), counted from now: if the
+  // circuit opens, it stays open for at least that long, up to Policy::retry_after_max.
+  void finish(Outcome outcome, Duration retry_after);
   void success() { finish(Outcome::success); }
   void failure() { finish(Outcome::failure); }
   void overload() { finish(Outcome::overload); }

@@ -212,6 +212,9 @@ std::vector<Key<Policy>> make_circuit_keys() {
               "unacceptable_slow_call_rate."));
   add(rate<P>("unacceptable_slow_call_rate", at(&P::unacceptable_slow_call_rate), {"", "100%"},
               "Rate of slow calls at which the dependency is better left alone."));
+  add(duration<P>("minimum_outage", at(&P::minimum_outage), {"0s", "10m"},
+                  "Failures must go on for this long before the circuit opens, for dependencies "
+                  "that have short bursts of them."));
   add(duration<P>("open_duration", at(&P::open_duration), {"1ms", "24h"},
                   "How long the circuit stays open at first; doubles each time that probes fail, "
                   "up to max_open_duration.",
@@ -221,6 +224,9 @@ std::vector<Key<Policy>> make_circuit_keys() {
                   "open_duration."));
   add(number<P>("open_jitter", at(&P::open_jitter), {"0", "0.5"},
                 "Each open time is longer or shorter by up to this fraction of it."));
+  add(duration<P>("retry_after_max", at(&P::retry_after_max), {"0s", "24h"},
+                  "The circuit stays open for as long as the dependency asks by Retry-After, up to "
+                  "this. 0s: what it asks is not heeded."));
   add(integer<P>("probes", at(&P::probes), {"1", "32"},
                  "Probe calls in flight at a time, in the whole fleet, while the circuit is "
                  "half-open.",
@@ -246,6 +252,9 @@ std::vector<Key<Policy>> make_circuit_keys() {
                   "The same while the circuit is not closed."));
   add(duration<P>("view_max_age", at(&P::view_max_age), {"1ms", "24h"},
                   "A view older than this decides nothing any more. At least view_refresh."));
+  add(boolean<P>("strict", at(&P::strict),
+                 "Whether a call waits, for 10ms at most, while a view older than view_refresh is "
+                 "refreshed, instead of going by the old view."));
   add(choice<P, OnStoreFailure>("on_store_failure", at(&P::on_store_failure),
                                 {"allow", "refuse", "last_known"},
                                 "What happens to calls while the store cannot be reached and no "

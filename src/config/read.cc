@@ -281,6 +281,10 @@ class Reader {
       const Place circuit_place = file_place(entry.first.Mark(), path);
       if (const auto bad = core::problem_with_circuit_name(name)) {
         problem(circuit_place, *bad);
+        Policy unused;  // what is wrong below it is said all the same
+        if (is_map(entry.second, circuit_place)) {
+          read_section(entry.second, path, "", circuit_keys(), unused);
+        }
         continue;
       }
       if (const auto [seen, fresh] = lines.emplace(name, circuit_place.line); !fresh) {

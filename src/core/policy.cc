@@ -126,6 +126,7 @@ void check_trip(const Policy& p, Checker& check) {
                         p.false_trip_interval);
   }
 
+  check.in_range("minimum_outage", p.minimum_outage, 0s, 10min, "1s");
   check.in_range("failure_weight", p.failure_weight, 0, core::kMaxTripLevel, "10");
   check.in_range("trip_level", p.trip_level, 0, core::kMaxTripLevel, "100");
   if (p.failure_weight > 0 && p.trip_level == 0) {
@@ -169,6 +170,7 @@ void check_open_and_probe(const Policy& p, Checker& check) {
                            p.open_duration);
   }
   check.in_range("open_jitter", p.open_jitter, 0.0, 0.5, "0.1");
+  check.in_range("retry_after_max", p.retry_after_max, 0s, hours(24), "15m");
   check.in_range("probes", p.probes, 1, 32, "1");
   check.in_range("probe_successes", p.probe_successes, 1, 1000, "3");
   check.in_range("call_timeout", p.call_timeout, 1ms, 15min, "10s");
@@ -216,7 +218,8 @@ Problems Policy::validate() const {
 }
 
 std::string Policy::fingerprint() const {
-  // Left out: what each process may decide for itself (mode, on_store_failure, the ages of views).
+  // Left out: what each process may decide for itself (mode, on_store_failure, strict, the ages of
+  // views).
   // The order and the spelling are part of the record's format; "1;" is their version.
   std::string text = "1;";
   for (const double x :
@@ -232,6 +235,14 @@ std::string Policy::fingerprint() const {
   for (const int n : {failure_weight, trip_level, probes, probe_successes, int{recovery_limit}}) {
     text += std::to_string(n) + ';';
   }
+  // Settings that came later appear only where they are not at their default, so that a policy
+  // which does not use them keeps its fingerprint.
+  const Policy defaults;
+  const auto later = [&text](const char* name, Duration value, Duration usual) {
+    if (value != usual) text += std::string(name) + '=' + std::to_string(value.count()) + ';';
+  };
+  later("minimum_outage", minimum_outage, defaults.minimum_outage);
+  later("retry_after_max", retry_after_max, defaults.retry_after_max);
   constexpr char kHex[] = "0123456789abcdef";
   std::string digits;
   const std::uint64_t hash = core::fnv1a(text);

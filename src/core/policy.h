@@ -41,12 +41,19 @@ struct Policy {
   double acceptable_slow_call_rate = 0.05;
   double unacceptable_slow_call_rate = 0.5;
 
+  // Failures must go on for at least this long before the circuit opens, for dependencies that
+  // have bursts shorter than that. 0 to 10 min.
+  Duration minimum_outage{0};
+
   // ---- How long to stay open --------------------------------------------------------------
   // First open time; doubles with each reopening up to the cap; each with ± `open_jitter`.
   // Both 1 ms to 24 hours.
   Duration open_duration = 5s;
   Duration max_open_duration = 30s;
   double open_jitter = 0.1;  // [0, 0.5]
+  // A dependency that says when to come back (Retry-After) is not called before, but waits of more
+  // than this count as this. 0: what it says is not heeded; else at most 24 hours.
+  Duration retry_after_max = 15min;
 
   // ---- How to probe -----------------------------------------------------------------------
   // Probe calls in flight at a time, in the whole fleet. 1 to 32.
@@ -75,6 +82,9 @@ struct Policy {
   // A view older than this is no basis for a decision any more: the process is blind.
   // At most 24 hours, and no shorter than the two above.
   Duration view_max_age = 15s;
+  // Whether a call waits, for the store budget at most, while a view older than `view_refresh` is
+  // refreshed. Otherwise it goes by the old view, and the refresh runs beside it.
+  bool strict = false;
   OnStoreFailure on_store_failure = OnStoreFailure::allow;
 
   Mode mode = Mode::enforce;

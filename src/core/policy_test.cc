@@ -172,9 +172,11 @@ TEST(PolicyValidate, ReportsEveryProblemAtOnce) {
                      .slow_call_duration = 1ns,
                      .acceptable_slow_call_rate = -1,
                      .unacceptable_slow_call_rate = -1,
+                     .minimum_outage = -1s,
                      .open_duration = Duration::min(),
                      .max_open_duration = Duration::max(),
                      .open_jitter = -1,
+                     .retry_after_max = -1s,
                      .probes = -1,
                      .probe_successes = -1,
                      .call_timeout = -1s,
@@ -187,7 +189,7 @@ TEST(PolicyValidate, ReportsEveryProblemAtOnce) {
                      .on_store_failure = static_cast<OnStoreFailure>(9),
                      .mode = static_cast<Mode>(9)};
   for (const Problem& problem : wrong.validate()) places.insert(problem.place);
-  EXPECT_EQ(places.size(), 22U);  // every field but recovery_limit, which cannot be wrong
+  EXPECT_EQ(places.size(), 24U);  // every field but two booleans, which cannot be wrong
 }
 
 TEST(PolicyFingerprint, IsShortAndNeverChanges) {
@@ -214,7 +216,9 @@ TEST(PolicyFingerprint, DiffersWithEverySettingThatTheFleetShares) {
                             {.recovery_limit = false},
                             {.recovery_step = 4s},
                             {.recovery_initial_limit = 3},
-                            {.recovery_quiet_duration = 61s}};
+                            {.recovery_quiet_duration = 61s},
+                            {.minimum_outage = 1s},
+                            {.retry_after_max = 1min}};
   for (const Policy& policy : changed) EXPECT_TRUE(seen.insert(policy.fingerprint()).second);
 }
 
@@ -222,6 +226,7 @@ TEST(PolicyFingerprint, LeavesOutWhatEachProcessDecides) {
   const Policy mine{.view_refresh = 1s,
                     .view_refresh_in_trouble = 500ms,
                     .view_max_age = 20s,
+                    .strict = true,
                     .on_store_failure = OnStoreFailure::refuse,
                     .mode = Mode::observe};
   EXPECT_EQ(mine.fingerprint(), Policy{}.fingerprint());

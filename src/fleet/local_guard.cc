@@ -65,7 +65,10 @@ void LocalGuard::add_successes(double count, bool blind) {
 }
 
 Duration LocalGuard::wait(HoldTime h) const {
-  return stopped_ ? std::max<Duration>(until_ - h, Duration::zero()) : Duration::zero();
+  if (!stopped_) return Duration::zero();
+  const HoldTime next =
+      trial_ ? std::max(until_, *trial_ + probe_lease(policy_.call_timeout)) : until_;
+  return std::max<Duration>(next - h, Duration::zero());
 }
 
 void LocalGuard::reset() {

@@ -26,6 +26,7 @@ Member::Member(const PolicyTable& table, const MemberOptions& options, InstanceI
       random_(core::hash2(seed, instance.value)),
       clock_(now),
       local_guard_(table) {
+  allowance_ = options_.store_operations_per_second;
   phase_ = random_.unit();
   step_jitter_ = random_.unit();
 }
@@ -40,6 +41,9 @@ Admission Member::admit(const Now& now) {
   const Mode mode = policy().mode;
   if (mode == Mode::off) return grant(PermitKind::normal, h);
   Admission decision = decide(h);
+  if (mode == Mode::observe && std::holds_alternative<Permit>(decision)) {
+    std::get<Permit>(decision).trial = false;
+  }
   if (const auto* refusal = std::get_if<Refusal>(&decision)) {
     counters_.refused[static_cast<std::size_t>(refusal->reason)]++;
     if (refusal->reason == RefusalReason::limit && eligible()) {
@@ -53,6 +57,13 @@ Admission Member::admit(const Now& now) {
 
 Permit Member::grant(PermitKind kind, HoldTime h) {
   return Permit{.kind = kind, .epoch = record_ ? record_->epoch : 0, .acquired = h};
+}
+
+Permit Member::grant_by_guard(PermitKind kind, HoldTime h) {
+  local_guard_.admitted(h);
+  Permit permit = grant(kind, h);
+  permit.trial = local_guard_.stopped();
+  return permit;
 }
 
 Refusal Member::refuse(RefusalReason reason, HoldTime h) {
@@ -107,13 +118,21 @@ Admission Member::decide(HoldTime h) {
   if (too_old(h)) {
     if (stale_since_ <= view_at_) stale_since_ = h;
     // Thawed or idle for long: one call may go on the old view while it is refreshed.
-    if (state() == State::closed && !stale_used_) {
+    if (state() == State::closed && !stale_used_ && !policy().strict && local_guard_.admits(h)) {
       stale_used_ = true;
-      return grant(PermitKind::normal, h);
+      return grant_by_guard(PermitKind::normal, h);
     }
     return refuse(RefusalReason::stale_view, h);
   }
+  if (policy().strict && waits_for_refresh(h)) return refuse(RefusalReason::stale_view, h);
   return decide_by_state(h);
+}
+
+bool Member::waits_for_refresh(HoldTime h) {
+  if (state() != State::closed || h - view_at_ <= policy().view_refresh) return false;
+  if (stale_since_ <= view_at_) stale_since_ = h;
+  // A store that is slow or gone must not hold calls up for longer than the budget.
+  return store_up_ && h - stale_since_ <= options_.store_budget;
 }
 
 Admission Member::decide_by_state(HoldTime h) {
@@ -121,8 +140,7 @@ Admission Member::decide_by_state(HoldTime h) {
   if (calls_flow && !local_guard_.admits(h)) return refuse(RefusalReason::local, h);
   switch (state()) {
     case State::closed:
-      local_guard_.admitted(h);
-      return grant(PermitKind::normal, h);
+      return grant_by_guard(PermitKind::normal, h);
     case State::open:
       return refuse(RefusalReason::open, h);
     case State::half_open: {
@@ -141,10 +159,9 @@ Admission Member::decide_by_state(HoldTime h) {
       if (in_flight_recovering_ >= allowed(h) && !drawn_by_lot(h)) {
         return refuse(RefusalReason::limit, h);
       }
-      local_guard_.admitted(h);
       in_flight_recovering_++;
       in_flight_peak_ = std::max(in_flight_peak_, in_flight_recovering_);
-      return grant(PermitKind::recovering, h);
+      return grant_by_guard(PermitKind::recovering, h);
     }
   }
   SG_ASSERT(false);
@@ -162,8 +179,9 @@ Admission Member::decide_blind(HoldTime h) {
     const bool still_open = state() == State::open && store_now(h) < record_->reopen;
     if (still_open) return refuse(RefusalReason::open, h);
     // Past the reopen time nobody can hand out probes: one trial of our own, now and then.
-    if (trial_out_ || h < next_trial_) return refuse(RefusalReason::local, h);
-    trial_out_ = true;
+    const bool out = trial_out_ && h - *trial_out_ < probe_lease(policy().call_timeout);
+    if (out || h < next_trial_) return refuse(RefusalReason::local, h);
+    trial_out_ = h;
     next_trial_ = h + std::chrono::duration_cast<Duration>(policy().max_open_duration *
                                                            random_.between(1, 2));
     return grant(PermitKind::local, h);
@@ -172,9 +190,8 @@ Admission Member::decide_blind(HoldTime h) {
     // The last quota is kept, never grown; without one, a single call at a time.
     if (!local_guard_.admits(h)) return refuse(RefusalReason::local, h);
     if (in_flight_recovering_ >= std::max(1, allowed(h))) return refuse(RefusalReason::limit, h);
-    local_guard_.admitted(h);
     in_flight_recovering_++;
-    return grant(PermitKind::recovering, h);
+    return grant_by_guard(PermitKind::recovering, h);
   }
   return local_permit(h);
 }
@@ -182,8 +199,7 @@ Admission Member::decide_blind(HoldTime h) {
 Admission Member::local_permit(HoldTime h) {
   if (policy().on_store_failure == OnStoreFailure::refuse) return refuse(RefusalReason::store, h);
   if (!local_guard_.admits(h)) return refuse(RefusalReason::local, h);
-  local_guard_.admitted(h);
-  return grant(PermitKind::local, h);
+  return grant_by_guard(PermitKind::local, h);
 }
 
 bool Member::may_start(const Permit& permit, const Now& now) {
@@ -246,8 +262,19 @@ void Member::finish(const Permit& permit, Outcome outcome, Duration duration, co
   const bool slow = policy().slow_call_duration > 0s && duration >= policy().slow_call_duration;
   note_evidence(permit, outcome, slow, h);
   const bool failed = outcome != Outcome::success;
+  // The limit's own search causes overload, and cuts for it.
+  if (outcome == Outcome::overload && record_ && record_->state == State::recovering) {
+    local_guard_.returned(permit.acquired);
+    return;
+  }
   // Stopped, it makes no more calls and no more reports: it has to ask what the fleet thinks.
   if (local_guard_.add(failed, is_blind(h), permit.acquired, h, random_)) read_soon_ = true;
+}
+
+void Member::asked_to_wait(Duration pause, const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  const Duration heeded = std::min(pause, policy().retry_after_max);
+  asked_pause_until_ = std::max(asked_pause_until_, h + heeded);
 }
 
 void Member::give_back(const Permit& permit, const Now& now) {
@@ -262,7 +289,7 @@ void Member::release(const Permit& permit) {
     SG_ASSERT(in_flight_recovering_ > 0);
     in_flight_recovering_--;
   }
-  if (permit.kind == PermitKind::local) trial_out_ = false;
+  if (permit.kind == PermitKind::local && trial_out_ == permit.acquired) trial_out_.reset();
 }
 
 void Member::settle_probe(const Permit& permit, Settlement settlement) {
@@ -441,14 +468,15 @@ Member::OpenGate Member::gate(const Now& now) {
   }
   if (is_blind(h) || too_old(h)) return gate;
   gate.open = state() == State::closed && !local_guard_.stopped();
-  gate.valid_for = policy().view_max_age - (h - view_at_);
+  const Duration good_for = policy().strict ? policy().view_refresh : policy().view_max_age;
+  gate.valid_for = good_for - (h - view_at_);
   return gate;
 }
 
 Duration Member::retry_after(const Now& now) { return retry_after_at(clock_.advance(now)); }
 
 Duration Member::retry_after_at(HoldTime h) const {
-  if (!record_) return options_.store_budget;
+  if (!record_) return std::max(local_guard_.wait(h), options_.store_budget);
   const Duration refresh = policy().view_refresh_in_trouble;
   if (hold_obeyed()) {
     if (record_->hold.until == StoreTime{}) return refresh;

@@ -44,6 +44,9 @@ struct Permit {
   std::uint32_t token = 0;  // probe only
   std::int64_t epoch = 0;
   HoldTime acquired{0};
+  // The one call with which a process that stopped itself tries whether it is well again. A message
+  // on its last receive is not for that.
+  bool trial = false;
   friend bool operator==(const Permit&, const Permit&) = default;
 };
 
@@ -81,6 +84,8 @@ struct MemberOptions {
   // process counts as blind.
   Duration store_budget = 10ms;
   // Back-off between operations on a store that fails.
+  // Store operations of this circuit per second, at most, whatever happens. At least 1.
+  double store_operations_per_second = 100;
   core::Backoff store_backoff{.base = 100ms, .cap = 5s, .jitter = core::Jitter::equal};
 };
 
@@ -97,6 +102,9 @@ class Member {
   bool may_start(const Permit& permit, const Now& now);
   // The end of a call. An ignored outcome returns the permit and is evidence of nothing.
   void finish(const Permit& permit, Outcome outcome, Duration duration, const Now& now);
+  // The dependency asked, by Retry-After, not to be called for this long. Said before the finish()
+  // of the call that was told so.
+  void asked_to_wait(Duration pause, const Now& now);
   // A permit that no call was made with: goes back and counts as nothing.
   void give_back(const Permit& permit, const Now& now);
   // Many calls that were admitted in CLOSED under `epoch` and succeeded without being slow.
@@ -104,7 +112,11 @@ class Member {
   // This process makes no further calls: the slots that no call uses go back, so that others need
   // not wait for their leases to end. Go on with operations until left().
   void leave() { leaving_ = true; }
-  bool left() const { return !in_flight_ && settles_.empty() && held_.empty(); }
+  bool left() const;
+  // Whether this process has stopped itself, whatever the fleet says: calls are trials then.
+  bool stopped_alone() const {
+    return local_guard_.stopped() && policy().mode == Mode::enforce && !hold_obeyed();
+  }
 
   // ---- Store ------------------------------------------------------------------------------
   // The next operation for the store, if any is due and none is under way.
@@ -133,6 +145,10 @@ class Member {
   Duration view_age(const Now& now);
   bool blind(const Now& now);
   bool store_up() const { return store_up_; }
+  // Whether whoever wrote the record last goes by other settings than this process.
+  bool settings_differ() const {
+    return record_ && !record_->fingerprint.empty() && record_->fingerprint != table_.fingerprint();
+  }
   // "" or why the record cannot be used (newer schema, garbage): hands off, and say so.
   const std::string& unreadable() const { return unreadable_; }
   // Evidence over trip level, 0 to about 1.
@@ -185,9 +201,11 @@ class Member {
   // member.cc: calls
   Admission decide(HoldTime h);
   Admission decide_by_state(HoldTime h);
+  bool waits_for_refresh(HoldTime h);
   Admission decide_blind(HoldTime h);
   Admission local_permit(HoldTime h);
   Permit grant(PermitKind kind, HoldTime h);
+  Permit grant_by_guard(PermitKind kind, HoldTime h);
   Refusal refuse(RefusalReason reason, HoldTime h);
   void start_clock(HoldTime h);
   void note_call(HoldTime h, std::uint64_t calls);
@@ -224,6 +242,8 @@ class Member {
   enum class Reassert : unsigned char { nothing, record, hold };
   Reassert reassertion(const Record* stored, HoldTime h) const;
   void plan(HoldTime h);
+  bool too_short(const Weighing& weighing);
+  bool may_spend(HoldTime h);
   void conclude(const InFlight& done, const Answer& answer, HoldTime h);
   void conclude_claim(const InFlight& done, const ClaimOp& op, Status status, HoldTime h);
   void conclude_swap(const InFlight& done, const SwapOp& op, Status status, HoldTime h);
@@ -240,6 +260,7 @@ class Member {
   HoldTime due_step_delta(HoldTime h) const;
   HoldTime due_heartbeat() const;
   HoldTime due_slot_expiry() const;
+  HoldTime due_allowance() const;
   Duration gap() const;
   Duration claim_spread();
   Duration lease_of(bool probe) const;
@@ -253,7 +274,7 @@ class Member {
   int recovery_slots_held() const;
   bool sampled() const;
   double sample_share() const;
-  Decider decider();
+  Decider decider(HoldTime h);
   StoreTime store_now(HoldTime h) const;
   HoldTime hold_of(StoreTime t) const;
 
@@ -293,6 +314,14 @@ class Member {
   int swap_conflicts_ = 0;           // in a row
   std::int64_t stopped_epoch_ = -1;  // epoch in which a trip is planned but not yet written
 
+  double allowance_ = 0;  // store operations that may be made now
+  HoldTime allowance_at_{0};
+  HoldTime asked_pause_until_{0};
+  // The outage that the evidence speaks of, for minimum_outage.
+  StoreTime outage_from_{};
+  StoreTime outage_until_{};
+  bool outage_pending_ = false;  // not long enough to open yet
+
   // Evidence and meter.
   Batch batch_;
   HoldTime last_report_{-1h};
@@ -315,7 +344,7 @@ class Member {
   HoldTime stale_since_{-1h};  // when the refresh of a stale view was asked for
   LocalGuard local_guard_;
   HoldTime next_trial_{0};
-  bool trial_out_ = false;
+  std::optional<HoldTime> trial_out_;  // since when a blind trial has been out
 
   // Slots and the recovery limit.
   bool leaving_ = false;

@@ -23,7 +23,9 @@ Duration Member::until_next(const Now& now) {
   HoldTime due = due_slot_expiry();
   if (!in_flight_ && policy().mode != Mode::off) {
     HoldTime work = kNever;
-    if (retry_ || !settles_.empty() || planned_ || hello_due_ || !snapshot_) {
+    if (leaving_) {
+      if (!left() || retry_) work = h;
+    } else if (retry_ || !settles_.empty() || planned_ || hello_due_ || !snapshot_) {
       work = h;
     } else {
       if (unreadable_.empty()) {
@@ -36,7 +38,8 @@ Duration Member::until_next(const Now& now) {
       }
       work = std::min({work, due_heartbeat(), due_refresh(h)});
     }
-    due = std::min(due, std::max(work, store_retry_at_));
+    if (work != kNever) work = std::max({work, store_retry_at_, due_allowance()});
+    due = std::min(due, work);
   }
   if (due == kNever) return Duration::max();
   return std::max(due - h, Duration::zero());
@@ -53,12 +56,22 @@ HoldTime Member::due_batch() const {
 
 HoldTime Member::due_refresh(HoldTime h) const {
   if (stale_since_ > refreshed_at_) return stale_since_;
+  if (outage_pending_) {
+    // Seldom callers too have to see that the failures go on. The fleet together reads 100 times a
+    // second, up to 900 instances.
+    const auto shared = std::chrono::duration_cast<Duration>(10ms * fleet_.members);
+    return refreshed_at_ + std::clamp<Duration>(shared, gap(), 900ms);
+  }
   if (read_soon_) return std::max(last_report_, refreshed_at_) + gap();
   const bool calm =
       state() == State::closed && !hold_obeyed() && unreadable_.empty() && !local_guard_.stopped();
   const bool asked = asked_at_ >= refreshed_at_;
-  if (asked)
-    return refreshed_at_ + (calm ? policy().view_refresh : policy().view_refresh_in_trouble);
+  if (asked) {
+    Duration refresh = calm ? policy().view_refresh : policy().view_refresh_in_trouble;
+    // A little ahead of the time at which calls would have to wait for it.
+    if (policy().strict) refresh = refresh * 4 / 5;
+    return refreshed_at_ + refresh;
+  }
   if (calm || !demanded(h)) return refreshed_at_ + kIdleRefresh;
   // Nobody has asked since, but may soon: the whole fleet together reads 100 times a second.
   const auto shared = std::chrono::duration_cast<Duration>(10ms * fleet_.members);
@@ -201,6 +214,17 @@ HoldTime Member::hold_of(StoreTime t) const {
   return answered_at_ + (t - snapshot_->time);
 }
 
-Decider Member::decider() { return Decider{.instance = instance_, .nonce = random_.next()}; }
+Decider Member::decider(HoldTime h) {
+  return Decider{.instance = instance_,
+                 .nonce = random_.next(),
+                 .asked_pause = std::max<Duration>(asked_pause_until_ - h, 0ms)};
+}
+
+HoldTime Member::due_allowance() const {
+  return allowance_ >= 1
+             ? HoldTime::min()
+             : allowance_at_ + std::chrono::duration_cast<Duration>(
+                                   1s * ((1 - allowance_) / options_.store_operations_per_second));
+}
 
 }  // namespace switchgear::fleet

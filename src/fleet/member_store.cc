@@ -16,6 +16,8 @@ constexpr double kStepSample = 300;
 constexpr Duration kFailureAgeMax = 9s;
 // An operation that has gone unanswered for this long is not repeated.
 constexpr Duration kRetryFor = 10s;
+// Windows that would trip and lie no further apart than this belong to one outage.
+constexpr std::chrono::milliseconds kSameOutage{1'000};
 
 }  // namespace
 
@@ -25,25 +27,34 @@ std::optional<Operation> Member::next_operation(const Now& now) {
   const HoldTime h = clock_.advance(now);
   expire_probes(h);
   if (policy().mode == Mode::off) return std::nullopt;
-  if (in_flight_ || h < store_retry_at_) return std::nullopt;
+  if (in_flight_ || h < store_retry_at_ || !may_spend(h)) return std::nullopt;
   if (retry_) {
     InFlight again = *std::exchange(retry_, std::nullopt);
     if (retry_makes_sense(again, h)) {
       again.attempts++;
       again.sent = h;
       in_flight_ = again;
+      allowance_ -= 1;
       return again.operation;
     }
     give_up(again);
   }
   std::optional<Operation> operation = choose(h);
   if (operation) {
+    allowance_ -= 1;
     in_flight_ = InFlight{.operation = *operation,
                           .sent = h,
                           .first_sent = h,
                           .for_probe = record_ && record_->state == State::half_open};
   }
   return operation;
+}
+
+bool Member::may_spend(HoldTime h) {
+  const double rate = options_.store_operations_per_second;
+  allowance_ = std::min(rate, allowance_ + to_seconds(h - allowance_at_) * rate);
+  allowance_at_ = h;
+  return allowance_ >= 1;
 }
 
 void Member::answered(const Answer& answer, const Now& now) {
@@ -105,6 +116,7 @@ void Member::give_up(const InFlight& op) {
 
 std::optional<Operation> Member::choose(HoldTime h) {
   if (auto slot_work = choose_slot_work(h)) return slot_work;
+  if (leaving_) return std::nullopt;
   if (!snapshot_) {
     if (hello_due_) return make_hello(h);
     return ReadOp{};
@@ -129,6 +141,18 @@ std::optional<Operation> Member::choose(HoldTime h) {
     return ReadOp{};
   }
   return std::nullopt;
+}
+
+bool Member::left() const {
+  const bool idle = std::none_of(held_.begin(), held_.end(), [this](const HeldSlot& s) {
+    return s.probe ? !s.in_use : in_flight_recovering_ < recovery_slots_held();
+  });
+  const auto frees = [](const std::optional<InFlight>& op) {
+    return op && (std::holds_alternative<SettleOp>(op->operation) ||
+                  std::holds_alternative<ClaimOp>(op->operation) ||
+                  std::holds_alternative<SwapOp>(op->operation));
+  };
+  return idle && settles_.empty() && !frees(in_flight_) && !frees(retry_);
 }
 
 // ---- Operations -----------------------------------------------------------------------------
@@ -189,19 +213,19 @@ std::optional<Operation> Member::choose_record_write(HoldTime h) {
     const Record* stored = now.readable();
     const Reassert what = reassertion(stored, h);
     counters_.reassertions += what != Reassert::nothing;
-    if (what == Reassert::record) return reassert(*record_, now, decider());
+    if (what == Reassert::record) return reassert(*record_, now, decider(h));
     if (stored) {
       // Nothing of ours is worth keeping but perhaps a hold; and no epoch may come a second time.
       Record forward = *stored;
       forward.epoch = std::max(stored->epoch, seen_epoch_);
       if (what == Reassert::hold) forward.hold = record_->hold;
       now.record.reset();  // decided already whose hold is the newer
-      SwapOp op = reassert(forward, now, decider());
+      SwapOp op = reassert(forward, now, decider(h));
       op.expected_epoch = stored->epoch;
       op.expected_revision = stored->revision;
       return op;
     }
-    return create_record(table_, now, decider());
+    return create_record(table_, now, decider(h));
   }
   if (!planned_ && due_plan() <= h) {
     // A step is made of the sums of all, and the last of them came after our last view; and
@@ -232,7 +256,7 @@ std::optional<Operation> Member::choose_claim(HoldTime h) {
     Snapshot now = *snapshot_;
     now.record = *record_;
     now.time = store_now(h);
-    auto op = half_open(table_, now, decider(), token);
+    auto op = half_open(table_, now, decider(h), token);
     if (op) return std::move(*op);
     return std::nullopt;
   }
@@ -266,7 +290,9 @@ ReportOp Member::make_report(HoldTime h) {
                      .failures = batch_.failures,
                      .overloads = batch_.overloads,
                      .slow = batch_.slow,
-                     .thinning = batch_.thinning};
+                     .thinning = batch_.thinning,
+                     .retry_after_ms = static_cast<std::uint32_t>(
+                         ceil_ms(std::max<Duration>(asked_pause_until_ - h, 0ms)).count())};
   if (hello_due_) {
     op.meter = make_hello(h).meter;
   } else {
@@ -428,12 +454,27 @@ void Member::plan(HoldTime h) {
   fleet_ = weighing.fleet;
   evidence_ratio_ = weighing.failures ? weighing.failures->ratio() : 0;
   replan_ = h < plan_blocked_until_;
-  if (!replan_) planned_ = due_transition(table_, now, decider(), step_jitter_);
+  if (!replan_) planned_ = due_transition(table_, now, decider(h), step_jitter_);
+  outage_pending_ = planned_ && planned_->next.state == State::open && too_short(weighing);
+  if (outage_pending_) planned_.reset();
   const bool stops =
       planned_ && planned_->next.state == State::open && record_->state != State::open;
   stopped_epoch_ = stops ? record_->epoch : -1;
   // A little later than expected if the store's clock is a little behind our estimate.
   plan_after_ = h + 50ms;
+}
+
+bool Member::too_short(const Weighing& weighing) {
+  if (policy().minimum_outage == 0s || record_->state != State::closed || !weighing.trips()) {
+    return false;
+  }
+  // Of a fast fleet the evidence spans less than a burst does, however long the outage is: windows
+  // that follow one another closely are one outage.
+  const Window& window = *weighing.failures;
+  if (window.first > outage_until_ + kSameOutage) outage_from_ = window.first;
+  outage_from_ = std::min(outage_from_, window.first);
+  outage_until_ = std::max(outage_until_, window.last);
+  return outage_until_ - outage_from_ < policy().minimum_outage;
 }
 
 void Member::conclude(const InFlight& done, const Answer& answer, HoldTime h) {

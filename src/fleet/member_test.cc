@@ -665,6 +665,176 @@ TEST_F(AMember, LeavingItGivesBackWhatNoCallUses) {
   for (const auto& slot : record.slots) EXPECT_FALSE(slot);
 }
 
+TEST_F(AMember, StoppedByItselfItSaysWhenTheNextTrialIs) {
+  permitted();
+  settle();
+  for (int i = 0; i < 15; ++i) {
+    call(Outcome::failure, 1ms);
+    reports.clear();
+  }
+  EXPECT_TRUE(member.stopped_alone());
+  EXPECT_GT(member.retry_after(now), 9s);
+  pass(12s);
+  settle();
+  const Permit trial = permitted();
+  EXPECT_TRUE(trial.trial);
+  EXPECT_GT(member.retry_after(now), 1s) << "not before that trial has ended";
+  member.finish(trial, Outcome::success, 1ms, now);
+  EXPECT_FALSE(permitted().trial);
+}
+
+TEST_F(AMember, StaysOpenForAsLongAsTheDependencyAsks) {
+  settle();
+  for (int i = 0; i < 12; ++i) {
+    const Permit p = permitted();
+    pass(1ms);
+    member.asked_to_wait(90s, now);
+    member.finish(p, Outcome::overload, 1ms, now);
+    pass(30ms);
+    settle();
+    if (record.state == State::open) break;
+  }
+  ASSERT_EQ(record.state, State::open);
+  EXPECT_GT(record.reopen - store_time, 89s);
+}
+
+TEST_F(AMember, HeedsWhatOthersWereAskedToo) {
+  permitted();
+  settle();
+  pass(6s);
+  for (std::uint32_t i = 0; i < 12; ++i) {
+    reports.push_back({.sent = store_time,
+                       .instance = InstanceId{10 + i},
+                       .seq = i,
+                       .failures = 1,
+                       .retry_after_ms = i == 3 ? 2'000'000u : 0u});
+  }
+  member.admit(now);
+  settle();
+  if (record.state != State::open) GTEST_FAIL() << "it never tripped";
+  EXPECT_GT(record.reopen - store_time, 800s);
+  EXPECT_LE(record.reopen - store_time, 900s) << "but at most retry_after_max";
+}
+
+TEST(MemberOptionsTest, BoundsStoreOperationsPerSecond) {
+  PolicyTable table(quick_policy());
+  Now now{.mono = MonoTime{1h}, .boot = BootTime{2h}, .wall = WallTime{3h}};
+  Member member(table, MemberOptions{.store_operations_per_second = 20}, InstanceId{1}, 1, now);
+  Record record;
+  record.incarnation = 1;
+  record.epoch = to_ms(kStoreStart);
+  record.revision = 1;
+  int operations = 0;
+  Snapshot s;
+  s.record = record;
+  s.time = kStoreStart;
+  for (int ms = 0; ms < 10'000; ++ms) {
+    now.mono += 1ms;
+    now.boot += 1ms;
+    now.wall += 1ms;
+    s.time += 1ms;
+    // Failures all the time, and a store that answers at once.
+    const Admission a = member.admit(now);
+    if (const auto* p = std::get_if<Permit>(&a)) member.finish(*p, Outcome::failure, 1ms, now);
+    while (const auto op = member.next_operation(now)) {
+      ++operations;
+      if (std::holds_alternative<SwapOp>(*op)) {
+        member.answered({Status::conflict, s}, now);
+      } else {
+        member.answered({Status::ok, s}, now);
+      }
+    }
+  }
+  EXPECT_LE(operations, 20 * 10 + 20);
+  EXPECT_GE(operations, 10);
+}
+
+class AStrictMember : public AMember {
+ protected:
+  AStrictMember()
+      : AMember([] {
+          Policy p = quick_policy();
+          p.strict = true;
+          return p;
+        }()) {}
+};
+
+TEST_F(AStrictMember, LetsNoCallGoOnAStaleView) {
+  permitted();
+  settle();
+  pass(5001ms);  // older than view_refresh
+  EXPECT_LE(member.gate(now).valid_for, 0s);
+  EXPECT_EQ(refused(), "stale_view");
+  EXPECT_EQ(settle(), "read");
+  EXPECT_EQ(refused(), "admitted");
+  EXPECT_GT(member.gate(now).valid_for, 4s);
+}
+
+TEST_F(AStrictMember, WaitsNoLongerThanTheBudget) {
+  permitted();
+  settle();
+  pass(5001ms);
+  EXPECT_EQ(refused(), "stale_view");
+  ASSERT_TRUE(member.next_operation(now));  // never answered
+  pass(9ms);
+  EXPECT_EQ(refused(), "stale_view");
+  pass(2ms);
+  EXPECT_EQ(refused(), "admitted") << "on the old view, which is young enough";
+}
+
+TEST_F(AStrictMember, AfterAThawAdmitsNothingOnTheOldView) {
+  permitted();
+  settle();
+  pass(10min);
+  EXPECT_EQ(refused(), "stale_view");
+}
+
+class APatientMember : public AMember {
+ protected:
+  APatientMember()
+      : AMember([] {
+          Policy p = quick_policy();
+          p.minimum_outage = 2s;
+          return p;
+        }()) {}
+  // Failures every 10 ms from four instances for this long, as the store has them.
+  void outage(Duration length) {
+    for (Duration passed = 0s; passed < length; passed += 10ms) {
+      pass(10ms);
+      reports.push_back({.sent = store_time,
+                         .instance = InstanceId{10 + next_ % 4},
+                         .seq = next_++,
+                         .failures = 1});
+      if (reports.size() > kReportsMax) reports.erase(reports.begin());
+      if (next_ % 10 == 0) {
+        member.admit(now);
+        pass(1001ms * (next_ % 100 == 0));
+        settle();
+      }
+    }
+  }
+  std::uint32_t next_ = 0;
+};
+
+TEST_F(APatientMember, DoesNotOpenForAShortBurst) {
+  permitted();
+  settle();
+  outage(1s);
+  for (int i = 0; i < 10; ++i) {
+    pass(1s);
+    member.admit(now);
+    settle();
+  }
+  EXPECT_EQ(record.state, State::closed);
+}
+
+TEST_F(APatientMember, OpensWhenTheOutageGoesOn) {
+  permitted();
+  settle();
+  outage(10s);
+  EXPECT_NE(record.state, State::closed);
+}
+
 class ARefusingMember : public AMember {
  protected:
   ARefusingMember()

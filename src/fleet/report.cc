@@ -45,17 +45,18 @@ std::string Report::encode() const {
     text += '.';
     text += std::to_string(n);
   }
+  if (retry_after_ms > 0) text += '.' + std::to_string(retry_after_ms);
   return text;
 }
 
 Result<Report> Report::decode(std::string_view text) {
   const auto parts = split(text, '.');
-  if (parts.size() != 8) return malformed(text, "not eight parts");
+  if (parts.size() != 8 && parts.size() != 9) return malformed(text, "not eight or nine parts");
   const auto sent = to_number<std::int64_t>(parts[0]);
   const auto span = to_number<std::int64_t>(parts[1]);
   const auto instance = instance_from_string(parts[2]);
-  std::uint32_t numbers[5];
-  for (std::size_t i = 0; i < 5; ++i) {
+  std::uint32_t numbers[6] = {};
+  for (std::size_t i = 0; i + 3 < parts.size(); ++i) {
     const auto n = to_number<std::uint32_t>(parts[3 + i]);
     if (!n) return malformed(text, "not a count");
     numbers[i] = *n;
@@ -72,7 +73,8 @@ Result<Report> Report::decode(std::string_view text) {
                 .failures = numbers[1],
                 .overloads = numbers[2],
                 .slow = numbers[3],
-                .thinning = numbers[4]};
+                .thinning = numbers[4],
+                .retry_after_ms = numbers[5]};
 }
 
 }  // namespace switchgear::fleet

@@ -28,8 +28,11 @@ struct Report {
   std::uint32_t overloads = 0;
   std::uint32_t slow = 0;      // slow calls, whatever their outcome
   std::uint32_t thinning = 0;  // each event was reported with probability 2^-thinning
+  // For how long from `sent` on the dependency asked not to be called; 0: it did not ask.
+  std::uint32_t retry_after_ms = 0;
 
-  // "t.d.inst.seq.k.o.s.j", decimal but for inst. At most 100 characters.
+  // "t.d.inst.seq.k.o.s.j", with ".r" behind it where the dependency asked for a pause; decimal but
+  // for inst. At most 111 characters.
   std::string encode() const;
   static Result<Report> decode(std::string_view);
   friend bool operator==(const Report&, const Report&) = default;

@@ -43,16 +43,32 @@ void enter(Record& next, State state, StoreTime now, std::string reason, std::st
   next.probe_failed = 0;
 }
 
+// How long the dependency asked to be left alone, by what anybody heard of it.
+Duration asked_pause(const Policy& policy, const Snapshot& snapshot, const Decider& decider) {
+  Duration longest = decider.asked_pause;
+  for (const Report& r : snapshot.reports) {
+    const auto until = r.sent + std::chrono::milliseconds{r.retry_after_ms};
+    longest = std::max<Duration>(longest, until - snapshot.time);
+  }
+  return std::min(longest, policy.retry_after_max);
+}
+
 SwapOp open_circuit(const PolicyTable& table, const Record& current, const Snapshot& snapshot,
                     const Decider& decider, std::string reason, std::string why) {
   SwapOp op = write_over(current, table, decider);
   if (current.state == State::recovering && current.recovery.slow_start_threshold > 0) {
     op.next.last_good_limit = current.recovery.slow_start_threshold;
   }
+  if (current.state == State::closed) {
+    // Without a recovery limit this is the best guess at the pace after the outage.
+    op.next.recovery = {.calls_per_second = weigh(table, snapshot).fleet.calls_per_second};
+  }
   enter(op.next, State::open, snapshot.time, std::move(reason), std::move(why));
   op.next.opens = current.opens + 1;
   const double unit = core::to_unit(core::hash2(decider.nonce, kJitterSalt));
-  op.next.reopen = snapshot.time + ceil_ms(core::open_time(table.policy(), op.next.opens, unit));
+  const Duration open = std::max(core::open_time(table.policy(), op.next.opens, unit),
+                                 asked_pause(table.policy(), snapshot, decider));
+  op.next.reopen = snapshot.time + ceil_ms(open);
   return op;
 }
 
@@ -165,6 +181,13 @@ double voters(const Record& record, const Snapshot& snapshot, double members) {
   return std::clamp(calling, 1.0, std::max(1.0, members));
 }
 
+// The pace at which calls come when the limit is gone: those that it refused come too.
+double pace_before_closing(const core::RecoveryState& last) {
+  const double offered =
+      last.base_rtt_ms > 0 ? last.offered_in_flight / last.base_rtt_ms * 1e3 : 0.0;
+  return std::max(last.calls_per_second, offered);
+}
+
 }  // namespace
 
 Weighing weigh(const PolicyTable& table, const Snapshot& snapshot) {
@@ -181,9 +204,11 @@ Weighing weigh(const PolicyTable& table, const Snapshot& snapshot) {
   const double last_step = record->recovery.calls_per_second;
   double rate = recovering && last_step > 0 ? last_step : result.fleet.calls_per_second;
   // The meter still has the minutes of the outage in it, when hardly any calls were made. A fleet
-  // judged by them would trip on ordinary failures as soon as it is back.
-  if (record->state == State::closed && snapshot.time - record->since < kMeterMemory) {
-    rate = std::max(rate, last_step);
+  // judged by them would trip on ordinary failures as soon as it is back. They go as the meter
+  // forgets them.
+  if (record->state == State::closed) {
+    const double left = 1 - to_seconds(snapshot.time - record->since) / to_seconds(kMeterMemory);
+    rate = std::max(rate, pace_before_closing(record->recovery) * left);
   }
   const core::CompiledPolicy& compiled = table.at(rate);
   const double members = voters(*record, snapshot, result.fleet.members);

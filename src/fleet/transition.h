@@ -17,6 +17,7 @@ namespace switchgear::fleet {
 struct Decider {
   InstanceId instance;
   std::uint64_t nonce = 0;  // random per decision: swap ids, jitter
+  Duration asked_pause{0};  // for how long from now the dependency asked this process to wait
 };
 
 // A policy with its rules for every decade of the fleet's rate. Immutable; cheap to share.

@@ -174,6 +174,11 @@ void CircuitCore::finish_otherwise(const Leave& leave, Outcome outcome) {
   }
 }
 
+void CircuitCore::asked_to_wait(Duration pause) {
+  if (!seat_) return;
+  seat_->touch([&](fleet::Member& member, const Now& now) { member.asked_to_wait(pause, now); });
+}
+
 Duration CircuitCore::duration_of(const Leave& leave) const {
   switch (leave.timing) {
     case Leave::Timing::none:

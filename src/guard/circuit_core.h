@@ -91,6 +91,8 @@ class CircuitCore final : public SeatListener {
   }
   // Asked right before a call is sent that has waited since it was admitted.
   bool may_start(const Leave& leave);
+  // The dependency asked not to be called for this long. Said before the finish() of that call.
+  void asked_to_wait(Duration pause);
 
   // ---- The background thread ------------------------------------------------------------------
   // Hands a note to the member.

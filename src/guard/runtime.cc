@@ -64,9 +64,11 @@ void Runtime::leave() {
 }
 
 void Runtime::stop_when_left(MonoTime deadline) {
-  const bool left = std::all_of(leaving_.begin(), leaving_.end(), [](Seat* seat) {
-    return seat->touch([](fleet::Member& member, const Now&) { return member.left(); });
-  });
+  bool left = true;
+  for (Seat* seat : leaving_) {
+    engine_->poke(*seat);  // a call that has just ended frees its slot too
+    left &= seat->touch([](fleet::Member& member, const Now&) { return member.left(); });
+  }
   if (left || engine_->now().mono >= deadline) return loop_.stop();
   leave_timer_ = loop_.call_after(2ms, [this, deadline] { stop_when_left(deadline); });
 }

@@ -65,6 +65,11 @@ void Permit::finish(Outcome outcome) {
   if (circuit != nullptr) circuit->finish(what_.leave, outcome);
 }
 
+void Permit::finish(Outcome outcome, Duration retry_after) {
+  if (circuit_ != nullptr) circuit_->asked_to_wait(retry_after);
+  finish(outcome);
+}
+
 void Permit::abandon() noexcept {
   finish(*guard::thread_context().uncaught > uncaught_ ? Outcome::failure : Outcome::ignored);
 }

@@ -21,11 +21,13 @@ class CircuitPort {
   virtual void finish(const fleet::Permit& permit, Outcome outcome, Duration duration,
                       const Now& now) = 0;
 
+  // The dependency asked not to be called for this long. Said before finish().
+  virtual void asked_to_wait(Duration pause, const Now& now) = 0;
   // A permit that no call was made with.
   virtual void give_back(const fleet::Permit& permit, const Now& now) = 0;
 
   // The state that decides here and now, holds and modes included: OPEN while held open, CLOSED
-  // while held closed or only observed.
+  // while held closed or only observed, HALF_OPEN while this process has stopped itself.
   virtual State state(const Now& now) = 0;
   // When a call should next be tried while calls are refused.
   virtual Duration retry_after(const Now& now) = 0;
@@ -50,6 +52,7 @@ class MemberPort : public CircuitPort {
               const Now& now) override {
     member_.finish(permit, outcome, duration, now);
   }
+  void asked_to_wait(Duration pause, const Now& now) override { member_.asked_to_wait(pause, now); }
   void give_back(const fleet::Permit& permit, const Now& now) override {
     member_.give_back(permit, now);
   }
@@ -69,6 +72,7 @@ class NoCircuit : public CircuitPort {
   fleet::Admission admit(const Now&) override { return fleet::Permit{}; }
   bool may_start(const fleet::Permit&, const Now&) override { return true; }
   void finish(const fleet::Permit&, Outcome, Duration, const Now&) override {}
+  void asked_to_wait(Duration, const Now&) override {}
   void give_back(const fleet::Permit&, const Now&) override {}
   State state(const Now&) override { return State::closed; }
   Duration retry_after(const Now&) override { return Duration::zero(); }

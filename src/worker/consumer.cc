@@ -69,7 +69,7 @@ bool Consumer::flowing(const Now& now) {
 
 // A probe, or the trial of a process that has lost the store while the circuit was open.
 bool Consumer::scouting(const fleet::Permit& permit, const Now& now) {
-  return permit.kind == fleet::PermitKind::probe ||
+  return permit.kind == fleet::PermitKind::probe || permit.trial ||
          (permit.kind == fleet::PermitKind::local && !flowing(now));
 }
 
@@ -100,12 +100,9 @@ void Consumer::run(const Now& now) {
   }
   if (stop_at_ && now.mono >= *stop_at_) abandon_calls(now);
   renew_parked(now);
-  if (!stopping()) {
-    call_parked(now);
-  } else if (now.mono < *stop_at_) {
-    call_parked_at_last(now);
-  }
+  call_parked(now);
   retry_waiting(now);
+  if (stop_at_ && now.mono < *stop_at_) call_parked_at_last(now);
   plan_receives(now);
   if (unsaid_pause_ && unsaid_pause_->reason == fleet::RefusalReason::local &&
       circuit_.state(now) == State::open) {
@@ -216,6 +213,11 @@ void Consumer::handled(CallId id, const HandlerAnswer& answer, const Now& now) {
       break;
   }
   counters_.outcomes[static_cast<std::size_t>(outcome)]++;
+  if (outcome == Outcome::overload || outcome == Outcome::failure) {
+    if (const auto asked = queue::parse_retry_after(answer.retry_after, now.wall)) {
+      circuit_.asked_to_wait(*asked, now);
+    }
+  }
   if (call.permit) circuit_.finish(*call.permit, outcome, now.mono - call.started, now);
   ask_again_ = MonoTime{};  // the place that this call had may be had again
 
@@ -436,7 +438,9 @@ void Consumer::refused(InHand in_hand, const fleet::Refusal& refusal, MonoTime p
     park(std::move(in_hand), now);
     return;
   }
-  const Duration wait = std::max<Duration>(refusal.retry_after, 1s);
+  Duration wait = std::max<Duration>(refusal.retry_after, 1s);
+  // A message that comes up again between two probes only loses a receive.
+  if (!flowing(now)) wait = std::max(wait, circuit_.next_open_time());
   give_back(in_hand, queue::hide_while_open(wait, now.mono - in_hand.asked_at, random_),
             GiveBack::refused, now);
 }
@@ -476,24 +480,34 @@ void Consumer::call_parked(const Now& now) {
   }
 }
 
+// What is left of the grace time is for calls without a permit.
+MonoTime Consumer::last_chance() const {
+  return *stop_at_ - std::min(options_.handler_timeout, options_.shutdown_grace / 2);
+}
+
 void Consumer::call_parked_at_last(const Now& now) {
   // Given back they would be dead-lettered untried, because of the circuit. Only a person's hand
-  // stands above that.
-  while (lanes_used() < options_.concurrency) {
+  // stands above that. A few at a time: the dependency is likely to be down.
+  if (now.mono < last_chance()) return;
+  const int most = std::max(1, options_.concurrency / 5);
+  while (in_flight() < most) {
     const auto next = callable_parked(now);
     if (next == parked_.end()) return;
     const fleet::Admission admission = circuit_.admit(now);
     std::optional<fleet::Permit> permit;
+    bool trial = false;
     if (const auto* no = std::get_if<fleet::Refusal>(&admission)) {
-      if (no->reason == fleet::RefusalReason::held) return;
+      stops_under_hold_ = no->reason == fleet::RefusalReason::held;
+      if (stops_under_hold_) return;
+      notice(Notice::Kind::parked, Notice::Level::warn,
+             "stopping: a message on its last receive is called though the circuit refuses it, "
+             "since its next receive dead-letters it",
+             {{"message", next->message.id}, {"reason", std::string(to_string(no->reason))}});
     } else {
       permit = std::get<fleet::Permit>(admission);
+      trial = scouting(*permit, now);
     }
-    notice(Notice::Kind::parked, Notice::Level::warn,
-           "stopping while the circuit is open: a message on its last receive is called all the "
-           "same, since its next receive dead-letters it",
-           {{"message", next->message.id}});
-    start_call(take_parked(next), permit, permit && scouting(*permit, now), now);
+    start_call(take_parked(next), permit, trial, now);
   }
 }
 
@@ -545,7 +559,7 @@ void Consumer::say_pause(const fleet::Refusal& refusal, bool again, const Now& n
   paused_epoch_ = circuit_.epoch();
   std::string cause = circuit_.cause();
   if (refusal.reason == fleet::RefusalReason::local) {
-    cause = "the calls of this process fail, and the fleet has not opened the circuit";
+    cause = "the calls of this process fail, and it has heard of no decision by the fleet";
   } else if (refusal.reason == fleet::RefusalReason::store) {
     cause = "the store cannot be reached, and on_store_failure is refuse";
   } else if (cause.empty()) {
@@ -563,7 +577,7 @@ void Consumer::say_pause(const fleet::Refusal& refusal, bool again, const Now& n
 }
 
 void Consumer::note_flow(fleet::PermitKind kind, const Now& now) {
-  if (kind == fleet::PermitKind::normal) permits_first_ = false;
+  if (kind == fleet::PermitKind::normal && flowing(now)) permits_first_ = false;
   if (!paused_ || kind == fleet::PermitKind::probe || !flowing(now)) return;
   if (unsaid_pause_) say_pause(fleet::Refusal(*unsaid_pause_), false, now);
   paused_ = false;

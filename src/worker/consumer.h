@@ -151,6 +151,7 @@ class Consumer {
   void retry_waiting(const Now& now);
   void call_parked(const Now& now);
   void call_parked_at_last(const Now& now);
+  MonoTime last_chance() const;
   void start_call(InHand in_hand, const std::optional<fleet::Permit>& permit, bool scouting,
                   const Now& now);
   void return_unused(const fleet::Permit& permit, const Now& now);
@@ -201,6 +202,7 @@ class Consumer {
   std::deque<Waiting> waiting_;
   std::deque<InHand> parked_;
   std::size_t parked_bytes_ = 0;
+  bool stops_under_hold_ = false;  // what is parked cannot be called any more
   std::vector<Pending> to_delete_;
   std::vector<Pending> to_change_;
   struct Batch {

@@ -138,9 +138,8 @@ void Consumer::give_back(const InHand& in_hand, seconds hide, GiveBack why, cons
 // Whether a message stays in hand after its call failed: a call costs it nothing then, while the
 // receive that going back leads to would cost its last one, or dead-letter it.
 bool Consumer::keeps_after_failure(const Call& call, Outcome outcome, const Now& now) {
-  if (outcome == Outcome::ignored || stopping() || circuit_.state(now) == State::closed) {
-    return false;
-  }
+  if (outcome == Outcome::ignored || stopping()) return false;
+  if (circuit_.state(now) == State::closed && !call.scout) return false;
   queue::Message next = {};
   next.receive_count = call.in_hand.message.receive_count + 1;
   return last_receive(call.in_hand) || (call.scout && queue::on_last_receive(next, attributes_));
@@ -352,7 +351,10 @@ void Consumer::abandon_calls(const Now& now) {
   for (auto& [id, call] : std::exchange(calls_, {})) {
     counters_.abandoned++;
     actions_.emplace_back(CancelCallAction{id});
-    if (call.permit) circuit_.finish(*call.permit, Outcome::ignored, now.mono - call.started, now);
+    // A probe's handler may still be at it: its slot stays taken until its lease ends.
+    if (call.permit && call.permit->kind != fleet::PermitKind::probe) {
+      circuit_.finish(*call.permit, Outcome::ignored, now.mono - call.started, now);
+    }
     // Its handler may still be at it for a moment: not visible at once.
     give_back(call.in_hand,
               queue::back_off(options_.backoff, call.in_hand.message.receive_count,
@@ -362,14 +364,22 @@ void Consumer::abandon_calls(const Now& now) {
            "a call did not end within the grace time; its message goes back",
            {{"message", call.in_hand.message.id}});
   }
-  for (const Waiting& waiting : std::exchange(waiting_, {})) {
-    give_back(waiting.in_hand, 0s, GiveBack::stopping, now);
+  for (Waiting& waiting : std::exchange(waiting_, {})) {
+    if (last_receive(waiting.in_hand)) {
+      parked_bytes_ += waiting.in_hand.message.body.size();
+      parked_.push_back(std::move(waiting.in_hand));
+    } else {
+      give_back(waiting.in_hand, 0s, GiveBack::stopping, now);
+    }
   }
 }
 
 void Consumer::end_if_done(const Now& now) {
   if (!stop_at_) return;
-  const bool settled = calls_.empty() && receiving_.empty() && waiting_.empty() &&
+  // Parked ones may still get a permit, or are called without one when their time comes.
+  const bool last_calls =
+      now.mono < *stop_at_ && !stops_under_hold_ && callable_parked(now) != parked_.end();
+  const bool settled = !last_calls && calls_.empty() && receiving_.empty() && waiting_.empty() &&
                        to_delete_.empty() && to_change_.empty() && batches_.empty();
   if (!settled && now.mono < *stop_at_ + kLastWords) return;
   finished_ = true;
@@ -415,6 +425,7 @@ Duration Consumer::until_tick(const Now& now) const {
   consider(receive_after_);
   consider(attributes_at_);
   if (stop_at_) {
+    if (!parked_.empty()) consider(last_chance());
     consider(*stop_at_);
     consider(*stop_at_ + kLastWords);
   }

@@ -22,6 +22,7 @@ class ScriptedCircuit : public CircuitPort {
   fleet::RefusalReason closed_refusal = fleet::RefusalReason::stale_view;
   bool refuse_closed = false;
   bool held = false;
+  bool trial = false;  // permits are those of a process that stopped itself
 
   int out = 0;
   int asked = 0;
@@ -44,6 +45,7 @@ class ScriptedCircuit : public CircuitPort {
                                                   : fleet::RefusalReason::limit);
     }
     out++;
+    if (trial) return fleet::Permit{.kind = fleet::PermitKind::normal, .trial = true};
     return fleet::Permit{.kind = now_state == State::closed      ? fleet::PermitKind::normal
                                  : now_state == State::half_open ? fleet::PermitKind::probe
                                                                  : fleet::PermitKind::recovering,
@@ -54,6 +56,8 @@ class ScriptedCircuit : public CircuitPort {
     out--;
     outcomes.push_back(outcome);
   }
+  std::vector<Duration> pauses;
+  void asked_to_wait(Duration pause, const Now&) override { pauses.push_back(pause); }
   void give_back(const fleet::Permit&, const Now&) override {
     out--;
     outcomes.push_back(Outcome::ignored);
@@ -562,6 +566,28 @@ TEST_F(ConsumerTest, AsksAgainRightBeforeTheProbeIsSent) {
   EXPECT_GE(hidden("a"), seconds(10));
 }
 
+TEST_F(ConsumerTest, TheTrialOfAProcessThatStoppedItselfIsAScout) {
+  start_closed(10, 5);
+  circuit.now_state = State::half_open;  // as a port shows it
+  circuit.trial = true;
+  circuit.permits = 1;
+  receive({});
+  pass(3s);
+  ASSERT_EQ(open_receives.size(), 1u);
+  EXPECT_EQ(open_receives.front().max, 1);
+  receive({message("last", 5)});
+  EXPECT_TRUE(open_calls.empty()) << "a trial is no call for a message on its last receive";
+  EXPECT_EQ(consumer->parked(), 1);
+  pass(3s);
+  receive({message("a", 1)});
+  ASSERT_EQ(open_calls.size(), 1u);
+  answer(500);
+  pass(1s);
+  EXPECT_GE(hidden("a"), seconds(10)) << "the next trial takes another message";
+  EXPECT_EQ(consumer->counters().scouts, 1u);
+  EXPECT_FALSE(noticed(Notice::Kind::resumed));
+}
+
 // ---- Parked ---------------------------------------------------------------------------------
 
 TEST_F(ConsumerTest, KeepsAMessageOnItsLastReceiveHiddenWhileTheCircuitIsOpen) {
@@ -833,20 +859,40 @@ TEST_F(ConsumerTest, CallsAMessageOnItsLastReceiveThoughStopping) {
 }
 
 TEST_F(ConsumerTest, StoppingWhileOpenCallsWhatWouldBeDeadLetteredUntried) {
+  options.shutdown_grace = 20s;
   start_closed();
   circuit.now_state = State::open;
   receive({message("last", 5)});
   ASSERT_EQ(consumer->parked(), 1);
   const int out = circuit.out;
   consumer->stop(now);
-  collect();
+  pass(9s);
+  EXPECT_TRUE(open_calls.empty()) << "the circuit may still let it";
+  EXPECT_FALSE(consumer->finished());
+  pass(2s);
   ASSERT_EQ(open_calls.size(), 1u);
   EXPECT_EQ(circuit.out, out) << "it went without a permit";
-  EXPECT_FALSE(consumer->finished());
   answer(200);
   collect();
   EXPECT_EQ(deletes.size(), 1u);
   EXPECT_EQ(consumer->counters().parked_lost, 0u);
+}
+
+TEST_F(ConsumerTest, StoppingWhileTheLimitIsUsedUpWaitsForAPermit) {
+  options.shutdown_grace = 20s;
+  start_closed();
+  circuit.now_state = State::recovering;
+  circuit.permits = 0;
+  circuit.wait = 100ms;
+  receive({message("last", 5)});
+  consumer->stop(now);
+  pass(2s);
+  ASSERT_TRUE(open_calls.empty());
+  EXPECT_FALSE(consumer->finished());
+  circuit.permits = 1;
+  pass(1s);
+  ASSERT_EQ(open_calls.size(), 1u);
+  EXPECT_EQ(circuit.out, 1) << "it went with a permit";
 }
 
 TEST_F(ConsumerTest, StoppingUnderAHoldCallsNothing) {
