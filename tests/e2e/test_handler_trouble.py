@@ -236,6 +236,25 @@ def test_the_worker_goes_on_without_its_store(workers, elasticmq, queue, redis, 
     assert worker.stop() == DONE
 
 
+def test_without_a_store_a_dead_dependency_dead_letters_nothing(workers, elasticmq, queue, handler):
+    handler.answer = lambda call: 500
+    worker = workers.start(elasticmq, queue.url, handler.url,
+                           store=f"redis://127.0.0.1:{peers.free_port()}",
+                           arguments=["--start-without-store"])
+    queue.send(*[f"order {i}" for i in range(60)])
+
+    def tried():
+        return worker.metric("switchgear_worker_scouts_total") or 0
+    wait_until(lambda: tried() >= 6, 60, lambda: f"six trials\n{worker.stderr()}")
+    # Its own guard stopped it; each trial took another message, and none spent its receives.
+    assert queue.depth(queue.dead) == 0
+    assert "resumed" not in worker.stderr()
+    handler.answer = lambda call: 200
+    drained(queue, worker)
+    assert queue.depth(queue.dead) == 0
+    worker.says("resumed")
+
+
 # ---- The queue -------------------------------------------------------------------------------
 
 
