@@ -1,0 +1,225 @@
+package main
+
+import (
+	"math"
+	"sort"
+)
+
+// A lost attempt may have been carried out at any time from its call on, or never. Left at that,
+// each would double what the search has to try from there to the end of the history. But answers
+// show the whole record, so most lost attempts either left a trace, and then happened before it
+// was first seen, or left none, and then may as well come after everything else.
+//
+// This can only make the checker stricter: to leave an attempt out is to let it happen last, and to
+// end it earlier is to allow fewer orders. So an accepted history is linearizable, whatever is
+// wrong here; and a mistake here shows as a correct store refused.
+
+const never = math.MaxInt64
+
+// call is an attempt with what the checker decided about it.
+type call struct {
+	input
+	end int64
+}
+
+// traces is what the answers of one circuit showed, with the time of the earliest answer to do so.
+type traces struct {
+	swaps   map[string]int64
+	leases  map[string]map[int64]int64 // by owner and expiry
+	settled map[string]int64           // by owner
+	revived map[string]bool            // owners seen leased again after their settlement
+}
+
+func earliest[K comparable](seen map[K]int64, key K, at int64) {
+	if old, ok := seen[key]; !ok || at < old {
+		seen[key] = at
+	}
+}
+
+func first[K comparable](seen map[K]int64, key K) int64 {
+	if at, ok := seen[key]; ok {
+		return at
+	}
+	return never
+}
+
+func tracesOf(history []*attempt) traces {
+	t := traces{map[string]int64{}, map[string]map[int64]int64{}, map[string]int64{},
+		map[string]bool{}}
+	for _, a := range history {
+		if a.lost() || !a.shown.exists {
+			continue
+		}
+		earliest(t.swaps, a.shown.Swap, *a.Return)
+		for _, place := range a.shown.slots {
+			switch {
+			case place.owner == "":
+			case place.expiry == settled:
+				earliest(t.settled, place.owner, *a.Return)
+			default:
+				if t.leases[place.owner] == nil {
+					t.leases[place.owner] = map[int64]int64{}
+				}
+				earliest(t.leases[place.owner], place.expiry, *a.Return)
+			}
+		}
+	}
+	for _, a := range history {
+		for _, place := range a.shown.slots {
+			if !a.lost() && place.expiry != settled && a.Call > first(t.settled, place.owner) {
+				t.revived[place.owner] = true
+			}
+		}
+	}
+	return t
+}
+
+// leaseTimes are the expiries that were seen of an owner's leases, in order.
+func (t traces) leaseTimes(owner string) []int64 {
+	var times []int64
+	for expiry := range t.leases[owner] {
+		times = append(times, expiry)
+	}
+	sort.Slice(times, func(i, j int) bool { return times[i] < times[j] })
+	return times
+}
+
+// resolve turns the attempts of one circuit into what is to be ordered.
+func resolve(history []*attempt) []call {
+	t := tracesOf(history)
+	var calls []call
+	lostClaims := map[string][]*attempt{}
+	lostSettles := map[int][]*attempt{}
+	lostSwaps := map[string][]*attempt{}
+	answers := map[int]int64{}         // of an operation, the earliest
+	granted := map[string][]*attempt{} // by owner
+	for _, a := range history {
+		if !a.lost() {
+			calls = append(calls, call{input{a, a.TimeMs}, *a.Return})
+			earliest(answers, a.Operation, *a.Return)
+			if a.Owner != "" && a.Kind != "settle" && a.Status == "ok" {
+				granted[a.Owner] = append(granted[a.Owner], a)
+			}
+			continue
+		}
+		switch a.Kind {
+		case "claim":
+			lostClaims[a.Owner] = append(lostClaims[a.Owner], a)
+		case "settle":
+			lostSettles[a.Operation] = append(lostSettles[a.Operation], a)
+		case "swap":
+			lostSwaps[a.Next.Swap] = append(lostSwaps[a.Next.Swap], a)
+		}
+	}
+	for swap, lost := range lostSwaps {
+		if kept := t.lostSwap(swap, lost); kept != nil {
+			calls = append(calls, *kept)
+			if owner := kept.Owner; owner != "" {
+				granted[owner] = append(granted[owner], kept.attempt)
+			}
+		}
+	}
+	for owner, lost := range lostClaims {
+		calls = append(calls, t.lostClaims(owner, lost, granted[owner])...)
+	}
+	for _, lost := range lostSettles {
+		calls = append(calls, t.lostSettles(lost, answers)...)
+	}
+	sort.Slice(calls, func(i, j int) bool {
+		return calls[i].Call < calls[j].Call ||
+			(calls[i].Call == calls[j].Call && calls[i].line < calls[j].line)
+	})
+	return calls
+}
+
+// A swap is applied once at most, and its number then is in the record.
+func (t traces) lostSwap(swap string, lost []*attempt) *call {
+	seen := first(t.swaps, swap)
+	if seen == never || lost[0].Call > seen {
+		return nil
+	}
+	now := int64(unseen)
+	if times := t.leaseTimes(lost[0].Owner); lost[0].Owner != "" && len(times) > 0 {
+		now = times[0] - lost[0].LeaseMs
+	}
+	return &call{input{lost[0], now}, seen}
+}
+
+// Each lease that was seen tells when its claim was carried out, and that it came before it was
+// seen. Those that no answered operation explains come first.
+func (t traces) lostClaims(owner string, lost, granted []*attempt) []call {
+	var calls []call
+	use := func(now, end, before int64) {
+		if len(lost) > 0 && lost[0].Call <= before {
+			calls = append(calls, call{input{lost[0], now}, end})
+			lost = lost[1:]
+		}
+	}
+	// The end of the grant that may have left this trace; never if there is none.
+	explained := func(expiry, seen int64) int64 {
+		for _, by := range granted {
+			if by.Call > seen {
+				continue
+			}
+			if by.lost() {
+				return seen
+			}
+			if place := by.shown.slots[by.Slot]; place == (slot{owner, expiry}) {
+				return max(seen, *by.Return)
+			}
+		}
+		return never
+	}
+	someoneBefore := func(at int64) bool {
+		for _, by := range granted {
+			if by.Call <= at {
+				return true
+			}
+		}
+		for _, seen := range t.leases[owner] {
+			if seen <= at {
+				return true
+			}
+		}
+		return false
+	}
+	// Settled, so it was granted; but nobody saw it in between.
+	if at := first(t.settled, owner); at != never && !someoneBefore(at) {
+		use(unseen, at, at)
+	}
+	times := t.leaseTimes(owner)
+	for _, expiry := range times {
+		if seen := t.leases[owner][expiry]; explained(expiry, seen) == never && len(lost) > 0 {
+			use(expiry-lost[0].LeaseMs, seen, seen)
+		}
+	}
+	// Within the same millisecond a lost attempt and its repetition leave the same trace.
+	for _, expiry := range times {
+		seen := t.leases[owner][expiry]
+		if end := explained(expiry, seen); end != never && len(lost) > 0 {
+			use(expiry-lost[0].LeaseMs, end, seen)
+		}
+	}
+	return calls
+}
+
+// One settlement of an operation has an effect at most, unless the slot was taken again meanwhile
+// by a claim of the same owner.
+func (t traces) lostSettles(lost []*attempt, answers map[int]int64) []call {
+	owner := lost[0].Owner
+	if t.revived[owner] {
+		var calls []call
+		for _, a := range lost {
+			calls = append(calls, call{input{a, unseen}, never})
+		}
+		return calls
+	}
+	end := first(t.settled, owner)
+	if end < lost[0].Call {
+		return nil
+	}
+	if end == never {
+		end = max(first(answers, lost[0].Operation), lost[0].Call)
+	}
+	return []call{{input{lost[0], unseen}, end}}
+}
