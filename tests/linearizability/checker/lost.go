@@ -27,6 +27,7 @@ type traces struct {
 	swaps   map[string]int64
 	leases  map[string]map[int64]int64 // by owner and expiry
 	settled map[string]int64           // by owner
+	leased  map[string]int64           // by owner: the earliest call whose answer showed a lease
 	revived map[string]bool            // owners seen leased again after their settlement
 }
 
@@ -45,7 +46,7 @@ func first[K comparable](seen map[K]int64, key K) int64 {
 
 func tracesOf(history []*attempt) traces {
 	t := traces{map[string]int64{}, map[string]map[int64]int64{}, map[string]int64{},
-		map[string]bool{}}
+		map[string]int64{}, map[string]bool{}}
 	for _, a := range history {
 		if a.lost() || !a.shown.exists {
 			continue
@@ -61,6 +62,7 @@ func tracesOf(history []*attempt) traces {
 					t.leases[place.owner] = map[int64]int64{}
 				}
 				earliest(t.leases[place.owner], place.expiry, *a.Return)
+				earliest(t.leased, place.owner, a.Call)
 			}
 		}
 	}
@@ -176,12 +178,7 @@ func (t traces) lostClaims(owner string, lost, granted []*attempt) []call {
 				return true
 			}
 		}
-		for _, seen := range t.leases[owner] {
-			if seen <= at {
-				return true
-			}
-		}
-		return false
+		return first(t.leased, owner) <= at
 	}
 	// Settled, so it was granted; but nobody saw it in between.
 	if at := first(t.settled, owner); at != never && !someoneBefore(at) {
