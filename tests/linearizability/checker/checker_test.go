@@ -114,6 +114,15 @@ func TestHistories(t *testing.T) {
 			[]string{create, claim("2", "a", lost("3")),
 				read(answered("5", "9", "ok", "1105", shows(a, "0"))),
 				settle("3", "a", answered("6", "7", "ok", "1110", shows(held("a", "0"), "1")))}},
+		{"a lost claim and its lost settlement are seen by the count alone", "linearizable", []string{
+			create, claim("2", "a", lost("3")), settle("3", "a", lost("4")),
+			claim("4", "b", answered("5", "6", "ok", "1110", shows(held("b", "1210"), "1")))}},
+		{"a lost claim and its lost settlement never were", "linearizable", []string{
+			create, claim("2", "a", lost("3")), settle("3", "a", lost("4")),
+			claim("4", "b", answered("5", "6", "ok", "1110", shows(held("b", "1210"), "0")))}},
+		{"a lost claim and its lost settlement count twice", "refused", []string{
+			create, claim("2", "a", lost("3")), settle("3", "a", lost("4")),
+			claim("4", "b", answered("5", "6", "ok", "1110", shows(held("b", "1210"), "2")))}},
 		{"what nobody claimed was settled", "refused", []string{
 			create, settle("3", "a", answered("5", "6", "ok", "1110", shows(held("a", "0"), "1")))}},
 		{"a lost settlement and its repetition counted once", "linearizable", []string{

@@ -27,7 +27,6 @@ type traces struct {
 	swaps   map[string]int64
 	leases  map[string]map[int64]int64 // by owner and expiry
 	settled map[string]int64           // by owner
-	leased  map[string]int64           // by owner: the earliest call whose answer showed a lease
 	revived map[string]bool            // owners seen leased again after their settlement
 }
 
@@ -46,7 +45,7 @@ func first[K comparable](seen map[K]int64, key K) int64 {
 
 func tracesOf(history []*attempt) traces {
 	t := traces{map[string]int64{}, map[string]map[int64]int64{}, map[string]int64{},
-		map[string]int64{}, map[string]bool{}}
+		map[string]bool{}}
 	for _, a := range history {
 		if a.lost() || !a.shown.exists {
 			continue
@@ -62,7 +61,6 @@ func tracesOf(history []*attempt) traces {
 					t.leases[place.owner] = map[int64]int64{}
 				}
 				earliest(t.leases[place.owner], place.expiry, *a.Return)
-				earliest(t.leased, place.owner, a.Call)
 			}
 		}
 	}
@@ -92,12 +90,13 @@ func resolve(history []*attempt) []call {
 	var calls []call
 	lostClaims := map[string][]*attempt{}
 	lostSettles := map[int][]*attempt{}
+	traceless := map[string][]*attempt{} // lost claims by owner
 	lostSwaps := map[string][]*attempt{}
 	answers := map[int]int64{}         // of an operation, the earliest
 	granted := map[string][]*attempt{} // by owner
 	for _, a := range history {
 		if !a.lost() {
-			calls = append(calls, call{input{a, a.TimeMs}, *a.Return})
+			calls = append(calls, call{input{attempt: a, now: a.TimeMs}, *a.Return})
 			earliest(answers, a.Operation, *a.Return)
 			if a.Owner != "" && a.Kind != "settle" && a.Status == "ok" {
 				granted[a.Owner] = append(granted[a.Owner], a)
@@ -122,10 +121,25 @@ func resolve(history []*attempt) []call {
 		}
 	}
 	for owner, lost := range lostClaims {
-		calls = append(calls, t.lostClaims(owner, lost, granted[owner])...)
+		kept, rest := t.lostClaims(owner, lost, granted[owner])
+		calls = append(calls, kept...)
+		traceless[owner] = rest
+	}
+	for i, settle := range calls {
+		rest := traceless[settle.Owner]
+		if settle.Kind == "settle" && settle.Status != "gone" && len(rest) > 0 &&
+			rest[0].Call <= settle.Call {
+			calls[i].before, traceless[settle.Owner] = rest[0], rest[1:]
+		}
 	}
 	for _, lost := range lostSettles {
-		calls = append(calls, t.lostSettles(lost, answers)...)
+		owner := lost[0].Owner
+		var before *attempt
+		if len(granted[owner]) == 0 && len(t.leases[owner]) == 0 && len(traceless[owner]) > 0 &&
+			traceless[owner][0].Call <= lost[0].Call {
+			before, traceless[owner] = traceless[owner][0], traceless[owner][1:]
+		}
+		calls = append(calls, t.lostSettles(lost, before, answers)...)
 	}
 	sort.Slice(calls, func(i, j int) bool {
 		return calls[i].Call < calls[j].Call ||
@@ -144,16 +158,17 @@ func (t traces) lostSwap(swap string, lost []*attempt) *call {
 	if times := t.leaseTimes(lost[0].Owner); lost[0].Owner != "" && len(times) > 0 {
 		now = times[0] - lost[0].LeaseMs
 	}
-	return &call{input{lost[0], now}, seen}
+	return &call{input{attempt: lost[0], now: now}, seen}
 }
 
 // Each lease that was seen tells when its claim was carried out, and that it came before it was
-// seen. Those that no answered operation explains come first.
-func (t traces) lostClaims(owner string, lost, granted []*attempt) []call {
+// seen. Those that no answered operation explains come first. Also returns the claims that left no
+// trace of their own.
+func (t traces) lostClaims(owner string, lost, granted []*attempt) ([]call, []*attempt) {
 	var calls []call
-	use := func(now, end, before int64) {
-		if len(lost) > 0 && lost[0].Call <= before {
-			calls = append(calls, call{input{lost[0], now}, end})
+	use := func(expiry, seen, end int64) {
+		if len(lost) > 0 && lost[0].Call <= seen {
+			calls = append(calls, call{input{attempt: lost[0], now: expiry - lost[0].LeaseMs}, end})
 			lost = lost[1:]
 		}
 	}
@@ -172,51 +187,40 @@ func (t traces) lostClaims(owner string, lost, granted []*attempt) []call {
 		}
 		return never
 	}
-	someoneBefore := func(at int64) bool {
-		for _, by := range granted {
-			if by.Call <= at {
-				return true
-			}
-		}
-		return first(t.leased, owner) <= at
-	}
-	// Settled, so it was granted; but nobody saw it in between.
-	if at := first(t.settled, owner); at != never && !someoneBefore(at) {
-		use(unseen, at, at)
-	}
 	times := t.leaseTimes(owner)
 	for _, expiry := range times {
-		if seen := t.leases[owner][expiry]; explained(expiry, seen) == never && len(lost) > 0 {
-			use(expiry-lost[0].LeaseMs, seen, seen)
+		if seen := t.leases[owner][expiry]; explained(expiry, seen) == never {
+			use(expiry, seen, seen)
 		}
 	}
 	// Within the same millisecond a lost attempt and its repetition leave the same trace.
 	for _, expiry := range times {
 		seen := t.leases[owner][expiry]
-		if end := explained(expiry, seen); end != never && len(lost) > 0 {
-			use(expiry-lost[0].LeaseMs, end, seen)
+		if end := explained(expiry, seen); end != never {
+			use(expiry, seen, end)
 		}
 	}
-	return calls
+	return calls, lost
 }
 
 // One settlement of an operation has an effect at most, unless the slot was taken again meanwhile
-// by a claim of the same owner.
-func (t traces) lostSettles(lost []*attempt, answers map[int]int64) []call {
+// by a claim of the same owner. `before` is the only claim that could have made it possible, if
+// that was lost too: then a count may be all that there is to see.
+func (t traces) lostSettles(lost []*attempt, before *attempt, answers map[int]int64) []call {
 	owner := lost[0].Owner
 	if t.revived[owner] {
 		var calls []call
 		for _, a := range lost {
-			calls = append(calls, call{input{a, unseen}, never})
+			calls = append(calls, call{input{attempt: a, now: unseen}, never})
 		}
 		return calls
 	}
 	end := first(t.settled, owner)
-	if end < lost[0].Call {
+	if end < lost[0].Call || (end == never && before != nil && lost[0].Settlement == "returned") {
 		return nil
 	}
-	if end == never {
+	if end == never && before == nil {
 		end = max(first(answers, lost[0].Operation), lost[0].Call)
 	}
-	return []call{{input{lost[0], unseen}, end}}
+	return []call{{input{attempt: lost[0], now: unseen, before: before}, end}}
 }

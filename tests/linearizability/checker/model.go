@@ -21,6 +21,8 @@ type state struct {
 type input struct {
 	*attempt
 	now int64 // unseen: not known; then whatever time can permit is permitted
+	// Of a settlement: a lost claim of the same owner that may have come right before it.
+	before *attempt
 }
 
 // The sequential specification: what a store does that carries out one operation after the other.
@@ -66,6 +68,12 @@ func (in input) claim(s state) (string, state) {
 
 func (in input) settle(s state) (string, state) {
 	place := &s.slots[in.Slot]
+	if in.before != nil && place.owner != in.Owner {
+		claim := input{attempt: in.before, now: in.now}
+		if status, after := claim.claim(s); status == "ok" {
+			return input{attempt: in.attempt, now: in.now}.settle(after)
+		}
+	}
 	if !s.exists || place.owner != in.Owner || place.expiry == settled {
 		return "gone", s
 	}
