@@ -15,8 +15,6 @@ cache=${SWITCHGEAR_CACHE:-$PWD/.cache}
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 
-checker=tests/linearizability/checker
-
 # One installation at a time, also across checkouts that share the cache.
 if command -v flock >/dev/null; then
   exec 9>"$cache/lock"
@@ -76,22 +74,21 @@ install_elasticmq() {
     (cd "$1/lib" && LC_ALL=C sha256sum -- *.jar) | diff - tests/peers/elasticmq/jars.sha256
 }
 
-# Compiles the checker once, so that the standard library is in the cache before the tests need it.
-# Without cgo, and with no tool chain but the one pinned: the same everywhere.
-install_porcupine() {
-  (cd "$checker" &&
-    GOPATH=$1/path GOMODCACHE=$1/modules GOCACHE=$1/build GOTOOLCHAIN=local GOWORK=off \
-      CGO_ENABLED=0 GOFLAGS='-mod=readonly -buildvcs=false -modcacherw' \
-      "$cache/py/bin/go" test -run '^$' ./... &&
-    GOPATH=$1/path GOMODCACHE=$1/modules GOCACHE=$1/build GOTOOLCHAIN=local GOWORK=off \
-      CGO_ENABLED=0 GOFLAGS='-mod=readonly -buildvcs=false -modcacherw' \
-      "$cache/py/bin/go" build -o "$1/checker" .)
-}
+# Compiles the checker and its tests once, so that the standard library is in the cache before the
+# tests need it. Without cgo, and with no tool chain but the one pinned: the same everywhere.
+install_porcupine() (
+  cd tests/linearizability/checker
+  export GOPATH="$1/path" GOMODCACHE="$1/modules" GOCACHE="$1/build" CGO_ENABLED=0 \
+    GOTOOLCHAIN=local GOWORK=off GOFLAGS='-mod=readonly -buildvcs=false -modcacherw'
+  "$cache/py/bin/go" build -o "$1/checker" . && "$cache/py/bin/go" test -run '^$' ./... &&
+    rm "$1/checker"
+)
 
 group py install_py tests/requirements.txt
 group botocore install_botocore tests/requirements-source.txt
 group elasticmq install_elasticmq tests/peers/elasticmq/pom.xml tests/peers/elasticmq/jars.sha256
-group porcupine install_porcupine "$checker/go.mod" "$checker/go.sum" tests/requirements.txt
+group porcupine install_porcupine tests/linearizability/checker/go.mod \
+  tests/linearizability/checker/go.sum tests/requirements.txt
 
 # Debian's redis-tools holds the server under another name; it goes by the name it is called by.
 mkdir -p "$cache/bin"

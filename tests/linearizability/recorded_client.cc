@@ -57,6 +57,7 @@ void RecordedClient::next() {
   }
   if (given_up_) {
     const HeldSlot held = *std::exchange(given_up_, std::nullopt);
+    settling_.reset();
     return begin(held.circuit, settle(held));
   }
   if (settled_) {
@@ -69,8 +70,7 @@ void RecordedClient::next() {
     const HeldSlot held = *it;
     if (random_.chance(0.2)) return begin(held.circuit, held.claim);  // a renewal
     held_.erase(it);
-    // A claim that a slow network delivers once more, after the slot was given back.
-    if (random_.chance(2 * workload_.repeat)) settled_ = held;
+    settling_ = held;
     return begin(held.circuit, settle(held));
   }
   begin(circuit, random_operation(circuit));
@@ -140,6 +140,11 @@ void RecordedClient::conclude(const Answer& answer) {
     held_.push_back({.circuit = circuit, .claim = {.epoch = epoch, .claim = claim}});
   };
   if (answer.status != Status::ok) return;
+  // A claim that a slow network delivers once more, after the slot was given back.
+  if (std::holds_alternative<SettleOp>(pending_->attempt.operation) && settling_ &&
+      pending_->attempt.attempt == 1 && random_.chance(2 * workload_.repeat)) {
+    settled_ = std::exchange(settling_, std::nullopt);
+  }
   if (const auto* claim = std::get_if<ClaimOp>(&pending_->attempt.operation)) {
     hold(claim->epoch, claim->claim);
   } else if (const auto* swap = std::get_if<SwapOp>(&pending_->attempt.operation)) {

@@ -81,8 +81,9 @@ class RecordedClient {
   std::map<std::string, fleet::Snapshot> views_;
   std::vector<HeldSlot> held_;
   std::optional<HeldSlot>
-      given_up_;                     // a claim that may have been granted: the next thing to settle
-  std::optional<HeldSlot> settled_;  // a claim to send once more, though it is settled
+      given_up_;  // a claim that may have been granted: the next thing to settle
+  std::optional<HeldSlot> settling_;  // of the last settlement
+  std::optional<HeldSlot> settled_;   // a claim to send once more, though it is settled
   std::vector<std::string> to_read_;
 };
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"sort"
 	"strings"
 	"time"
 
@@ -24,13 +23,8 @@ func model() porcupine.Model {
 				circuit := op.Input.(input).Circuit
 				by[circuit] = append(by[circuit], op)
 			}
-			var names []string
-			for name := range by {
-				names = append(names, name)
-			}
-			sort.Strings(names)
 			var parts [][]porcupine.Operation
-			for _, name := range names {
+			for _, name := range sortedKeys(by) {
 				parts = append(parts, by[name])
 			}
 			return parts
@@ -58,8 +52,8 @@ func operations(history []*attempt) []porcupine.Operation {
 		clients = max(clients, a.Client+1)
 	}
 	var all []porcupine.Operation
-	for _, attempts := range by {
-		for _, c := range resolve(attempts) {
+	for _, circuit := range sortedKeys(by) {
+		for _, c := range resolve(by[circuit]) {
 			client := c.Client
 			if c.lost() { // may overlap with what the same client did next
 				client = clients

@@ -123,6 +123,15 @@ func TestHistories(t *testing.T) {
 		{"a lost claim and its lost settlement count twice", "refused", []string{
 			create, claim("2", "a", lost("3")), settle("3", "a", lost("4")),
 			claim("4", "b", answered("5", "6", "ok", "1110", shows(held("b", "1210"), "2")))}},
+		{"a claim comes again after its settlement", "refused", []string{
+			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
+			settle("3", "a", answered("5", "6", "ok", "1110", shows(held("a", "0"), "1"))),
+			claim("2", "a", answered("7", "8", "ok", "1300", shows(held("a", "1400"), "1")))}},
+		{"a lost claim made a settled one be forgotten", "linearizable", []string{
+			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
+			settle("3", "a", answered("5", "6", "ok", "1110", shows(held("a", "0"), "1"))),
+			claim("4", "b", lost("6")),
+			claim("2", "a", answered("7", "8", "ok", "1300", shows(held("a", "1400"), "1")))}},
 		{"what nobody claimed was settled", "refused", []string{
 			create, settle("3", "a", answered("5", "6", "ok", "1110", shows(held("a", "0"), "1")))}},
 		{"a lost settlement and its repetition counted once", "linearizable", []string{

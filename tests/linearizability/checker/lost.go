@@ -1,7 +1,10 @@
 package main
 
 import (
+	"cmp"
+	"maps"
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -74,18 +77,17 @@ func tracesOf(history []*attempt) traces {
 	return t
 }
 
-// leaseTimes are the expiries that were seen of an owner's leases, in order.
-func (t traces) leaseTimes(owner string) []int64 {
-	var times []int64
-	for expiry := range t.leases[owner] {
-		times = append(times, expiry)
-	}
-	sort.Slice(times, func(i, j int) bool { return times[i] < times[j] })
-	return times
+// In order, so that a history is judged the same way each time.
+func sortedKeys[K cmp.Ordered, V any](of map[K]V) []K {
+	return slices.Sorted(maps.Keys(of))
 }
+
+// leaseTimes are the expiries that were seen of an owner's leases, in order.
+func (t traces) leaseTimes(owner string) []int64 { return sortedKeys(t.leases[owner]) }
 
 // resolve turns the attempts of one circuit into what is to be ordered.
 func resolve(history []*attempt) []call {
+	sort.SliceStable(history, func(i, j int) bool { return history[i].Call < history[j].Call })
 	t := tracesOf(history)
 	var calls []call
 	lostClaims := map[string][]*attempt{}
@@ -112,7 +114,8 @@ func resolve(history []*attempt) []call {
 			lostSwaps[a.Next.Swap] = append(lostSwaps[a.Next.Swap], a)
 		}
 	}
-	for swap, lost := range lostSwaps {
+	for _, swap := range sortedKeys(lostSwaps) {
+		lost := lostSwaps[swap]
 		if kept := t.lostSwap(swap, lost); kept != nil {
 			calls = append(calls, *kept)
 			if owner := kept.Owner; owner != "" {
@@ -120,8 +123,8 @@ func resolve(history []*attempt) []call {
 			}
 		}
 	}
-	for owner, lost := range lostClaims {
-		kept, rest := t.lostClaims(owner, lost, granted[owner])
+	for _, owner := range sortedKeys(lostClaims) {
+		kept, rest := t.lostClaims(owner, lostClaims[owner], granted[owner])
 		calls = append(calls, kept...)
 		traceless[owner] = rest
 	}
@@ -132,14 +135,29 @@ func resolve(history []*attempt) []call {
 			calls[i].before, traceless[settle.Owner] = rest[0], rest[1:]
 		}
 	}
-	for _, lost := range lostSettles {
+	for _, operation := range sortedKeys(lostSettles) {
+		lost := lostSettles[operation]
 		owner := lost[0].Owner
 		var before *attempt
-		if len(granted[owner]) == 0 && len(t.leases[owner]) == 0 && len(traceless[owner]) > 0 &&
+		counts := lost[0].Settlement != "returned" || first(t.settled, owner) != never
+		if counts && len(granted[owner]) == 0 && len(t.leases[owner]) == 0 && len(traceless[owner]) > 0 &&
 			traceless[owner][0].Call <= lost[0].Call {
 			before, traceless[owner] = traceless[owner][0], traceless[owner][1:]
 		}
 		calls = append(calls, t.lostSettles(lost, before, answers)...)
+	}
+	for i, again := range calls {
+		if again.Kind != "claim" || again.Status == "taken" || first(t.settled, again.Owner) > again.end {
+			continue
+		}
+		for _, owner := range sortedKeys(traceless) {
+			rest := traceless[owner]
+			if owner != again.Owner && len(rest) > 0 && rest[0].Slot == again.Slot &&
+				rest[0].Call <= again.Call {
+				calls[i].before, traceless[owner] = rest[0], rest[1:]
+				break
+			}
+		}
 	}
 	sort.Slice(calls, func(i, j int) bool {
 		return calls[i].Call < calls[j].Call ||
@@ -172,22 +190,22 @@ func (t traces) lostClaims(owner string, lost, granted []*attempt) ([]call, []*a
 			lost = lost[1:]
 		}
 	}
+	times := t.leaseTimes(owner)
 	// The end of the grant that may have left this trace; never if there is none.
 	explained := func(expiry, seen int64) int64 {
 		for _, by := range granted {
 			if by.Call > seen {
 				continue
 			}
-			if by.lost() {
+			if by.lost() && expiry == times[0] { // a swap's claim is the owner's first
 				return seen
 			}
-			if place := by.shown.slots[by.Slot]; place == (slot{owner, expiry}) {
+			if place := by.shown.slots[by.Slot]; !by.lost() && place == (slot{owner, expiry}) {
 				return max(seen, *by.Return)
 			}
 		}
 		return never
 	}
-	times := t.leaseTimes(owner)
 	for _, expiry := range times {
 		if seen := t.leases[owner][expiry]; explained(expiry, seen) == never {
 			use(expiry, seen, seen)
@@ -216,7 +234,7 @@ func (t traces) lostSettles(lost []*attempt, before *attempt, answers map[int]in
 		return calls
 	}
 	end := first(t.settled, owner)
-	if end < lost[0].Call || (end == never && before != nil && lost[0].Settlement == "returned") {
+	if end < lost[0].Call {
 		return nil
 	}
 	if end == never && before == nil {

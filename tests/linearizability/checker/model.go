@@ -21,7 +21,8 @@ type state struct {
 type input struct {
 	*attempt
 	now int64 // unseen: not known; then whatever time can permit is permitted
-	// Of a settlement: a lost claim of the same owner that may have come right before it.
+	// A lost claim that left no trace of its own, but may have come right before this and have made
+	// it possible: before a settlement the owner's, before a claim somebody else's.
 	before *attempt
 }
 
@@ -58,7 +59,10 @@ func (in input) claim(s state) (string, state) {
 	case !s.exists || s.Epoch != in.Epoch:
 		return "late", s
 	case place.owner == in.Owner && place.expiry == settled:
-		return "taken", s
+		// Remembered until somebody else has taken the slot.
+		if in.before == nil || in.before.Epoch != s.Epoch {
+			return "taken", s
+		}
 	case place.owner != in.Owner && !in.free(*place):
 		return "taken", s
 	}
