@@ -159,6 +159,9 @@ func resolve(history []*attempt) []call {
 			}
 		}
 	}
+	for _, owner := range sortedKeys(traceless) {
+		calls = append(calls, t.twins(owner, traceless[owner], granted[owner])...)
+	}
 	sort.Slice(calls, func(i, j int) bool {
 		return calls[i].Call < calls[j].Call ||
 			(calls[i].Call == calls[j].Call && calls[i].line < calls[j].line)
@@ -179,46 +182,48 @@ func (t traces) lostSwap(swap string, lost []*attempt) *call {
 	return &call{input{attempt: lost[0], now: now}, seen}
 }
 
-// Each lease that was seen tells when its claim was carried out, and that it came before it was
-// seen. Those that no answered operation explains come first. Also returns the claims that left no
-// trace of their own.
+// explained is the end of the grant that may have left a trace; never if there is none.
+func (t traces) explained(owner string, expiry int64, granted []*attempt) int64 {
+	seen := t.leases[owner][expiry]
+	for _, by := range granted {
+		switch {
+		case by.Call > seen:
+		case by.lost():
+			if expiry == t.leaseTimes(owner)[0] { // a swap's claim is the owner's first
+				return seen
+			}
+		case by.shown.slots[by.Slot] == (slot{owner, expiry}):
+			return max(seen, *by.Return)
+		}
+	}
+	return never
+}
+
+// Each lease that was seen and that no grant explains tells when a lost claim was carried out, and
+// that it came before it was seen. Also returns the claims that left no trace of their own.
 func (t traces) lostClaims(owner string, lost, granted []*attempt) ([]call, []*attempt) {
 	var calls []call
-	use := func(expiry, seen, end int64) {
-		if len(lost) > 0 && lost[0].Call <= seen {
+	for _, expiry := range t.leaseTimes(owner) {
+		seen := t.leases[owner][expiry]
+		if len(lost) > 0 && lost[0].Call <= seen && t.explained(owner, expiry, granted) == never {
+			calls = append(calls, call{input{attempt: lost[0], now: expiry - lost[0].LeaseMs}, seen})
+			lost = lost[1:]
+		}
+	}
+	return calls, lost
+}
+
+// Within the same millisecond a lost attempt and its repetition leave the same trace.
+func (t traces) twins(owner string, lost, granted []*attempt) []call {
+	var calls []call
+	for _, expiry := range t.leaseTimes(owner) {
+		end := t.explained(owner, expiry, granted)
+		if len(lost) > 0 && lost[0].Call <= t.leases[owner][expiry] && end != never {
 			calls = append(calls, call{input{attempt: lost[0], now: expiry - lost[0].LeaseMs}, end})
 			lost = lost[1:]
 		}
 	}
-	times := t.leaseTimes(owner)
-	// The end of the grant that may have left this trace; never if there is none.
-	explained := func(expiry, seen int64) int64 {
-		for _, by := range granted {
-			if by.Call > seen {
-				continue
-			}
-			if by.lost() && expiry == times[0] { // a swap's claim is the owner's first
-				return seen
-			}
-			if place := by.shown.slots[by.Slot]; !by.lost() && place == (slot{owner, expiry}) {
-				return max(seen, *by.Return)
-			}
-		}
-		return never
-	}
-	for _, expiry := range times {
-		if seen := t.leases[owner][expiry]; explained(expiry, seen) == never {
-			use(expiry, seen, seen)
-		}
-	}
-	// Within the same millisecond a lost attempt and its repetition leave the same trace.
-	for _, expiry := range times {
-		seen := t.leases[owner][expiry]
-		if end := explained(expiry, seen); end != never {
-			use(expiry, seen, end)
-		}
-	}
-	return calls, lost
+	return calls
 }
 
 // One settlement of an operation has an effect at most, unless the slot was taken again meanwhile
