@@ -92,7 +92,9 @@ group porcupine install_porcupine tests/linearizability/checker/go.mod \
 
 # Debian's redis-tools holds the server under another name; it goes by the name it is called by.
 mkdir -p "$cache/bin"
-server=$(command -v redis-server || command -v redis-check-rdb) || {
+# The link made here may be on the PATH already, and must not be made to point at itself.
+server=$(command -v redis-server) && [ "$server" != "$cache/bin/redis-server" ] ||
+  server=$(command -v redis-check-rdb) || {
   say "no redis-server found; install redis-tools"
   exit 1
 }

@@ -123,6 +123,11 @@ func TestHistories(t *testing.T) {
 		{"a lost claim and its lost settlement count twice", "refused", []string{
 			create, claim("2", "a", lost("3")), settle("3", "a", lost("4")),
 			claim("4", "b", answered("5", "6", "ok", "1110", shows(held("b", "1210"), "2")))}},
+		{"a lease that had ended was renewed and settled before anybody saw it", "linearizable",
+			[]string{create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
+				claim("3", "b", answered("5", "6", "ok", "1200", shows(held("b", "1300"), "0"))),
+				claim("2", "a", lost("7")), settle("4", "a", lost("8")),
+				read(answered("9", "10", "ok", "1400", shows(held("a", "0"), "1")))}},
 		{"a claim comes again after its settlement", "refused", []string{
 			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
 			settle("3", "a", answered("5", "6", "ok", "1110", shows(held("a", "0"), "1"))),

@@ -140,8 +140,7 @@ func resolve(history []*attempt) []call {
 		owner := lost[0].Owner
 		var before *attempt
 		counts := lost[0].Settlement != "returned" || first(t.settled, owner) != never
-		if counts && len(granted[owner]) == 0 && len(t.leases[owner]) == 0 && len(traceless[owner]) > 0 &&
-			traceless[owner][0].Call <= lost[0].Call {
+		if rest := traceless[owner]; counts && len(rest) > 0 && rest[0].Call <= lost[0].Call {
 			before, traceless[owner] = traceless[owner][0], traceless[owner][1:]
 		}
 		calls = append(calls, t.lostSettles(lost, before, answers)...)
@@ -227,8 +226,8 @@ func (t traces) twins(owner string, lost, granted []*attempt) []call {
 }
 
 // One settlement of an operation has an effect at most, unless the slot was taken again meanwhile
-// by a claim of the same owner. `before` is the only claim that could have made it possible, if
-// that was lost too: then a count may be all that there is to see.
+// by a claim of the same owner. `before` is a claim that may have made it possible, if that was lost
+// too: then a count may be all that there is to see.
 func (t traces) lostSettles(lost []*attempt, before *attempt, answers map[int]int64) []call {
 	owner := lost[0].Owner
 	if t.revived[owner] {
