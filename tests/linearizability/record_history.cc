@@ -96,6 +96,7 @@ int main(int argc, char** argv) {
   app.add_option("--slots", options.workload.slots)->check(CLI::Range(1, fleet::kSlotsMax));
   app.add_option("--lease-min-ms", options.lease_min_ms)->check(CLI::PositiveNumber);
   app.add_option("--lease-max-ms", options.lease_max_ms)->check(CLI::PositiveNumber);
+  app.add_option("--repeat", options.workload.repeat, "share of operations that are sent twice");
   app.add_option("--timeout-ms", options.timeout_ms)->check(CLI::PositiveNumber);
   app.add_option("--limit-s", options.limit_s, "gives up after so many seconds");
   std::vector<std::string> names;

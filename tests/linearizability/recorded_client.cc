@@ -112,6 +112,7 @@ void RecordedClient::answered(const Result<Answer>& answer) {
   if (lost &&
       (reads || (claims && random_.chance(0.2)) || mono_now() - pending_->first_sent > kRetryFor)) {
     give_up();
+    if (reads) ++left_;  // another instead, or an outage would leave nothing to ask afterwards
     return next();
   }
   repeat_later();

@@ -22,6 +22,8 @@ DEFECTS = [
     "swap-forgets-itself", "swap-too-early", "slots-die-with-epoch", "leases-in-seconds",
     "claim-in-two-steps", "stale-reads",
 ]
+# Much that only repeated operations and ended leases bring to light, at every interleaving.
+REVEALING = ["--lease-min-ms", "1", "--lease-max-ms", "20", "--repeat", "0.3"]
 SHORT_LEASES = ["--lease-min-ms", "1", "--lease-max-ms", "40"]
 
 
@@ -202,7 +204,7 @@ def test_a_server_that_forgets_what_it_acknowledged_is_refused(tmp_path, start_r
 
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_a_broken_store_is_refused(tmp_path, redis, checker, defect):
-    with Recording(tmp_path, redis.port, 51, 400, "--broken", defect) as recording:
+    with Recording(tmp_path, redis.port, 51, 400, *REVEALING, "--broken", defect) as recording:
         pass
     refused(checker, recording)
 
