@@ -128,6 +128,15 @@ func TestHistories(t *testing.T) {
 				claim("3", "b", answered("5", "6", "ok", "1200", shows(held("b", "1300"), "0"))),
 				claim("2", "a", lost("7")), settle("4", "a", lost("8")),
 				read(answered("9", "10", "ok", "1400", shows(held("a", "0"), "1")))}},
+		{"a lost claim, a lost swap and a settlement come before anybody looks", "linearizable",
+			[]string{create, claim("2", "a", lost("3")),
+				strings.Replace(strings.NewReplacer(`"epoch":0`, `"epoch":5`, `"revision":0`,
+					`"revision":1`, `"epoch":5`, `"epoch":6`, `"swap":"7"`, `"swap":"8"`).Replace(
+					create[:strings.Index(create, `"status"`)]), `"call_ns":1,"return_ns":2,`, "", 1) +
+					lost("4"),
+				settle("3", "a", answered("5", "6", "late", "1110", strings.NewReplacer(
+					`"epoch":5`, `"epoch":6`, `"swap":"7"`, `"swap":"8"`).Replace(
+					shows(held("a", "0"), "0"))))}},
 		{"a claim comes again after its settlement", "refused", []string{
 			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
 			settle("3", "a", answered("5", "6", "ok", "1110", shows(held("a", "0"), "1"))),

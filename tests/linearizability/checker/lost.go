@@ -128,20 +128,30 @@ func resolve(history []*attempt) []call {
 		calls = append(calls, kept...)
 		traceless[owner] = rest
 	}
-	for i, settle := range calls {
+	// What was settled had been granted: a claim without a trace may have come before. Right before
+	// the settlement it does no harm, so it must have come by then.
+	for _, settle := range calls {
 		rest := traceless[settle.Owner]
 		if settle.Kind == "settle" && settle.Status != "gone" && len(rest) > 0 &&
 			rest[0].Call <= settle.Call {
-			calls[i].before, traceless[settle.Owner] = rest[0], rest[1:]
+			calls = append(calls, call{input{attempt: rest[0], now: unseen}, settle.end})
+			traceless[settle.Owner] = rest[1:]
 		}
 	}
 	for _, operation := range sortedKeys(lostSettles) {
 		lost := lostSettles[operation]
 		owner := lost[0].Owner
 		var before *attempt
-		counts := lost[0].Settlement != "returned" || first(t.settled, owner) != never
-		if rest := traceless[owner]; counts && len(rest) > 0 && rest[0].Call <= lost[0].Call {
-			before, traceless[owner] = traceless[owner][0], traceless[owner][1:]
+		freed := first(t.settled, owner)
+		counts := lost[0].Settlement != "returned"
+		if rest := traceless[owner]; len(rest) > 0 && rest[0].Call <= lost[0].Call {
+			switch {
+			case freed != never && freed >= lost[0].Call:
+				calls = append(calls, call{input{attempt: rest[0], now: unseen}, freed})
+				traceless[owner] = rest[1:]
+			case freed == never && counts:
+				before, traceless[owner] = rest[0], rest[1:]
+			}
 		}
 		calls = append(calls, t.lostSettles(lost, before, answers)...)
 	}
