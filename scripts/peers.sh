@@ -2,9 +2,10 @@
 # Installs what the tests run against, pinned and checked by hash, into a cache folder, and prints
 # that folder. Packages that Debian has come from scripts/install.sh instead.
 #   $SWITCHGEAR_CACHE (default: .cache in the repository)
-#     py         Python environment with pytest, MiniStack, moto, boto3
+#     py         Python environment with pytest, MiniStack, moto, boto3, and Go
 #     botocore   botocore's source archive, unpacked, for its signing suite
 #     elasticmq  ElasticMQ's jars
+#     porcupine  Go's caches, with the module that judges histories (tests/linearizability)
 # Each is a link to a folder named after the hash of its lock files, so an unchanged lock costs
 # nothing and two versions of the repository can share a cache.
 set -eu
@@ -73,13 +74,27 @@ install_elasticmq() {
     (cd "$1/lib" && LC_ALL=C sha256sum -- *.jar) | diff - tests/peers/elasticmq/jars.sha256
 }
 
+# Compiles the checker and its tests once, so that the standard library is in the cache before the
+# tests need it. Without cgo, and with no tool chain but the one pinned: the same everywhere.
+install_porcupine() (
+  cd tests/linearizability/checker
+  export GOPATH="$1/path" GOMODCACHE="$1/modules" GOCACHE="$1/build" CGO_ENABLED=0 \
+    GOTOOLCHAIN=local GOWORK=off GOFLAGS='-mod=readonly -buildvcs=false -modcacherw'
+  "$cache/py/bin/go" build -o "$1/checker" . && "$cache/py/bin/go" test -run '^$' ./... &&
+    rm "$1/checker"
+)
+
 group py install_py tests/requirements.txt
 group botocore install_botocore tests/requirements-source.txt
 group elasticmq install_elasticmq tests/peers/elasticmq/pom.xml tests/peers/elasticmq/jars.sha256
+group porcupine install_porcupine tests/linearizability/checker/go.mod \
+  tests/linearizability/checker/go.sum tests/requirements.txt
 
 # Debian's redis-tools holds the server under another name; it goes by the name it is called by.
 mkdir -p "$cache/bin"
-server=$(command -v redis-server || command -v redis-check-rdb) || {
+# The link made here may be on the PATH already, and must not be made to point at itself.
+server=$(command -v redis-server) && [ "$server" != "$cache/bin/redis-server" ] ||
+  server=$(command -v redis-check-rdb) || {
   say "no redis-server found; install redis-tools"
   exit 1
 }

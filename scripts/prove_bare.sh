@@ -6,7 +6,7 @@
 #   PROVE_MIRROR   where Debian comes from
 #   PROVE_COPY     files and folders of this host that the fresh system needs to reach its package
 #                  mirrors: the default has name resolution, certificates and the mirrors of apt,
-#                  pip and Maven; missing ones are passed over
+#                  pip and Maven (Go's come from PROVE_ENV); missing ones are passed over
 #   PROVE_ENV      names of environment variables to pass on
 #   PROVE_RUN      what to run instead, e.g. "make build"
 #   PROVE_KEEP=1   keep the folder
@@ -23,7 +23,7 @@ PROVE_COPY=${PROVE_COPY:-/etc/resolv.conf /etc/hosts /etc/apt/sources.list /etc/
   $home/.m2/settings.xml}
 PROVE_ENV=${PROVE_ENV:-http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY PIP_INDEX_URL
   PIP_EXTRA_INDEX_URL PIP_CERT PIP_DEFAULT_TIMEOUT SSL_CERT_FILE REQUESTS_CA_BUNDLE MAVEN_OPTS
-  MAVEN_ARGS JAVA_TOOL_OPTIONS}
+  MAVEN_ARGS JAVA_TOOL_OPTIONS GOPROXY GOSUMDB GONOSUMDB GONOPROXY GOPRIVATE}
 PROVE_RUN=${PROVE_RUN:-make demo && make test}
 
 root=$(mktemp -d "${TMPDIR:-/var/tmp}/switchgear-bare.XXXXXX")

@@ -1,0 +1,181 @@
+package main
+
+import "fmt"
+
+// slot is a place in a record. No owner: never taken. An owner stays after settlement.
+type slot struct {
+	owner  string
+	expiry int64 // store time in ms, settled or unseen
+}
+
+// state is one circuit's record as far as claim, settle and swap know it. Values compare with ==.
+type state struct {
+	exists bool
+	next
+	probeOk, probeFailed int
+	slots                [slotsMax]slot
+}
+
+// input is what the store was asked, and when by its own clock. The clock is part of the input: it
+// comes from the answer, or, for a lost attempt, from the expiry of the lease that it left.
+type input struct {
+	*attempt
+	now int64 // unseen: not known; then whatever time can permit is permitted
+	// A lost claim that left no trace of its own, but may have come right before this and have made
+	// it possible: before a settlement the owner's, before a claim somebody else's.
+	before *attempt
+}
+
+// The sequential specification: what a store does that carries out one operation after the other.
+// It restates the comments of src/fleet/store_ops.h, not the scripts.
+func (in input) apply(s state) (string, state) {
+	switch in.Kind {
+	case "claim":
+		return in.claim(s)
+	case "settle":
+		return in.settle(s)
+	case "swap":
+		return in.swap(s)
+	}
+	return "ok", s
+}
+
+// free tells whether a slot may be taken now. At an unknown time every lease may have ended.
+func (in input) free(place slot) bool {
+	return place.owner == "" || place.expiry == settled || place.expiry == unseen ||
+		in.now == unseen || place.expiry <= in.now
+}
+
+func (in input) leased() slot {
+	if in.now == unseen {
+		return slot{in.Owner, unseen}
+	}
+	return slot{in.Owner, in.now + in.LeaseMs}
+}
+
+func (in input) claim(s state) (string, state) {
+	place := &s.slots[in.Slot]
+	switch {
+	case !s.exists || s.Epoch != in.Epoch:
+		return "late", s
+	case place.owner == in.Owner && place.expiry == settled:
+		// Remembered until somebody else has taken the slot.
+		if in.before == nil || in.before.Epoch != s.Epoch {
+			return "taken", s
+		}
+	case place.owner != in.Owner && !in.free(*place):
+		return "taken", s
+	}
+	*place = in.leased()
+	return "ok", s
+}
+
+func (in input) settle(s state) (string, state) {
+	place := &s.slots[in.Slot]
+	if in.before != nil && place.owner != in.Owner {
+		claim := input{attempt: in.before, now: in.now}
+		if status, after := claim.claim(s); status == "ok" {
+			return input{attempt: in.attempt, now: in.now}.settle(after)
+		}
+	}
+	if !s.exists || place.owner != in.Owner || place.expiry == settled {
+		return "gone", s
+	}
+	place.expiry = settled
+	if s.Epoch != in.Epoch {
+		return "late", s
+	}
+	switch in.Settlement {
+	case "success":
+		s.probeOk++
+	case "failure":
+		s.probeFailed++
+	}
+	return "ok", s
+}
+
+func (in input) swap(s state) (string, state) {
+	if s.exists && s.Epoch == in.Next.Epoch && s.Revision == in.Next.Revision &&
+		s.Swap == in.Next.Swap {
+		return "ok", s // this very swap, repeated
+	}
+	creates := in.Epoch == 0 && in.Revision == 0
+	if creates == s.exists || (s.exists && (s.Epoch != in.Epoch || s.Revision != in.Revision)) {
+		return "conflict", s
+	}
+	if in.NotBeforeMs != nil && in.now != unseen && in.now < *in.NotBeforeMs {
+		return "not_due", s
+	}
+	if in.Owner != "" && !in.free(s.slots[in.Slot]) {
+		return "taken", s
+	}
+	if s.Epoch != in.Next.Epoch {
+		s.probeOk, s.probeFailed = 0, 0
+	}
+	s.exists, s.next = true, *in.Next
+	if in.Owner != "" {
+		s.slots[in.Slot] = in.leased()
+	}
+	return "ok", s
+}
+
+// step is Porcupine's question: may this operation, with this answer, come next? A lost attempt
+// had no answer, so nothing contradicts it.
+func step(s state, in input) (bool, state) {
+	status, after := in.apply(s)
+	if in.lost() {
+		return true, after
+	}
+	return status == in.Status && after == in.shown, after
+}
+
+// ---- For a person ---------------------------------------------------------------------------
+
+func (s state) String() string {
+	if !s.exists {
+		return "no record"
+	}
+	text := fmt.Sprintf("epoch %d revision %d swap %s %s probes %d ok %d failed", s.Epoch,
+		s.Revision, s.Swap, s.State, s.probeOk, s.probeFailed)
+	for i, place := range s.slots {
+		if place.owner != "" {
+			text += fmt.Sprintf(", s%d %s", i, place)
+		}
+	}
+	return text
+}
+
+func (place slot) String() string {
+	switch place.expiry {
+	case settled:
+		return place.owner + " settled"
+	case unseen:
+		return place.owner + " until a time that nobody saw"
+	}
+	return fmt.Sprintf("%s until %d", place.owner, place.expiry)
+}
+
+func (in input) String() string {
+	text := fmt.Sprintf("line %d: %s", in.line, in.Kind)
+	switch in.Kind {
+	case "claim":
+		text += fmt.Sprintf(" s%d by %s for %d ms in epoch %d", in.Slot, in.Owner, in.LeaseMs,
+			in.Epoch)
+	case "settle":
+		text += fmt.Sprintf(" s%d by %s, %s, in epoch %d", in.Slot, in.Owner, in.Settlement,
+			in.Epoch)
+	case "swap":
+		text += fmt.Sprintf(" epoch %d revision %d to epoch %d revision %d swap %s", in.Epoch,
+			in.Revision, in.Next.Epoch, in.Next.Revision, in.Next.Swap)
+		if in.NotBeforeMs != nil {
+			text += fmt.Sprintf(" not before %d", *in.NotBeforeMs)
+		}
+		if in.Owner != "" {
+			text += fmt.Sprintf(" with s%d for %s", in.Slot, in.Owner)
+		}
+	}
+	if in.lost() {
+		return text + " -> lost"
+	}
+	return fmt.Sprintf("%s -> %s at %d: %s", text, in.Status, in.TimeMs, in.shown)
+}

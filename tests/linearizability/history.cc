@@ -1,0 +1,96 @@
+#include "history.h"
+
+#include <boost/json.hpp>
+
+namespace switchgear::linearizability {
+namespace {
+
+namespace json = boost::json;
+
+std::string owner(fleet::InstanceId holder, std::uint32_t token) {
+  return to_string(holder) + "." + std::to_string(token);
+}
+
+void add_claim(json::object& out, const fleet::SlotClaim& claim) {
+  out["slot"] = claim.slot;
+  out["owner"] = owner(claim.holder, claim.token);
+  out["lease_ms"] = claim.lease.count();
+}
+
+void add_arguments(json::object&, const fleet::ReadOp&) {}
+void add_arguments(json::object&, const fleet::ReportOp&) {}
+void add_arguments(json::object& out, const fleet::ClaimOp& op) {
+  out["epoch"] = op.epoch;
+  add_claim(out, op.claim);
+}
+void add_arguments(json::object& out, const fleet::SettleOp& op) {
+  out["epoch"] = op.epoch;
+  out["slot"] = op.slot;
+  out["owner"] = owner(op.holder, op.token);
+  out["settlement"] = op.settlement == fleet::Settlement::success   ? "success"
+                      : op.settlement == fleet::Settlement::failure ? "failure"
+                                                                    : "returned";
+}
+void add_arguments(json::object& out, const fleet::SwapOp& op) {
+  out["epoch"] = op.expected_epoch;
+  out["revision"] = op.expected_revision;
+  out["next"] = json::object{{"epoch", op.next.epoch},
+                             {"revision", op.next.revision},
+                             {"swap", std::to_string(op.next.swap_id)},
+                             {"state", to_string(op.next.state)},
+                             {"why", op.next.why}};
+  if (op.not_before) out["not_before_ms"] = to_ms(*op.not_before);
+  if (op.claim) add_claim(out, *op.claim);
+}
+
+json::value record_of(const fleet::Snapshot& snapshot) {
+  if (!snapshot.record) return nullptr;
+  const fleet::Record* record = snapshot.readable();
+  if (record == nullptr) return json::object{{"unreadable", snapshot.record->error().message}};
+  json::object slots;
+  for (std::size_t i = 0; i < record->slots.size(); ++i) {
+    const auto& slot = record->slots[i];
+    if (!slot) continue;
+    slots[std::to_string(i)] = json::object{{"owner", owner(slot->holder, slot->token)},
+                                            {"expires_ms", to_ms(slot->expires)}};
+  }
+  return json::object{{"epoch", record->epoch},
+                      {"revision", record->revision},
+                      {"swap", std::to_string(record->swap_id)},
+                      {"state", to_string(record->state)},
+                      {"why", record->why},
+                      {"probe_ok", record->probe_ok},
+                      {"probe_failed", record->probe_failed},
+                      {"slots", std::move(slots)}};
+}
+
+}  // namespace
+
+// "connect" and "full" come before anything is sent. Whatever else the server or the network says,
+// the operation may have been carried out: taking it as lost is never wrong.
+Fate fate_of(const Result<fleet::Answer>& answer) {
+  if (answer) return Fate::answered;
+  const std::string& code = answer.error().code;
+  return code == "connect" || code == "full" ? Fate::not_sent : Fate::lost;
+}
+
+void History::add(const Attempt& attempt, const Result<fleet::Answer>& answer,
+                  std::int64_t return_ns) {
+  if (fate_of(answer) == Fate::not_sent) return;
+  json::object out{{"client", attempt.client},           {"operation", attempt.operation_id},
+                   {"attempt", attempt.attempt},         {"circuit", attempt.circuit},
+                   {"kind", name_of(attempt.operation)}, {"call_ns", attempt.call_ns}};
+  std::visit([&](const auto& op) { add_arguments(out, op); }, attempt.operation);
+  if (answer) {
+    out["return_ns"] = return_ns;
+    out["status"] = to_string(answer->status);
+    out["time_ms"] = to_ms(answer->snapshot.time);
+    out["record"] = record_of(answer->snapshot);
+  } else {
+    out["status"] = "unknown";
+    out["error"] = answer.error().code;
+  }
+  file_ << json::serialize(out) << std::endl;
+}
+
+}  // namespace switchgear::linearizability
