@@ -300,6 +300,10 @@ void Member::settle_probe(const Permit& permit, Settlement settlement) {
     counters_.late_results++;
     return;
   }
+  // Of a round that has passed: the place goes back, the result counts for nothing.
+  if (settlement != Settlement::returned && record_ && held->epoch != record_->epoch) {
+    counters_.late_results++;
+  }
   settles_.push_back(SettleOp{.epoch = held->epoch,
                               .slot = held->slot,
                               .holder = instance_,

@@ -109,6 +109,8 @@ class Member {
   void give_back(const Permit& permit, const Now& now);
   // Many calls that were admitted in CLOSED under `epoch` and succeeded without being slow.
   void count_successes(std::uint64_t count, std::int64_t epoch, const Now& now);
+  // Calls are made that leave nothing to count: the view has to be kept young for them too.
+  void note_demand(const Now& now) { asked_at_ = clock_.advance(now); }
   // This process makes no further calls: the slots that no call uses go back, so that others need
   // not wait for their leases to end. Go on with operations until left().
   void leave() { leaving_ = true; }

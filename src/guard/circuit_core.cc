@@ -254,6 +254,7 @@ void CircuitCore::collect(fleet::Member& member, const Now& now) {
     const std::uint64_t count = aside_.take(i);
     aside_totals_[i] += count;
     moved_ += count;
+    if (i == kIgnored && count > 0) member.note_demand(now);
   }
 }
 

@@ -126,6 +126,20 @@ TEST_F(ARuntime, ObeysAHoldSoonAfterItIsReleased) {
   EXPECT_TRUE(eventually([&] { return call(core, Outcome::success); }));
 }
 
+TEST_F(ARuntime, KeepsItsViewYoungWhileEveryCallIsIgnored) {
+  Policy policy = quick_policy();
+  policy.view_refresh = 100ms;
+  policy.view_max_age = 1h;
+  CircuitCore& core = circuit("c", policy);
+  leave_of_gate(core);
+  // One refresh is owed to the calls that asked the member; the others to those of the gate alone.
+  const int operations = table->operations;
+  EXPECT_TRUE(eventually([&] {
+    EXPECT_TRUE(call(core, Outcome::ignored));
+    return table->operations >= operations + 3;
+  }));
+}
+
 TEST_F(ARuntime, JudgesASlowCallThatTheGateAdmitted) {
   Policy policy = quick_policy();
   policy.slow_call_duration = 1ms;

@@ -1,6 +1,7 @@
 // A dependency of limited capacity: so many calls at once, the rest in a queue, first come first
-// served. It knows nothing of its callers' timeouts and finishes what they have abandoned, which
-// is what makes real ones collapse.
+// served. It may turn calls away, thrash under load, and be slow while cold. It knows nothing of
+// its callers' timeouts and finishes what they have abandoned, which is what makes real ones
+// collapse.
 #pragma once
 
 #include <deque>
@@ -17,6 +18,14 @@ struct DependencyOptions {
   Duration service_mean = 200ms;
   bool exponential = true;  // otherwise each call takes the mean
   double failure_rate = 0;  // of calls that were served
+  // Calls that may wait; those beyond are turned away at once, as overload. -1: any number.
+  int queue_max = -1;
+  // Thrash: every `servers` calls that wait make service this much of the mean longer.
+  double thrash = 0;
+  // Cold start: back from being down it serves at this share of its speed, rising to all of it
+  // within `warm_up`.
+  double cold_share = 1;
+  Duration warm_up{0};
 };
 
 // How it is while it is down.
@@ -49,12 +58,14 @@ class Dependency {
 
  private:
   void serve();
+  Duration service_time();
 
   Scheduler& scheduler_;
   core::Random& random_;
   DependencyOptions options_;
   Down down_ = Down::no;
   std::uint64_t life_ = 0;  // grows when it goes down: what was being served before is lost
+  TrueTime back_at_{0};
   int serving_ = 0;
   std::uint64_t received_ = 0;
   std::uint64_t served_ = 0;

@@ -23,7 +23,8 @@ class Outage : public Observer {
       : options_(options),
         watch_(watch),
         world_(world_of(options)),
-        queue_(world_.scheduler, {.max_receive_count = options.max_receive_count}) {
+        queue_(world_.scheduler, {.max_receive_count = options.max_receive_count,
+                                  .again_after = options.again_after}) {
     world_.observe(*this);
     for (int i = 0; i < options.workers; ++i) {
       workers_.push_back(
@@ -76,7 +77,7 @@ class Outage : public Observer {
 
   void go_down() {
     result_.in_flight_at_outage = tally_.in_flight;
-    world_.dependency.set_down(Down::refusing);
+    world_.dependency.set_down(options_.hangs ? Down::black_hole : Down::refusing);
     event({.at = world_.scheduler.now(),
            .epoch = 0,
            .from = "",

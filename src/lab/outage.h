@@ -23,9 +23,11 @@ struct OutageOptions {
   std::uint64_t backlog = 0;  // waiting at the start
   DependencyOptions dependency;
   int max_receive_count = 5;
+  Duration again_after{0};  // see SimQueueOptions
   // The dependency is down from `down_at` to `up_at`; equal: never.
   TrueTime down_at{10s};
   TrueTime up_at{40s};
+  bool hangs = false;  // while down it never answers, instead of answering with errors
   // What it can bear from `up_at` to `weak_until`, if anything but its capacity.
   int weak_servers = 0;
   TrueTime weak_until{0};

@@ -13,6 +13,7 @@ fleet::InstanceId instance_of(std::uint64_t seed, int index) {
 
 Process::Process(Site& site, int index, std::uint64_t seed, const LocalClocks& clocks)
     : site_(site),
+      dependency_(&site.dependency),
       index_(index),
       clocks_(clocks),
       member_(site.table, site.member, instance_of(seed, index), seed,
@@ -97,7 +98,7 @@ void Process::send(const fleet::Permit& permit, bool stopped, Done done) {
                                                 .stopped_before_start = stopped});
   ++calls_out_;
   site_.observer->call_started(*this, *call);
-  site_.dependency.call([this, call, done](Outcome outcome) {
+  dependency_->call([this, call, done](Outcome outcome) {
     site_.observer->call_left_dependency(*call);
     if (call->open) run([=, this] { end(call, outcome, done); });
   });

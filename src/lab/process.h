@@ -77,6 +77,10 @@ class Process {
   fleet::Admission admit();
   void start(const fleet::Permit& permit, Done done);
 
+  // Calls of this process go there from now on: its own way to the dependency is broken, or the
+  // part of it that it uses. `dependency` outlives the process.
+  void use(Dependency& dependency) { dependency_ = &dependency; }
+
   void stop(Standstill which, Duration length);
   void kill() { dead_ = true; }
   bool dead() const { return dead_; }
@@ -95,6 +99,7 @@ class Process {
   void resume();
 
   Site& site_;
+  Dependency* dependency_;
   int index_;
   LocalClocks clocks_;
   fleet::Member member_;

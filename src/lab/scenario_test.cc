@@ -8,102 +8,10 @@
 #include <vector>
 
 #include "lab/outage.h"
-#include "lab/properties.h"
+#include "lab/scenario_for_tests.h"
 
 namespace switchgear::lab {
 namespace {
-
-// A world with a fleet in it whose processes have all seen the circuit closed.
-class Fleet {
- public:
-  Fleet(int size, const Policy& policy,
-        const DependencyOptions& dependency = {.servers = 1'000, .service_mean = 20ms})
-      : world(options(policy, dependency)), properties(world) {
-    for (int i = 0; i < size; ++i) world.add_process().run([] {});
-    world.run_for(2s);
-  }
-  ~Fleet() { EXPECT_EQ(properties.violation(), ""); }
-
-  Process& process(int i) { return *world.processes[static_cast<std::size_t>(i)]; }
-  const fleet::Record& stored() { return *properties.stored(); }
-  State state() { return stored().state; }
-
-  // Tries a call in a process right now; whether it was admitted.
-  bool call(int i) {
-    bool admitted = false;
-    process(i).run([&] {
-      admitted = !process(i).try_call(
-          [this](Outcome outcome) { world.outcomes[static_cast<std::size_t>(outcome)]++; });
-    });
-    return admitted;
-  }
-  fleet::Permit admit(int i) {
-    fleet::Admission admission;
-    process(i).run([&] { admission = process(i).admit(); });
-    return std::get<fleet::Permit>(admission);
-  }
-  void finish(int i, const fleet::Permit& permit, Outcome outcome, Duration duration) {
-    process(i).run(
-        [&] { process(i).member().finish(permit, outcome, duration, process(i).now()); });
-  }
-  void call_steadily(double per_second) {
-    for (Process* p : world.living()) world.call_at_random(*p, per_second);
-  }
-  // All fail until the circuit is open.
-  void trip() {
-    world.dependency.set_down(Down::refusing);
-    for (int round = 0; round < 100 && state() != State::open; ++round) {
-      for (std::size_t i = 0; i < world.processes.size(); ++i) call(static_cast<int>(i));
-      world.run_for(50ms);
-    }
-    ASSERT_EQ(state(), State::open);
-  }
-  std::uint64_t sum(std::uint64_t fleet::MemberCounters::* counter) {
-    std::uint64_t n = 0;
-    for (auto& p : world.processes) n += p->member().counters().*counter;
-    return n;
-  }
-
-  World world;
-  Properties properties;
-
- private:
-  static WorldOptions options(const Policy& policy, const DependencyOptions& dependency) {
-    WorldOptions o;
-    o.seed = 7;
-    o.policy = policy;
-    o.dependency = dependency;
-    return o;
-  }
-};
-
-// Stops or kills whoever starts the first probe.
-class OnFirstProbe : public Observer {
- public:
-  OnFirstProbe(Properties& properties, std::function<void(Process&, const SimCall&)> act)
-      : properties_(properties), act_(std::move(act)) {}
-  void admitted(Process& p, const fleet::Admission& a) override { properties_.admitted(p, a); }
-  void call_left_dependency(const SimCall& c) override { properties_.call_left_dependency(c); }
-  void call_finished(Process& p, const SimCall& c, Outcome o) override {
-    properties_.call_finished(p, c, o);
-  }
-  void ran(Process& p, bool spins) override { properties_.ran(p, spins); }
-  void sent(Process& p, const fleet::Operation& o) override { properties_.sent(p, o); }
-  void answered(Process& p, const fleet::Operation& o, const fleet::Answer* a) override {
-    properties_.answered(p, o, a);
-  }
-  void call_started(Process& p, const SimCall& c) override {
-    properties_.call_started(p, c);
-    if (c.permit.kind != fleet::PermitKind::probe) return;
-    probes.push_back({p.index(), c.permit.token});
-    if (probes.size() == 1) act_(p, c);
-  }
-  std::vector<std::pair<int, std::uint32_t>> probes;  // process and token, as started
-
- private:
-  Properties& properties_;
-  std::function<void(Process&, const SimCall&)> act_;
-};
 
 TEST(Scenario01LostUpdate, TwentyFailuresAtOnceOpenTheCircuitOnceAndAllAreAccountedFor) {
   Policy policy;

@@ -54,7 +54,8 @@ std::vector<queue::Message> SimQueue::take(int max, std::chrono::seconds visibil
       messages_.erase(found);
       continue;
     }
-    if (++m.receive_count == 1) m.first_received = scheduler_.now();
+    const bool first = ++m.receive_count == 1;
+    if (first) m.first_received = scheduler_.now();
     receipts_.erase(m.receipt);
     m.receipt = next_receipt_++;
     receipts_[m.receipt] = id;
@@ -66,6 +67,13 @@ std::vector<queue::Message> SimQueue::take(int max, std::chrono::seconds visibil
     message.first_received = wall(m.first_received);
     taken.push_back(std::move(message));
     hide(id, visibility);
+    if (first && options_.again_after > 0s) {
+      scheduler_.after(options_.again_after, [this, id] {
+        if (!messages_.contains(id)) return;
+        visible_.push_back(id);
+        serve_polls();
+      });
+    }
   }
   return taken;
 }

@@ -20,6 +20,9 @@ struct SimQueueOptions {
   int max_receive_count = 5;
   std::chrono::seconds retention{345'600};
   Duration latency = 4ms;  // each way
+  // Every message becomes visible a second time, so long after it was first received: at least once
+  // is sometimes twice. 0: no.
+  Duration again_after{0};
 };
 
 // Not thread-safe. `scheduler` outlives it. Callbacks come later, never from inside the call.

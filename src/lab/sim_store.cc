@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <memory>
 
 namespace switchgear::lab {
@@ -30,16 +31,74 @@ fleet::Answer SimStore::execute(int process, const fleet::Operation& operation) 
   writes += !std::holds_alternative<fleet::ReadOp>(operation);
   fleet::Answer answer = execute_with ? execute_with(table_, kCircuit, operation, time())
                                       : table_.execute(kCircuit, operation, time());
+  if (history_ > 0s && !std::holds_alternative<fleet::ReadOp>(operation)) remember();
   if (on_step) on_step(process, operation, answer);
   return answer;
 }
 
+void SimStore::keep_history(Duration length) {
+  history_ = length;
+  remember();
+}
+
+void SimStore::remember() {
+  past_.emplace_back(scheduler_.now(), table_.cells());
+  // The last state from before the time that is kept is the one that held when it began.
+  while (past_.size() > 1 && past_[1].first <= scheduler_.now() - history_) past_.pop_front();
+}
+
+SimStore::Cells SimStore::as_of(TrueTime when) {
+  const auto later = std::find_if(past_.begin(), past_.end(),
+                                  [&](const auto& state) { return state.first > when; });
+  if (past_.empty()) return table_.cells();
+  // What was there before it began to be kept is not known: the oldest that is.
+  return later == past_.begin() ? past_.front().second : std::prev(later)->second;
+}
+
+fleet::Answer SimStore::read_past(Duration ago) {
+  ++operations;
+  stores::MemoryTable past;
+  past.cells() = as_of(scheduler_.now() - ago);
+  return past.execute(kCircuit, kRead, time());
+}
+
+void SimStore::fail_over(Duration lost) {
+  table_.cells() = as_of(scheduler_.now() - lost);
+  past_.clear();
+  remember();
+}
+
 fleet::Snapshot SimStore::snapshot() { return table_.execute(kCircuit, kRead, time()).snapshot; }
+
+bool SimStore::throttles(const fleet::Operation& operation) {
+  const auto hits = [this](double share) { return share > 0 && random_.chance(share); };
+  const std::int64_t second = scheduler_.now() / 1s;
+  if (second != second_) in_second_ = 0;
+  second_ = second;
+  ++in_second_;
+  const int most = network.operations_per_second_max;
+  const bool read = std::holds_alternative<fleet::ReadOp>(operation);
+  return (most > 0 && in_second_ > most) || hits(network.throttled) ||
+         (read && hits(network.throttled_reads));
+}
 
 void SimStore::arrive(int process, const fleet::Operation& operation, std::shared_ptr<Done> done) {
   if (!reachable(process)) return;
-  fleet::Answer answer = execute(process, operation);
+  if (throttles(operation)) {
+    ++throttled;
+    return reply(process, std::nullopt, std::move(done));
+  }
+  const bool stale = network.stale_reads > 0 && std::holds_alternative<fleet::ReadOp>(operation) &&
+                     random_.chance(network.stale_reads);
+  fleet::Answer answer =
+      stale ? read_past(std::chrono::duration_cast<Duration>(network.stale_by * random_.unit()))
+            : execute(process, operation);
   if (random_.chance(network.lost_reply)) return;
+  if (loses_reply && loses_reply(process, operation)) return;
+  reply(process, std::move(answer), std::move(done));
+}
+
+void SimStore::reply(int process, std::optional<fleet::Answer> answer, std::shared_ptr<Done> done) {
   scheduler_.after(one_way(), [this, process, done, answer = std::move(answer)] {
     if (!*done || !reachable(process)) return;
     std::exchange(*done, nullptr)(answer);

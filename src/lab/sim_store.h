@@ -2,11 +2,13 @@
 // memory; what goes wrong is the way to it, and what it remembers.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/random.h"
@@ -30,6 +32,14 @@ struct StoreNetwork {
   Duration late_by = 3s;
   bool down = false;      // nothing arrives
   bool refusing = false;  // while down: errors at once instead of silence
+  // Answered with an error, and not carried out: of all operations, and of reads alone.
+  double throttled = 0;
+  double throttled_reads = 0;
+  // What the store bears in one second before it throttles the rest. 0: anything.
+  int operations_per_second_max = 0;
+  // Reads that are answered from the past, up to `stale_by` ago. Needs keep_history().
+  double stale_reads = 0;
+  Duration stale_by = 1s;
   friend bool operator==(const StoreNetwork&, const StoreNetwork&) = default;
 };
 
@@ -55,30 +65,49 @@ class SimStore {
   // What is stored now, without an operation. The record may be missing or unreadable.
   fleet::Snapshot snapshot();
 
+  // From now on what was stored is kept for so long, for reads from the past and failovers.
+  void keep_history(Duration length);
   // Losing and regaining what is stored.
   void save_copy() { copy_ = table_.cells(); }
   void restore_copy() { table_.cells() = copy_; }
   void flush() { table_.clear(); }
+  // A replica takes over that had not heard of the last `lost` of acknowledged writes. Needs
+  // keep_history().
+  void fail_over(Duration lost);
 
   stores::MemoryTable& table() { return table_; }
 
   StoreNetwork network;
   std::vector<int> cut_off;  // processes that cannot reach the store
   Duration timeout = 1s;
+  Duration history{0};   // for how long past states are kept; set it before the first write
   Execute execute_with;  // instead of the table's own; for stores that are broken on purpose
   Stepped on_step;
+  // Asked after each operation that was carried out: true loses this one's reply.
+  std::function<bool(int process, const fleet::Operation&)> loses_reply;
   std::uint64_t operations = 0;
   std::uint64_t writes = 0;
+  std::uint64_t throttled = 0;
 
  private:
   Duration one_way();
   bool reachable(int process) const;
   void arrive(int process, const fleet::Operation& operation, std::shared_ptr<Done> done);
+  void reply(int process, std::optional<fleet::Answer> answer, std::shared_ptr<Done> done);
+  bool throttles(const fleet::Operation& operation);
+  using Cells = std::map<std::string, stores::MemoryTable::Cell>;
+  void remember();
+  Cells as_of(TrueTime when);
+  fleet::Answer read_past(Duration ago);
 
   Scheduler& scheduler_;
   core::Random& random_;
   stores::MemoryTable table_;
-  std::map<std::string, stores::MemoryTable::Cell> copy_;
+  Cells copy_;
+  Duration history_{0};
+  std::deque<std::pair<TrueTime, Cells>> past_;  // what was stored from that time on
+  std::int64_t second_ = 0;                      // and the operations that arrived in it
+  int in_second_ = 0;
 };
 
 }  // namespace switchgear::lab

@@ -26,9 +26,17 @@ World::World(const WorldOptions& o)
 Process& World::add_process() {
   const double rate = 1 + options.clock_drift * random.between(-1, 1);
   const auto skew = std::chrono::duration_cast<Duration>(options.wall_skew * random.between(-1, 1));
+  return add_process(rate, skew);
+}
+
+Process& World::add_process(Duration wall_off) {
+  return add_process(1 + options.clock_drift * random.between(-1, 1), wall_off);
+}
+
+Process& World::add_process(double rate, Duration wall_off) {
   const int index = static_cast<int>(processes.size());
   processes.push_back(std::make_unique<Process>(site, index, options.seed,
-                                                LocalClocks(scheduler.now(), rate, skew)));
+                                                LocalClocks(scheduler.now(), rate, wall_off)));
   return *processes.back();
 }
 

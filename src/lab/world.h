@@ -32,6 +32,8 @@ class World {
   void observe(Observer& observer) { site.observer = &observer; }
 
   Process& add_process();
+  // One whose wall clock is off by so much.
+  Process& add_process(Duration wall_off);
   std::vector<Process*> living();
 
   // Calls of one process at random times, `per_second` on average, for as long as it lives.
@@ -74,6 +76,8 @@ class World {
 
  private:
   static constexpr std::size_t kTraceMax = 60;
+  Process& add_process(double rate, Duration wall_off);
+
   Observer nobody_;
   fleet::Snapshot looked_;
   std::deque<std::string> trace_;

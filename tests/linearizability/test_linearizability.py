@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-import fault_proxy
+import lossy_proxy
 import peers
 from child import Child
 from waiting import wait_until
@@ -148,11 +148,11 @@ def test_leases_that_end_see_one_order(tmp_path, redis, checker, figures):
 def test_lost_and_late_requests_see_one_order(tmp_path, redis, checker, figures, leases):
     recordings = []
     for seed in (11, 12):
-        with fault_proxy.FaultProxy(redis.port, seed) as proxy:
+        with lossy_proxy.LossyProxy(redis.port, seed) as proxy:
             recordings.append(Recording(tmp_path, proxy.port, seed, 220, *leases))
             with recordings[-1]:
                 pass
-        assert all(proxy.counts[fault] > 5 for fault in fault_proxy.LOSSY), proxy.counts
+        assert all(proxy.counts[fault] > 5 for fault in lossy_proxy.LOSSY), proxy.counts
     for verdict in accept(checker, recordings, figures):
         assert verdict["lost"] > 20
         assert verdict["lost_kept"] > 5
@@ -161,7 +161,7 @@ def test_lost_and_late_requests_see_one_order(tmp_path, redis, checker, figures,
 def test_a_server_that_stands_still_sees_one_order(tmp_path, redis, checker, figures):
     recordings = []
     for seed in (21, 22):
-        with fault_proxy.FaultProxy(redis.port, seed) as proxy:
+        with lossy_proxy.LossyProxy(redis.port, seed) as proxy:
             recordings.append(Recording(tmp_path, proxy.port, seed, 200, *SHORT_LEASES))
             with recordings[-1] as recording:
                 for share in (0.2, 0.4, 0.6, 0.8):
@@ -210,7 +210,7 @@ def test_a_broken_store_is_refused(tmp_path, redis, checker, defect):
 
 
 def test_a_broken_store_is_refused_under_faults_too(tmp_path, redis, checker):
-    with fault_proxy.FaultProxy(redis.port, 61) as proxy:
+    with lossy_proxy.LossyProxy(redis.port, 61) as proxy:
         with Recording(tmp_path, proxy.port, 61, 150, "--broken", "claim-takes-held") as recording:
             pass
     refused(checker, recording)

@@ -23,7 +23,8 @@ class Child:
     killed.
     """
 
-    def __init__(self, args, log=None, env=None, cwd=None, stderr_log=None):
+    def __init__(self, args, log=None, env=None, cwd=None, stderr_log=None,
+                 stdin=subprocess.DEVNULL):
         self.args = [str(arg) for arg in args]
         self.log = log
         self._files = []
@@ -37,7 +38,7 @@ class Child:
         in_main = threading.current_thread() is threading.main_thread()
         self.process = subprocess.Popen(
             self.args,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=out,
             stderr=err,
             env=env,

@@ -1,133 +1,147 @@
-"""A proxy in front of a server, for one request at a time on each connection, that does to it what
-networks do: delays, lost requests, lost answers, and requests that arrive after their sender has
-given up.
+"""A TCP proxy that misbehaves on demand, for one server on loopback. It runs in a thread of its own.
 
-    with FaultProxy(redis.port, seed=1, faults=LOSSY) as proxy:
-        client("127.0.0.1", proxy.port)
-    assert proxy.counts["lost answer"] > 0
+    with FaultProxy(redis.port) as proxy:
+        proxy.delay = 1.5            # seconds, each way
+        proxy.drop_replies = True    # requests arrive, their answers are lost
+        proxy.cut()                  # connections end, new ones are refused
+        proxy.mend()                 # all is well again
+        proxy.lead_to(replica.port)  # from now on to another server
 """
 
 import asyncio
-import collections
-import random
 import threading
-
-# How often each fault befalls a request.
-LOSSY = {
-    "slow": 0.10,  # passed on, or answered, up to SLOW_S later
-    "lost request": 0.02,  # the connection ends, nothing is passed on
-    "lost answer": 0.03,  # passed on and carried out; then the connection ends instead of an answer
-    "late request": 0.02,  # the connection ends, and up to LATE_S later the request is passed on
-}
-SLOW_S = 0.02
-LATE_S = 0.15
 
 
 class FaultProxy:
-    """Listens on a free loopback port (`port`) from entering to leaving the context. `counts` says
-    how many requests had which fault."""
-
-    def __init__(self, server_port, seed, faults=None):
+    def __init__(self, target_port):
+        self.target_port = target_port
         self.port = None
-        self.counts = collections.Counter()
-        self._server_port = server_port
-        self._faults = LOSSY if faults is None else faults
-        self._random = random.Random(seed)
+        self.delay = 0
+        self.drop_replies = False
+        self.connections = 0  # now open, from clients
+        self.connections_made = 0
+        self._is_cut = False
+        self._pipes = set()
         self._loop = asyncio.new_event_loop()
-        self._tasks = set()
-        self._errors = []
-        self._closing = asyncio.Event()
+        self._server = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def __enter__(self):
         self._thread.start()
-        self._server = self._call(asyncio.start_server(self._accept, "127.0.0.1", 0))
+        self._server = self._do(self._loop.create_server(lambda: _FromClient(self), "127.0.0.1", 0,
+                                                         backlog=512))
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     def __exit__(self, *exc):
-        self._call(self._close())
+        async def end():
+            self._server.close()
+            for pipe in list(self._pipes):
+                pipe.abort()
+        self._do(end())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._thread.join(10)
         self._loop.close()
-        if self._errors:
-            raise self._errors[0]
 
-    def _call(self, coroutine):
+    @property
+    def url(self):
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def cut(self):
+        self._is_cut = True
+        self._do(self._drop(lambda pipe: True))
+
+    def mend(self):
+        self.delay = 0
+        self.drop_replies = False
+        self._is_cut = False
+        # What was lost on a connection is not made up for: it would answer the wrong request.
+        self._do(self._drop(lambda pipe: pipe.lossy))
+
+    def lead_to(self, port):
+        self.target_port = port
+        self._do(self._drop(lambda pipe: True))
+
+    async def _drop(self, which):
+        for pipe in filter(which, list(self._pipes)):
+            pipe.abort()
+
+    def _do(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
-    async def _close(self):
-        self._closing.set()
-        self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _accept(self, reader, writer):
-        task = asyncio.current_task()
-        self._tasks.add(task)
-        try:
-            await self._serve(reader, writer)
-        except (OSError, asyncio.CancelledError):
-            pass
-        except Exception as error:  # a defect of this proxy is none of the network's faults
-            self._errors.append(error)
-        finally:
-            self._tasks.discard(task)
-            writer.close()
+class _Pipe(asyncio.Protocol):
+    """One side of a connection; what it hears goes to the other side."""
 
-    async def _serve(self, reader, writer):
-        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._server_port)
-        answers = asyncio.create_task(self._answer(from_server, writer))
-        try:
-            while request := await reader.read(65536):
-                fault = self._draw()
-                if fault == "lost request":
-                    return
-                if fault == "late request":
-                    writer.close()
-                    await self._wait(LATE_S)
-                if fault == "slow":
-                    await self._wait(SLOW_S)
-                if fault in ("lost answer", "late request"):
-                    answers.cancel()
-                    await asyncio.wait([answers])
-                    to_server.write(request)
-                    await from_server.read(65536)  # now it is carried out
-                    return
-                to_server.write(request)
-                await to_server.drain()
-        finally:
-            answers.cancel()
-            to_server.close()
+    def __init__(self, proxy):
+        self.proxy = proxy
+        self.transport = None
+        self.other = None
+        self.early = []  # heard before the other side was there
+        self.lossy = False  # a reply was lost here, and nothing is passed on any more
 
-    async def _answer(self, from_server, writer):
+    def abort(self):
+        if self.transport:
+            self.transport.abort()
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.proxy._pipes.add(self)
+
+    def connection_lost(self, error):
+        self.proxy._pipes.discard(self)
+        if self.other and self.other.transport:
+            self.other.transport.abort()
+
+    def pass_on(self, data):
+        if self.proxy.delay:
+            self.proxy._loop.call_later(self.proxy.delay, self._write, data)
+        else:
+            self._write(data)
+
+    def _write(self, data):
+        if self.other is None:
+            self.early.append(data)
+        elif not self.other.transport.is_closing():
+            self.other.transport.write(data)
+
+
+class _FromClient(_Pipe):
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        if self.proxy._is_cut:
+            transport.abort()
+            return
+        self.proxy.connections += 1
+        self.proxy.connections_made += 1
+        asyncio.ensure_future(self._connect(), loop=self.proxy._loop)
+
+    async def _connect(self):
         try:
-            while answer := await from_server.read(65536):
-                if self._draw(of=("slow",)):
-                    await self._wait(SLOW_S)
-                writer.write(answer)
-                await writer.drain()
+            _, other = await self.proxy._loop.create_connection(
+                lambda: _FromServer(self.proxy, self), "127.0.0.1", self.proxy.target_port)
         except OSError:
-            pass
-        finally:
-            writer.close()
+            self.transport.abort()
+            return
+        self.other = other
+        for data in self.early:
+            self._write(data)
 
-    def _draw(self, of=None):
-        """The fault that befalls what comes next; None mostly."""
-        at = self._random.random()
-        for name, share in self._faults.items():
-            if of and name not in of:
-                continue
-            at -= share
-            if at < 0:
-                self.counts[name] += 1
-                return name
-        return None
+    def connection_lost(self, error):
+        super().connection_lost(error)
+        if not self.proxy._is_cut or self.other:
+            self.proxy.connections -= 1
 
-    async def _wait(self, most):
-        """A random time up to `most` seconds, less if the proxy closes."""
-        try:
-            await asyncio.wait_for(self._closing.wait(), self._random.uniform(0, most))
-        except TimeoutError:
-            pass
+    def data_received(self, data):
+        self.pass_on(data)
+
+
+class _FromServer(_Pipe):
+    def __init__(self, proxy, client):
+        super().__init__(proxy)
+        self.other = client
+
+    def data_received(self, data):
+        self.lossy = self.lossy or self.proxy.drop_replies
+        if not self.lossy:
+            self.pass_on(data)
