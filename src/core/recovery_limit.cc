@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/mutant.h"
+
 namespace switchgear::core {
 namespace {
 
@@ -100,6 +102,7 @@ bool overloaded(const Policy& policy, const StepSums& sums) {
 }
 
 void cut(RecoveryState& state) {
+  if (mutant(Mutant::limit_never_cut)) return;
   state.limit = bounded(state.limit * kCut);
   state.slow_start_threshold = state.limit;
   state.hold_steps = kHoldSteps;
