@@ -16,7 +16,7 @@ enum class Mutant : unsigned char {
   report_in_any_epoch,       // evidence is added whatever epoch it is of
   report_counted_twice,      // the same report again is a second report
   evidence_outlives_epoch,   // a new epoch begins with the evidence of the last
-  results_outlive_epoch,     // and with the results of its probes
+  results_outlive_epoch,     // and with the successes of its probes
   result_of_another_round,   // a probe of a passed round counts in this one
   settle_without_token,      // whoever gives a slot back need not hold it
   settle_counted_twice,      // a repeated settlement counts again
@@ -51,7 +51,7 @@ enum class Mutant : unsigned char {
   full_speed_after_probes,  // the circuit closes at once when the probes have succeeded
   limit_never_cut,          // the recovery limit only grows
   joiner_has_a_quota,       // whoever joined after the step has a share of it
-  quota_by_own_count,       // shares are by one's own estimate of the fleet
+  joiner_counts_itself,     // and by its own count of the fleet when it came
   count,
 };
 

@@ -421,11 +421,11 @@ int Member::allowed(HoldTime h) const {
   }
   // By the last step's count, never by one's own: a thousand joiners that count themselves admit
   // four times the limit.
-  if (!eligible() && !core::mutant(core::Mutant::joiner_has_a_quota)) return 0;
+  const bool joiner = core::mutant(core::Mutant::joiner_counts_itself);
+  if (!eligible() && !joiner && !core::mutant(core::Mutant::joiner_has_a_quota)) return 0;
   const double unit =
       core::to_unit(core::hash2(instance_.value, static_cast<std::uint64_t>(record_->epoch)));
-  const double members =
-      core::mutant(core::Mutant::quota_by_own_count) ? fleet_.members : record_->members;
+  const double members = joiner ? fleet_.members : record_->members;
   return static_cast<int>(std::floor(limit / std::max(1.0, members) + unit));
 }
 

@@ -373,9 +373,8 @@ Member::Reassert Member::reassertion(const Record* stored, HoldTime h) const {
   const bool live = record_->hold.in_force(now) ||
                     (record_->state == State::open && now < record_->reopen) ||
                     (record_->state != State::closed && !too_old(h));
-  if (!stored)
-    return live && !core::mutant(core::Mutant::missing_is_closed) ? Reassert::record
-                                                                  : Reassert::nothing;
+  if (core::mutant(core::Mutant::missing_is_closed)) return Reassert::nothing;
+  if (!stored) return live ? Reassert::record : Reassert::nothing;
   if (fell_back(*stored)) return live || !too_old(h) ? Reassert::record : Reassert::nothing;
   // Someone created a record anew before us: CLOSED, while the fleet was open.
   if (live && stored->incarnation != record_->incarnation && stored->reason == "created" &&

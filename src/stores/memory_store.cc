@@ -165,8 +165,8 @@ Status carry_out(Cell& cell, const fleet::SwapOp& op, StoreTime now) {
   for (auto& [name, value] : fleet::encode_fields(op.next)) {
     if (name != "pok" && name != "pfail") set_field(cell, name, std::move(value));
   }
-  if (creates || (epoch != next_epoch && !core::mutant(core::Mutant::results_outlive_epoch))) {
-    set_field(cell, "pok", "0");
+  if (creates || epoch != next_epoch) {
+    if (creates || !core::mutant(core::Mutant::results_outlive_epoch)) set_field(cell, "pok", "0");
     set_field(cell, "pfail", "0");
     if (!core::mutant(core::Mutant::evidence_outlives_epoch)) cell.reports.clear();
     if (core::mutant(core::Mutant::slots_die_with_epoch)) cell.slots = {};
