@@ -49,7 +49,7 @@ enum class Mutant : unsigned char {
   thinning_not_undone,       // a report that stands for many counts as one
   // Recovery.
   full_speed_after_probes,  // the circuit closes at once when the probes have succeeded
-  limit_never_cut,          // the recovery limit only grows
+  limit_never_cut,          // the recovery limit grows whatever the calls meet
   joiner_has_a_quota,       // whoever joined after the step has a share of it
   joiner_counts_itself,     // and by its own count of the fleet when it came
   count,

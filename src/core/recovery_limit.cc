@@ -102,7 +102,6 @@ bool overloaded(const Policy& policy, const StepSums& sums) {
 }
 
 void cut(RecoveryState& state) {
-  if (mutant(Mutant::limit_never_cut)) return;
   state.limit = bounded(state.limit * kCut);
   state.slow_start_threshold = state.limit;
   state.hold_steps = kHoldSteps;
@@ -130,7 +129,7 @@ void grow_step(const Policy& policy, RecoveryState& state, const StepSums& sums,
   }
   const bool slow =
       judge && crowded && sums.rtt_sum_ms > kSlowRtt * state.base_rtt_ms * sums.rtt_count;
-  if (slow || overloaded(policy, sums)) {
+  if ((slow || overloaded(policy, sums)) && !mutant(Mutant::limit_never_cut)) {
     cut(state);
   } else if (was_used && sums.ok > 0) {
     state.limit = grown(state.limit, state.slow_start_threshold);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "lab/outage.h"
 #include "lab/properties.h"
 
 namespace switchgear::lab {
@@ -244,7 +245,30 @@ std::string many_join(std::uint64_t seed) {
     limit = std::max(limit, record->recovery.limit);
     worst = std::max(worst, in_flight / limit);
   }
-  return fleet.verdict(worst <= 1.6, std::to_string(worst) + " of the limit in flight");
+  // Twice for as long as a call takes: those of the old shares are still out when the new ones
+  // begin.
+  return fleet.verdict(worst <= 2.3, std::to_string(worst) + " of the limit in flight");
+}
+
+// The dependency comes back with a fifth of its capacity, and a backlog waits.
+std::string weak_comeback(std::uint64_t seed) {
+  OutageOptions o;
+  o.seed = seed;
+  o.policy.open_duration = 1s;
+  o.policy.max_open_duration = 5s;
+  o.consumer.handler_timeout = 2s;
+  o.consumer.backoff = {.base = 1s, .cap = 20s, .jitter = core::Jitter::equal};
+  o.dependency = {.servers = 20, .service_mean = 200ms, .exponential = true, .failure_rate = 0.002};
+  o.backlog = 10'000;
+  o.down_at = 1s;
+  o.up_at = 20s;
+  o.weak_servers = 4;
+  o.weak_until = 10min;
+  o.longest = 4min;
+  const OutageResult r = run_outage(o);
+  if (r.trips == 1 && r.failed_calls <= r.calls / 10) return "";
+  return std::to_string(r.trips) + " trips, " + std::to_string(r.failed_calls) + " of " +
+         std::to_string(r.calls) + " calls failed";
 }
 
 // While the circuit is open every wall clock steps forward past the end of the open time.
@@ -291,6 +315,7 @@ constexpr std::array kAttacks{
     Attack{"blind_half", blind_half},
     Attack{"frozen_before_the_probe", frozen_before_the_probe},
     Attack{"many_join", many_join},
+    Attack{"weak_comeback", weak_comeback},
     Attack{"clocks_step", clocks_step},
     Attack{"store_falls_back", store_falls_back},
 };

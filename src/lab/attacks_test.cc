@@ -8,7 +8,7 @@ namespace {
 
 TEST(Attacks, AreWithstood) {
   for (const Attack& attack : attacks()) {
-    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
       EXPECT_EQ(attack.run(seed), "") << attack.name << ", seed " << seed;
     }
   }

@@ -48,7 +48,7 @@ constexpr std::array kTable{
     DEFECT(report_by_local_time, "ganesha, faulty", "wrong_clocks"),
     DEFECT(thinning_not_undone, "", "thinned_reports"),
     DEFECT(full_speed_after_probes, "all", "Recovery.DrainsABacklog*"),
-    DEFECT(limit_never_cut, "", "Scenario28Backlog.*"),
+    DEFECT(limit_never_cut, "", "weak_comeback"),
     DEFECT(joiner_has_a_quota, "", "many_join"),
     DEFECT(joiner_counts_itself, "", "many_join"),
 };

@@ -85,7 +85,7 @@ Death run_test(Mutant mutant, std::string_view filter) {
   if (text.find(" ran.") == std::string::npos && WIFEXITED(status)) {
     return {.of = "it could not be run: " + first_line(text)};
   }
-  if (text.find("0 tests from") != std::string::npos) return {.of = "no such test"};
+  if (text.find("Running 0 tests") != std::string::npos) return {.of = "no such test"};
   return {.of = status == 0 ? "" : "a failed expectation"};
 }
 
