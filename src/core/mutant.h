@@ -46,6 +46,7 @@ enum class Mutant : unsigned char {
   evidence_of_one_instance,  // failures of different instances do not add up
   batch_without_span,        // failures gathered over some time count as of one moment
   report_by_local_time,      // a report carries the time of its sender's wall clock
+  hello_counted_twice,       // the call that a hello announces is in the next sums as well
   thinning_not_undone,       // a report that stands for many counts as one
   // Recovery.
   full_speed_after_probes,  // the circuit closes at once when the probes have succeeded

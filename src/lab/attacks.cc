@@ -158,6 +158,24 @@ std::string thinned_reports(std::uint64_t seed) {
   return fleet.verdict(fleet.reaches(State::open, 2s), "not open although all calls fail");
 }
 
+// So thin that hardly any caller is ever known to the store by more than its last call: the fleet's
+// rate must not be overrated, or failures drown in successes that never were.
+std::string thin_traffic(std::uint64_t seed) {
+  constexpr int kProcesses = 400;
+  constexpr double kPerSecond = 1.0 / 60;
+  Fleet fleet({.seed = seed, .size = kProcesses});
+  fleet.call_steadily(kPerSecond);
+  fleet.world.run_for(230s);  // the meter has forgotten the start
+  double sum = 0;
+  for (int i = 0; i < 12; ++i) {
+    fleet.world.run_for(10s);
+    sum += fleet::weigh(fleet.world.table, fleet.world.store.snapshot()).fleet.calls_per_second;
+  }
+  const double estimate = sum / 12 / (kProcesses * kPerSecond);
+  return fleet.verdict(estimate > 0.8 && estimate < 1.4,
+                       "the rate is taken for " + std::to_string(estimate) + " of what it is");
+}
+
 // The store loses everything while the circuit is open.
 std::string record_lost(std::uint64_t seed) {
   Policy policy = measured_policy();
@@ -311,6 +329,7 @@ constexpr std::array kAttacks{
     Attack{"store_pauses", store_pauses},
     Attack{"wrong_clocks", wrong_clocks},
     Attack{"thinned_reports", thinned_reports},
+    Attack{"thin_traffic", thin_traffic},
     Attack{"record_lost", record_lost},
     Attack{"blind_half", blind_half},
     Attack{"frozen_before_the_probe", frozen_before_the_probe},

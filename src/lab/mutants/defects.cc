@@ -46,6 +46,7 @@ constexpr std::array kTable{
     DEFECT(evidence_of_one_instance, "Powertools, interlock", "all_fail"),
     DEFECT(batch_without_span, "", "store_pauses"),
     DEFECT(report_by_local_time, "ganesha, faulty", "wrong_clocks"),
+    DEFECT(hello_counted_twice, "", "thin_traffic"),
     DEFECT(thinning_not_undone, "", "thinned_reports"),
     DEFECT(full_speed_after_probes, "all", "Recovery.DrainsABacklog*"),
     DEFECT(limit_never_cut, "", "weak_comeback"),
