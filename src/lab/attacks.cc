@@ -151,8 +151,8 @@ std::string wrong_clocks(std::uint64_t seed) {
 
 // More traffic than the store is to hear of: one report stands for eight failures.
 std::string thinned_reports(std::uint64_t seed) {
-  Fleet fleet({.seed = seed, .size = 10, .thinning_rate = 70});
-  fleet.call_steadily(50);
+  Fleet fleet({.seed = seed, .size = 25, .thinning_rate = 70});
+  fleet.call_steadily(20);
   fleet.world.run_for(10s);
   fleet.world.dependency.set_down(Down::refusing);
   return fleet.verdict(fleet.reaches(State::open, 2s), "not open although all calls fail");
@@ -221,6 +221,8 @@ std::string frozen_before_the_probe(std::uint64_t seed) {
   fleet.world.dependency.set_down(Down::refusing);
   if (!fleet.reaches(State::open, 10s)) return fleet.verdict(false, "never open");
   fleet.world.dependency.set_down(Down::black_hole);
+  fleet.process(1).kill();
+  fleet.process(2).kill();
   std::optional<fleet::Permit> permit;
   Process& p = fleet.process(0);
   for (int i = 0; i < 6'000 && !permit; ++i) {
