@@ -179,6 +179,11 @@ def run_builds(builds, reports, jobs, limit_scale):
 
 
 def announce(suite):
+    """Prints how a suite went: its output if it failed, and else the tables in it (lines that
+    begin with "| ")."""
+    tables = [line for line in suite.output.splitlines() if line.startswith("| ")]
+    if not suite.failed and tables:
+        print("\n".join(tables), flush=True)
     if suite.failed:
         print(suite.output[-20000:], flush=True)
         for failure in suite.failures:

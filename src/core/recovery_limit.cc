@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/mutant.h"
+
 namespace switchgear::core {
 namespace {
 
@@ -127,7 +129,7 @@ void grow_step(const Policy& policy, RecoveryState& state, const StepSums& sums,
   }
   const bool slow =
       judge && crowded && sums.rtt_sum_ms > kSlowRtt * state.base_rtt_ms * sums.rtt_count;
-  if (slow || overloaded(policy, sums)) {
+  if ((slow || overloaded(policy, sums)) && !mutant(Mutant::limit_never_cut)) {
     cut(state);
   } else if (was_used && sums.ok > 0) {
     state.limit = grown(state.limit, state.slow_start_threshold);

@@ -7,6 +7,8 @@
 #include <tuple>
 #include <vector>
 
+#include "core/mutant.h"
+
 namespace switchgear::fleet {
 
 namespace {
@@ -80,7 +82,10 @@ class Growing {
   double bounded(double need) const {
     double sum = 0;
     for (std::size_t i = 0; i < reporters_; ++i) {
-      sum += std::min(query_.rule.weight * by_instance_[touched_[i]], share_ * need);
+      const double most = core::mutant(core::Mutant::share_bound_absolute) ? 25 : share_ * need;
+      const double counted = std::min(query_.rule.weight * by_instance_[touched_[i]], most);
+      sum = core::mutant(core::Mutant::evidence_of_one_instance) ? std::max(sum, counted)
+                                                                 : sum + counted;
     }
     return sum;
   }
@@ -135,11 +140,13 @@ std::vector<Item> items_of(std::span<const Report> reports, const TripQuery& que
   for (const Report* r : sorted) {
     auto it = std::find(instances.begin(), instances.end(), r->instance);
     if (it == instances.end()) it = instances.insert(instances.end(), r->instance);
-    items.push_back({.sent = r->sent,
-                     .first = r->sent - r->span,
-                     .instance = static_cast<std::size_t>(it - instances.begin()),
-                     .events = events_of(*r, query.evidence) * std::exp2(r->thinning),
-                     .thinning = static_cast<int>(r->thinning)});
+    items.push_back(
+        {.sent = r->sent,
+         .first = r->sent - r->span,
+         .instance = static_cast<std::size_t>(it - instances.begin()),
+         .events = events_of(*r, query.evidence) *
+                   (core::mutant(core::Mutant::thinning_not_undone) ? 1 : std::exp2(r->thinning)),
+         .thinning = static_cast<int>(r->thinning)});
   }
   return items;
 }
@@ -147,7 +154,7 @@ std::vector<Item> items_of(std::span<const Report> reports, const TripQuery& que
 }  // namespace
 
 double share_bound(double members) {
-  if (members < 1.5) return 1;
+  if (members < 1.5 || core::mutant(core::Mutant::share_bound_missing)) return 1;
   return std::clamp(1.4 / members, 0.25, 0.5);
 }
 

@@ -1,7 +1,6 @@
 // The pessimistic local clock for whatever a process holds: a lease, a view of the circuit.
 #pragma once
 
-#include <algorithm>
 #include <optional>
 
 #include "core/time.h"
@@ -20,16 +19,7 @@ class HoldClock {
   explicit HoldClock(const Now& start) : last_(start) {}
 
   // Takes a reading and returns the time held so far, never less than before.
-  HoldTime advance(const Now& now) {
-    const Duration step = std::max(
-        {now.mono - last_.mono, now.boot - last_.boot, now.wall - last_.wall, Duration::zero()});
-    at_least_ +=
-        std::max(std::min({now.mono - last_.mono, now.boot - last_.boot, now.wall - last_.wall}),
-                 Duration::zero());
-    last_ = now;
-    elapsed_ += step;
-    return elapsed_;
-  }
+  HoldTime advance(const Now& now);
   HoldTime elapsed() const { return elapsed_; }
   // The other bound: the sum of the smallest advances. For what must not end too early because one
   // clock ran ahead: a person's hold.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/backoff.h"
+#include "core/mutant.h"
 
 namespace switchgear::fleet {
 
@@ -21,7 +22,7 @@ LocalGuard::LocalGuard(const PolicyTable& table)
       own_rule_(with_level(table.at(1e6).failure_rule, 1.5)) {}
 
 bool LocalGuard::admits(HoldTime h) const {
-  if (!stopped_) return true;
+  if (!stopped_ || core::mutant(core::Mutant::local_guard_missing)) return true;
   // A trial whose caller never came back must not keep this process stopped for good.
   const bool out = trial_ && h - *trial_ < probe_lease(policy_.call_timeout);
   return h >= until_ && !out;

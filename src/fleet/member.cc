@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/assert.h"
+#include "core/mutant.h"
 
 namespace switchgear::fleet {
 
@@ -76,6 +77,7 @@ Refusal Member::refuse(RefusalReason reason, HoldTime h) {
 
 bool Member::hold_obeyed() const {
   // By the slowest clock: no clock of ours that runs ahead ends a person's hold.
+  if (core::mutant(core::Mutant::hold_forgotten_blind) && !store_up_) return false;
   return record_ && record_->hold.in_force(store_now_at_least());
 }
 
@@ -90,7 +92,9 @@ State Member::state() const {
   return record_->state;
 }
 
-bool Member::too_old(HoldTime h) const { return h - view_at_ > policy().view_max_age; }
+bool Member::too_old(HoldTime h) const {
+  return h - view_at_ > policy().view_max_age && !core::mutant(core::Mutant::stale_view_served);
+}
 
 bool Member::is_blind(HoldTime h) const {
   if (!record_ || !unreadable_.empty()) return true;
@@ -144,6 +148,7 @@ Admission Member::decide_by_state(HoldTime h) {
     case State::open:
       return refuse(RefusalReason::open, h);
     case State::half_open: {
+      if (core::mutant(core::Mutant::probe_without_lease)) return grant(PermitKind::normal, h);
       for (HeldSlot& held : held_) {
         if (!held.probe || held.in_use || held.epoch != record_->epoch) continue;
         if (h - held.claimed + policy().call_timeout > usable_lease(held.lease)) continue;
@@ -205,7 +210,7 @@ Admission Member::local_permit(HoldTime h) {
 bool Member::may_start(const Permit& permit, const Now& now) {
   const HoldTime h = clock_.advance(now);
   expire_probes(h);
-  if (permit.kind == PermitKind::probe) {
+  if (permit.kind == PermitKind::probe && !core::mutant(core::Mutant::lease_not_rechecked)) {
     return std::any_of(held_.begin(), held_.end(), [&](const HeldSlot& held) {
       return held.probe && held.slot == permit.slot && held.token == permit.token &&
              h - held.claimed + policy().call_timeout <= usable_lease(held.lease);
@@ -241,7 +246,8 @@ void Member::finish(const Permit& permit, Outcome outcome, Duration duration, co
   note_call(h, 1);
 
   // A call that began before any view was there belongs to whatever circuit was found closed.
-  const bool current = record_ && (permit.epoch == record_->epoch ||
+  const bool current = record_ && (core::mutant(core::Mutant::late_result_counted) ||
+                                   permit.epoch == record_->epoch ||
                                    (permit.epoch == 0 && record_->state == State::closed));
   if (record_ && !current) {
     local_guard_.returned(permit.acquired);
@@ -352,6 +358,7 @@ void Member::start_clock(HoldTime h) {
   // counts on its own.
   clock_started_ = true;
   hello_due_ = true;
+  announced_ = 1;
   meter_from_ = h;
   meter_calls_ = 0;
   last_call_ = h;
@@ -359,7 +366,11 @@ void Member::start_clock(HoldTime h) {
 
 void Member::note_call(HoldTime h, std::uint64_t calls) {
   start_clock(h);
-  meter_calls_ += calls;
+  // What a hello has announced is counted by it; once more, and thin traffic would look twice as
+  // dense as it is.
+  const std::uint64_t announced = core::mutant(core::Mutant::hello_counted_twice) ? 0 : announced_;
+  meter_calls_ += calls - std::min(calls, announced);
+  announced_ = 0;
   last_call_ = h;
 }
 
@@ -419,10 +430,12 @@ int Member::allowed(HoldTime h) const {
   }
   // By the last step's count, never by one's own: a thousand joiners that count themselves admit
   // four times the limit.
-  if (!eligible()) return 0;
+  const bool joiner = core::mutant(core::Mutant::joiner_counts_itself);
+  if (!eligible() && !joiner && !core::mutant(core::Mutant::joiner_has_a_quota)) return 0;
   const double unit =
       core::to_unit(core::hash2(instance_.value, static_cast<std::uint64_t>(record_->epoch)));
-  return static_cast<int>(std::floor(limit / std::max(1.0, record_->members) + unit));
+  const double members = joiner ? fleet_.members : record_->members;
+  return static_cast<int>(std::floor(limit / std::max(1.0, members) + unit));
 }
 
 bool Member::eligible() const {

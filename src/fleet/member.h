@@ -332,6 +332,7 @@ class Member {
   bool clock_started_ = false;
   HoldTime joined_at_{0};  // since when it has made calls, with no longer pause
   bool hello_due_ = false;
+  std::uint64_t announced_ = 0;  // calls that the hello counts
   HoldTime last_call_{0};
   HoldTime meter_from_{0};
   std::uint64_t meter_calls_ = 0;

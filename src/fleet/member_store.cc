@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/assert.h"
+#include "core/mutant.h"
 #include "fleet/member.h"
 
 namespace switchgear::fleet {
@@ -42,6 +43,10 @@ std::optional<Operation> Member::next_operation(const Now& now) {
   std::optional<Operation> operation = choose(h);
   if (operation) {
     allowance_ -= 1;
+    auto* report = std::get_if<ReportOp>(&*operation);
+    if (core::mutant(core::Mutant::report_by_local_time) && report && report->report) {
+      report->report->sent = StoreTime{floor_ms(now.wall.time_since_epoch())};
+    }
     in_flight_ = InFlight{.operation = *operation,
                           .sent = h,
                           .first_sent = h,
@@ -75,6 +80,9 @@ void Member::store_failed(const Now& now) {
   const InFlight lost = *std::exchange(in_flight_, std::nullopt);
   store_up_ = false;
   store_failures_++;
+  if (core::mutant(core::Mutant::made_up_state_persisted) && snapshot_) {
+    planned_ = fleet::reset(table_, *snapshot_, decider(), "nobody");
+  }
   store_retry_at_ = h + core::delay(options_.store_backoff, store_failures_, random_);
   if (retry_makes_sense(lost, h)) {
     retry_ = lost;
@@ -284,7 +292,9 @@ ReportOp Member::make_report(HoldTime h) {
   ReportOp op;
   op.epoch = record_->epoch;
   op.report = Report{.sent = store_now(h),
-                     .span = floor_ms(batch_.last - batch_.first),
+                     .span = core::mutant(core::Mutant::batch_without_span)
+                                 ? 0ms
+                                 : floor_ms(batch_.last - batch_.first),
                      .instance = instance_,
                      .seq = seq_++,
                      .failures = batch_.failures,
@@ -351,6 +361,7 @@ ReportOp Member::make_step_delta() {
 // ---- Answers --------------------------------------------------------------------------------
 
 bool Member::fell_back(const Record& stored) const {
+  if (core::mutant(core::Mutant::older_epoch_applied)) return false;
   return stored.epoch < seen_epoch_ ||
          (record_ && stored.epoch == record_->epoch && stored.revision < record_->revision);
 }
@@ -362,6 +373,7 @@ Member::Reassert Member::reassertion(const Record* stored, HoldTime h) const {
   const bool live = record_->hold.in_force(now) ||
                     (record_->state == State::open && now < record_->reopen) ||
                     (record_->state != State::closed && !too_old(h));
+  if (core::mutant(core::Mutant::missing_is_closed)) return Reassert::nothing;
   if (!stored) return live ? Reassert::record : Reassert::nothing;
   if (fell_back(*stored)) return live || !too_old(h) ? Reassert::record : Reassert::nothing;
   // Someone created a record anew before us: CLOSED, while the fleet was open.

@@ -6,6 +6,7 @@
 
 #include "core/assert.h"
 #include "core/backoff.h"
+#include "core/mutant.h"
 #include "core/random.h"
 #include "fleet/hold_clock.h"
 
@@ -17,6 +18,7 @@ namespace {
 enum Salt : std::uint64_t { kSwapSalt = 1, kJitterSalt, kIncarnationSalt, kSlotSalt };
 
 std::int64_t next_epoch(std::int64_t epoch, StoreTime now) {
+  if (core::mutant(core::Mutant::epoch_reused)) return epoch + 1;
   return std::max(epoch + 1, to_ms(now));
 }
 
@@ -92,7 +94,7 @@ std::optional<SwapOp> end_of_probing(const PolicyTable& table, const Record& cur
   }
   if (current.probe_ok < table.policy().probe_successes) return std::nullopt;
   const std::string why = std::to_string(current.probe_ok) + " probes succeeded";
-  if (!table.policy().recovery_limit) {
+  if (!table.policy().recovery_limit || core::mutant(core::Mutant::full_speed_after_probes)) {
     return close_circuit(table, current, snapshot, decider, "probes_succeeded", why);
   }
   SwapOp op = write_over(current, table, decider);

@@ -104,7 +104,7 @@ void Properties::store_stepped(int process, const fleet::Operation& op,
                 std::string(to_string(answer.status)));
   }
   if (const fleet::Record* record = after.readable()) {
-    check_record(op, answer.status, *record);
+    check_record(process, op, answer.status, *record);
     check_slots(op, answer.status, *record);
     check_probe_counts(op, answer.status, *record);
     check_content(*record);
@@ -118,9 +118,14 @@ void Properties::store_stepped(int process, const fleet::Operation& op,
   before_ = std::move(after);
 }
 
-void Properties::check_record(const fleet::Operation& op, Status status,
+void Properties::check_record(int process, const fleet::Operation& op, Status status,
                               const fleet::Record& after) {
   const fleet::Record* before = before_.readable();
+  const auto* write = std::get_if<fleet::SwapOp>(&op);
+  if (write && before && status == Status::conflict && write->next.swap_id == before->swap_id &&
+      write->next.epoch == before->epoch && write->next.revision == before->revision) {
+    fail("P2", "a write that was applied is denied to whoever made it: " + describe(op));
+  }
   if (before && without_slots_and_counts(*before) == without_slots_and_counts(after)) return;
   const auto* swap = std::get_if<fleet::SwapOp>(&op);
   if (!swap || status != Status::ok) {
@@ -143,8 +148,39 @@ void Properties::check_record(const fleet::Operation& op, Status status,
       after.reason == "open_time_ended" && world_.store.time() < before->reopen) {
     fail("P3", "probing began before the open time had ended");
   }
+  if (before) check_step(process, *before, after);
   if (!before || after.state != before->state) {
     entered_[static_cast<std::size_t>(after.state)]++;
+  }
+}
+
+// The states follow one another as the design says, each step with what it needs behind it.
+void Properties::check_step(int process, const fleet::Record& before, const fleet::Record& after) {
+  const bool by_hand = after.epoch != before.epoch && after.reason == "operator";
+  if (by_hand && process >= 0) fail("P2", "a process wrote as if a person had: " + text_of(after));
+  // Put back over a store that lost it: whatever it was.
+  if (by_hand || after.state == before.state || after.reason == "reassert") return;
+  const bool probes_ok =
+      before.probe_failed == 0 && before.probe_ok >= world_.options.policy.probe_successes;
+  bool may_follow = false;
+  switch (before.state) {
+    case State::closed:
+      may_follow = after.state == State::open;
+      break;
+    case State::open:
+      may_follow = after.state == State::half_open;
+      break;
+    case State::half_open:
+      may_follow = after.state == State::open ? before.probe_failed > 0 : probes_ok;
+      break;
+    case State::recovering:
+      may_follow = after.state != State::half_open;
+      break;
+  }
+  if (!may_follow) {
+    fail("P2", text_of(after) + " may not follow " + text_of(before) + " with " +
+                   std::to_string(before.probe_ok) + " good and " +
+                   std::to_string(before.probe_failed) + " failed probes");
   }
 }
 
@@ -160,13 +196,30 @@ void Properties::check_content(const fleet::Record& after) {
   }
 }
 
+// Only what takes or gives back this very slot, and is granted, changes it.
+bool Properties::may_change_slot(const fleet::Operation& op, Status status, int slot) {
+  if (const auto* claim = std::get_if<fleet::ClaimOp>(&op)) {
+    return status == Status::ok && claim->claim.slot == slot;
+  }
+  if (const auto* swap = std::get_if<fleet::SwapOp>(&op)) {
+    return status == Status::ok && swap->claim && swap->claim->slot == slot;
+  }
+  const auto* settle = std::get_if<fleet::SettleOp>(&op);
+  return settle && status != Status::gone && settle->slot == slot;
+}
+
 void Properties::check_slots(const fleet::Operation& op, Status status,
                              const fleet::Record& after) {
   const fleet::Record* before = before_.readable();
   for (std::size_t i = 0; before && i < after.slots.size(); ++i) {
     const auto& old = before->slots[i];
     const auto& now = after.slots[i];
-    if (old == now || !old || old->expires <= world_.store.time()) continue;
+    if (old == now) continue;
+    if (!may_change_slot(op, status, static_cast<int>(i))) {
+      fail("P3",
+           "slot " + std::to_string(i) + " changed by " + describe(op) + ", which was not granted");
+    }
+    if (!old || old->expires <= world_.store.time()) continue;
     const bool same = now && now->holder == old->holder && now->token == old->token;
     if (same) continue;
     const auto* settle = std::get_if<fleet::SettleOp>(&op);
@@ -319,6 +372,13 @@ void Properties::admitted(Process& process, const fleet::Admission& admission) {
 }
 
 void Properties::call_started(Process& process, const SimCall& call) {
+  const fleet::Record* seen = process.member().record();
+  if (call.permit.kind == fleet::PermitKind::normal && seen && seen->epoch == call.permit.epoch &&
+      (seen->state == State::open || seen->state == State::half_open) &&
+      seen->hold.kind == HoldKind::none) {
+    fail("P3", "process " + std::to_string(process.index()) + " starts a call without a slot in " +
+                   std::string(to_string(seen->state)));
+  }
   if (call.permit.kind != fleet::PermitKind::probe) return;
   if (world_.tracing) {
     world_.note("process " + std::to_string(process.index()) + " starts a probe on slot " +

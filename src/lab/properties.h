@@ -2,9 +2,11 @@
 // nobody spins. The checker keeps books of its own and shares no code with what it checks.
 //
 //   P1  an acknowledged report is in the evidence of its epoch exactly once
-//   P2  a state changes only by a conditional write; an epoch has one content and is never reused;
-//       no process goes back behind an epoch it has seen
-//   P3  no slot is granted while it is held; never more probes in flight than there are slots,
+//   P2  a state changes only by a conditional write, in the order of the design, with the probe
+//       results that the step needs; an epoch has one content and is never reused; no process goes
+//       back behind an epoch it has seen; whoever made a write is told so
+//   P3  no slot is granted while it is held, nor changed by what was refused; while OPEN or
+//       HALF_OPEN no call goes out without one; never more probes in flight than there are slots,
 //       but for processes stopped between check and start, and calls beyond their timeout
 //   P4  a late result changes nothing: no evidence, no count, no state
 //   P9  a hold once seen is obeyed until its end
@@ -72,7 +74,10 @@ class Properties : public Observer {
   void store_stepped(int process, const fleet::Operation&, const fleet::Answer&);
   void check_report(const fleet::ReportOp&, fleet::Status);
   void check_evidence(const fleet::Snapshot& after);
-  void check_record(const fleet::Operation&, fleet::Status, const fleet::Record& after);
+  void check_record(int process, const fleet::Operation&, fleet::Status,
+                    const fleet::Record& after);
+  void check_step(int process, const fleet::Record& before, const fleet::Record& after);
+  static bool may_change_slot(const fleet::Operation&, fleet::Status, int slot);
   void check_slots(const fleet::Operation&, fleet::Status, const fleet::Record& after);
   void check_probe_counts(const fleet::Operation&, fleet::Status, const fleet::Record& after);
   void check_content(const fleet::Record& after);

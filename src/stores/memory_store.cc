@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/assert.h"
+#include "core/mutant.h"
 #include "net/loop.h"
 
 namespace switchgear::stores {
@@ -52,6 +53,8 @@ std::optional<fleet::Slot>& slot_of(Cell& cell, int slot) {
 }
 
 bool is_free(const std::optional<fleet::Slot>& slot, StoreTime now) {
+  if (core::mutant(core::Mutant::lease_never_ends) && slot && slot->expires != StoreTime{})
+    return false;
   return !slot || slot->expires <= now;
 }
 
@@ -86,12 +89,14 @@ Status carry_out(Cell&, const fleet::ReadOp&, StoreTime) { return Status::ok; }
 
 Status carry_out(Cell& cell, const fleet::ReportOp& op, StoreTime now) {
   if (op.report) {
-    if (!in_epoch(cell, op.epoch)) return Status::late;
+    if (!in_epoch(cell, op.epoch) && !core::mutant(core::Mutant::report_in_any_epoch))
+      return Status::late;
     if (op.report->sent < now - fleet::kReportAgeMax ||
         op.report->sent > now + fleet::kReportAheadMax) {
       return Status::out_of_range;
     }
-    if (std::ranges::find(cell.reports, *op.report) != cell.reports.end()) {
+    if (!core::mutant(core::Mutant::report_counted_twice) &&
+        std::ranges::find(cell.reports, *op.report) != cell.reports.end()) {
       return Status::duplicate;
     }
     cell.reports.insert(std::ranges::upper_bound(cell.reports, *op.report, older), *op.report);
@@ -112,18 +117,24 @@ Status carry_out(Cell& cell, const fleet::ClaimOp& op, StoreTime now) {
   auto& slot = slot_of(cell, op.claim.slot);
   if (!in_epoch(cell, op.epoch)) return Status::late;
   const bool ours = slot && slot->holder == op.claim.holder && slot->token == op.claim.token;
-  if (ours ? is_settled(slot) : !is_free(slot, now)) return Status::taken;
+  const bool free = is_free(slot, now) || core::mutant(core::Mutant::claim_of_a_held_slot);
+  if (!free && core::mutant(core::Mutant::refused_claim_renews))
+    slot->expires = now + op.claim.lease;
+  if (ours ? is_settled(slot) : !free) return Status::taken;
   slot = leased(op.claim, now);
   return Status::ok;
 }
 
 Status carry_out(Cell& cell, const fleet::SettleOp& op, StoreTime) {
   auto& slot = slot_of(cell, op.slot);
-  if (!slot || slot->holder != op.holder || slot->token != op.token || is_settled(slot)) {
+  const bool theirs = slot && slot->holder == op.holder && slot->token == op.token;
+  if (!slot || (!theirs && !core::mutant(core::Mutant::settle_without_token)) ||
+      (is_settled(slot) && !core::mutant(core::Mutant::settle_counted_twice))) {
     return Status::gone;
   }
   slot->expires = kSettled;
-  if (!in_epoch(cell, op.epoch)) return Status::late;
+  if (!in_epoch(cell, op.epoch) && !core::mutant(core::Mutant::result_of_another_round))
+    return Status::late;
   if (op.settlement == fleet::Settlement::success) add_one(cell, "pok");
   if (op.settlement == fleet::Settlement::failure) add_one(cell, "pfail");
   return Status::ok;
@@ -133,7 +144,8 @@ Status carry_out(Cell& cell, const fleet::SwapOp& op, StoreTime now) {
   const std::string epoch = field(cell, "ep");
   const std::string revision = field(cell, "rev");
   const std::string next_epoch = std::to_string(op.next.epoch);
-  if (cell.exists && epoch == next_epoch && revision == std::to_string(op.next.revision) &&
+  if (!core::mutant(core::Mutant::own_write_not_recognised) && cell.exists && epoch == next_epoch &&
+      revision == std::to_string(op.next.revision) &&
       field(cell, "swap") == std::to_string(op.next.swap_id)) {
     return Status::ok;  // this very swap, repeated
   }
@@ -141,17 +153,23 @@ Status carry_out(Cell& cell, const fleet::SwapOp& op, StoreTime now) {
   const bool expected = creates ? !cell.exists
                                 : cell.exists && epoch == std::to_string(op.expected_epoch) &&
                                       revision == std::to_string(op.expected_revision);
-  if (!expected) return Status::conflict;
-  if (op.not_before && now < *op.not_before) return Status::not_due;
+  const bool granted =
+      core::mutant(core::Mutant::unconditional_write) ||
+      (core::mutant(core::Mutant::unfenced_close) && op.next.state == State::closed) ||
+      (core::mutant(core::Mutant::unfenced_trip) && op.next.state == State::open);
+  if (!expected && !(cell.exists && granted)) return Status::conflict;
+  const bool due = !op.not_before || now >= *op.not_before;
+  if (!due && !core::mutant(core::Mutant::reopen_by_local_time)) return Status::not_due;
   if (op.claim && !is_free(slot_of(cell, op.claim->slot), now)) return Status::taken;
 
   for (auto& [name, value] : fleet::encode_fields(op.next)) {
     if (name != "pok" && name != "pfail") set_field(cell, name, std::move(value));
   }
   if (creates || epoch != next_epoch) {
-    set_field(cell, "pok", "0");
+    if (creates || !core::mutant(core::Mutant::results_outlive_epoch)) set_field(cell, "pok", "0");
     set_field(cell, "pfail", "0");
-    cell.reports.clear();
+    if (!core::mutant(core::Mutant::evidence_outlives_epoch)) cell.reports.clear();
+    if (core::mutant(core::Mutant::slots_die_with_epoch)) cell.slots = {};
   }
   cell.exists = true;
   if (op.claim) slot_of(cell, op.claim->slot) = leased(*op.claim, now);

@@ -45,3 +45,18 @@ def test_binary_loads_nothing_but_glibc(binary):
 def test_binary_tells_nothing_of_the_machine_that_built_it(binary, pytestconfig):
     repository = str(pytestconfig.rootpath.parent).encode()
     assert repository not in binary.read_bytes()
+
+
+def symbols(path):
+    return subprocess.run(["nm", "-C", path], check=True, capture_output=True, text=True).stdout
+
+
+def test_no_planted_defect_is_in_what_ships(binary, pytestconfig):
+    """The defects of core/mutant.h live in a test program only, where they can be seen."""
+    build = pytestconfig.rootpath.parent / "build"
+    assert "active_mutant" in symbols(build / "dev/lab_mutants")
+    for room in ("core", "fleet", "stores"):
+        library = symbols(build / f"release/src/{room}/libsg_{room}.a")
+        assert "switchgear::" in library and "active_mutant" not in library
+    assert "SWITCHGEAR_MUTANTS" not in (build / "release/build.ninja").read_text(encoding="utf-8")
+    assert b"SWITCHGEAR_MUTANT" not in binary.read_bytes()

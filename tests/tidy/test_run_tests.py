@@ -56,6 +56,14 @@ def test_counts_passes(run):
     assert (code, last) == (0, "3 passed, 0 failed")
 
 
+def test_shows_the_tables_of_what_passed(run):
+    script = f"echo chatter; echo '| mutant | killed by |'; {reporting(PASSED)}"
+    code, _, everything = run({"a": script})
+    assert code == 0
+    assert "| mutant | killed by |" in everything.splitlines()
+    assert "chatter" not in everything
+
+
 def test_counts_failures(run):
     code, last, everything = run({"a": reporting(PASSED, FAILED, code=1)})
     assert (code, last) == (1, "1 passed, 1 failed")
