@@ -416,7 +416,7 @@ void Member::apply_record(const Record& next, HoldTime h) {
                                       .hold = next.hold.kind,
                                       .reason = next.reason,
                                       .why = next.why,
-                                      .at = next.since});
+                                      .at = next.changed(snapshot_->time)});
     if (!batch_.empty()) drop_batch();
     local_guard_.reset();
     sums_ = core::StepSums{};
