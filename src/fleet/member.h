@@ -143,6 +143,8 @@ class Member {
   };
   OpenGate gate(const Now& now);
   Duration view_age(const Now& now);
+  // The store's time, as estimated from its last answer; 1970 before the first one.
+  StoreTime store_time(const Now& now) { return store_now(clock_.advance(now)); }
   bool blind(const Now& now);
   bool store_up() const { return store_up_; }
   // Whether whoever wrote the record last goes by other settings than this process.

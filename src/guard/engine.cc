@@ -5,6 +5,7 @@
 #include "core/assert.h"
 #include "core/name.h"
 #include "core/random.h"
+#include "guard/transition_feed.h"
 
 namespace switchgear::guard {
 namespace {
@@ -101,14 +102,22 @@ void Engine::drive(Driven& driven) {
   struct Step {
     std::optional<fleet::Operation> operation;
     std::vector<fleet::Transition> transitions;
+    std::optional<fleet::Transition> first_sight;
   };
   const Step step = driven.seat->touch([&](fleet::Member& member, const Now& now) {
     driven.seat->collect(member, now);
     Step next{.operation = member.next_operation(now), .transitions = member.take_transitions()};
     arm(driven, now, member.until_next(now));
+    if (!driven.seen && member.record() != nullptr) {
+      driven.seen = true;
+      next.first_sight = first_sight_of(*member.record(), member.store_time(now));
+    }
     return next;
   });
   if (step.operation) start(driven, *step.operation);
+  if (step.first_sight && events_.first_sight) {
+    events_.first_sight(driven.seat->name(), *step.first_sight);
+  }
   if (!events_.transition) return;
   for (const fleet::Transition& transition : step.transitions) {
     events_.transition(driven.seat->name(), transition);

@@ -41,6 +41,8 @@ struct StoreResult {
 struct EngineEvents {
   std::function<void(const std::string& circuit, const fleet::Transition&)> transition;
   std::function<void(const StoreResult&)> store_result;
+  // The first time that a circuit's record is seen: its `from` and `to` are the same.
+  std::function<void(const std::string& circuit, const fleet::Transition&)> first_sight{};
 };
 
 // Belongs to the thread of its loop, except make_seat() and now(). Never throws. Sleeps while no
@@ -83,6 +85,7 @@ class Engine {
     std::shared_ptr<Seat> seat;
     net::Timer timer;
     MonoTime due = MonoTime::max();
+    bool seen = false;  // its record
   };
   using DrivenMap = std::map<std::string, Driven, std::less<>>;
 
