@@ -137,6 +137,7 @@ std::optional<Operation> Member::choose(HoldTime h) {
   if (hello_due_) return make_hello(h);
   if (due_heartbeat() <= h) return make_heartbeat(h);
   if (due_refresh(h) <= h) {
+    heard_epoch_ = 0;
     read_soon_ = false;
     return ReadOp{};
   }

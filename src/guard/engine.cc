@@ -26,7 +26,9 @@ Engine::Engine(net::Loop& loop, std::unique_ptr<stores::Store> store, EngineOpti
       options_(std::move(options)),
       events_(std::move(events)),
       backend_(store->backend()),
-      store_(std::move(store)) {}
+      store_(std::move(store)) {
+  store_->on_change([this](const std::string& name, std::int64_t epoch) { changed(name, epoch); });
+}
 
 Engine::~Engine() { alive_.reset(); }
 
@@ -82,8 +84,21 @@ Result<void> Engine::adopt(std::shared_ptr<Seat> seat) {
   }
   Driven& driven = circuits_[seat->name()];
   driven.seat = std::move(seat);
+  if (options_.push && driven.seat->policy().mode != Mode::off) {
+    store_->watch(driven.seat->name());
+  }
   drive(driven);
   return {};
+}
+
+void Engine::changed(const std::string& name, std::int64_t epoch) {
+  const auto found = circuits_.find(name);
+  if (found == circuits_.end()) return;
+  const bool news = found->second.seat->touch(
+      [&](fleet::Member& member, const Now&) { return member.heard_of(epoch); });
+  if (!news) return;
+  ++pushes_heard_;
+  drive(found->second);
 }
 
 void Engine::poke(const std::string& name) {

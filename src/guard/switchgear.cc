@@ -177,6 +177,7 @@ Circuits open(std::string_view url, Options options) {
   }
   guard::RuntimeOptions runtime_options;
   runtime_options.engine.circuits_max = options.circuits_max;
+  runtime_options.engine.push = options.push;
   runtime_options.engine.member.store_budget = std::max<Duration>(options.first_view_wait, 1ms);
   runtime_options.circuit.first_view_wait = options.first_view_wait;
   runtime_options.notes_max = options.failures_queued_max;
