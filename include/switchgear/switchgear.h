@@ -108,6 +108,7 @@ namespace switchgear {
 
 namespace guard {
 class CircuitCore;
+class Listener;
 class Runtime;
 }  // namespace guard
 
@@ -118,9 +119,13 @@ struct TransitionEvent {
   std::int64_t epoch = 0;
   State from = State::closed;
   State to = State::closed;
-  HoldKind hold = HoldKind::none;
-  std::string reason;  // "failure_rate", "probe_failed", "operator", …
-  std::string why;     // the evidence, for a person
+  HoldKind hold = HoldKind::none;  // that lies over `to`
+  std::string reason;              // "failure_rate", "probe_failed", "operator", …
+  std::string why;                 // the evidence, for a person
+  // When, by the store's clock; see to_ms() in core/time.h.
+  StoreTime time{};
+  // No change: how the circuit stands when it is first seen; `from` and `to` are the same.
+  bool first_sight = false;
 };
 
 // Settings of a process; what concerns one circuit is in Policy (core/policy.h).
@@ -140,7 +145,13 @@ struct Options {
   // Failed calls that may wait for the background thread to count them, 48 bytes each; more are
   // dropped and counted. 2 to 1,048,576.
   std::size_t failures_queued_max = 8192;
+  // Whether the store may push changes, where it can (Redis): every process that uses a circuit then
+  // knows of its opening within a round trip instead of at its next look. Costs a second connection,
+  // one message for each change of state or hold, and one read by each process that it is news to.
+  // Nothing depends on it: where it fails, views are refreshed as the policy says.
+  bool push = true;
   // Called on the background thread: be quick and throw nothing. What they throw is swallowed.
+  // The same as Circuits::on_transition(), for as long as the Circuits live.
   std::function<void(const TransitionEvent&)> on_transition{};
   // A sentence that a person should read: the store is gone, or back; too many circuits.
   std::function<void(const std::string&)> on_problem{};
@@ -359,6 +370,23 @@ class Circuit {
   std::shared_ptr<guard::Runtime> runtime_;
 };
 
+// Goes on until its end. Move-only.
+class Subscription {
+ public:
+  Subscription() = default;  // to nothing
+  Subscription(Subscription&&) noexcept = default;
+  Subscription& operator=(Subscription&& other) noexcept;
+  // Once it returns the callback is not running and will not be called again (except for the call
+  // that it is ended from).
+  ~Subscription();
+
+ private:
+  friend class Circuits;
+  explicit Subscription(std::shared_ptr<guard::Listener> listener)
+      : listener_(std::move(listener)) {}
+  std::shared_ptr<guard::Listener> listener_;
+};
+
 // The circuits of a process on one store, and the thread that keeps them. Move-only. Its end stops
 // the thread.
 class Circuits {
@@ -376,6 +404,22 @@ class Circuits {
   //   circuits.circuit("payments-api", {.probes = is_canary ? 5 : 1});   // wrong
   Circuit circuit(std::string_view name);
   Circuit circuit(std::string_view name, const Policy& policy);
+
+  // Calls back on the background thread, first with how each circuit stands (first_sight), then
+  // with each of its transitions in order. Be quick and throw nothing.
+  //
+  // Every instance of the fleet tells of the transitions that it sees, and whoever starts tells how
+  // it finds the circuits, so that across the fleet each is told at least once, though its author
+  // may die: forget what you know already by circuit and epoch. An instance that makes no calls
+  // for a while looks seldom and may skip epochs; its `from` is then what it saw last.
+  //
+  //   auto events = circuits.on_transition([](const switchgear::TransitionEvent& e) {
+  //     if (seen.insert({e.circuit, e.epoch}).second) page_somebody(e);
+  //   });
+  //
+  // FAILS: a subscription that nobody keeps ends at once:
+  //   (void)circuits.on_transition(page_somebody);   // wrong
+  [[nodiscard]] Subscription on_transition(std::function<void(const TransitionEvent&)> callback);
 
   // False while the last operation on the store has failed.
   bool store_up() const;

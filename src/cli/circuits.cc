@@ -147,13 +147,15 @@ void print_circuit(Context& context, const CircuitSession& opened, const Circuit
 void add_circuits(CLI::App& parent, Chosen& chosen) {
   CLI::App* group =
       add_command(parent, "circuits", "look at circuits, and hold them by hand",
-                  {"switchgear circuits list", "switchgear circuits show payments-api",
+                  {"switchgear circuits list", "switchgear circuits explain payments-api",
                    "switchgear circuits hold payments-api --open --for 30m --reason \"planned "
                    "maintenance\"",
                    "switchgear circuits release payments-api"});
   group->require_subcommand(1);
   add_list(*group, chosen);
   add_show(*group, chosen);
+  add_explain(*group, chosen);
+  add_watch(*group, chosen);
   add_hold(*group, chosen);
   add_release(*group, chosen);
   add_reset(*group, chosen);

@@ -34,6 +34,10 @@ int report_no_such_circuit(Context& context, CircuitSession& opened, const std::
 void print_circuit(Context& context, const CircuitSession& opened, const CircuitOptions& options,
                    fleet::Snapshot snapshot);
 
+// circuits_explain.cc
+void add_explain(CLI::App& parent, Chosen& chosen);
+// circuits_watch.cc
+void add_watch(CLI::App& parent, Chosen& chosen);
 // circuits_change.cc
 void add_hold(CLI::App& parent, Chosen& chosen);
 void add_release(CLI::App& parent, Chosen& chosen);

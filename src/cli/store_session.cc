@@ -82,6 +82,11 @@ Result<void> StoreSession::remove(const std::string& circuit) {
   return wait_for<void>([&](auto done) { store_->remove(circuit, std::move(done)); });
 }
 
+bool StoreSession::pause(Duration duration) {
+  loop_.run_until([this] { return interrupted_; }, duration);
+  return !interrupted_;
+}
+
 int report_store_error(Context& context, const Error& error) {
   if (error.code == "interrupted") {
     context.err << "switchgear: interrupted\n";

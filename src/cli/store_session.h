@@ -22,6 +22,8 @@ class StoreSession {
   Result<fleet::Answer> execute(const std::string& circuit, const fleet::Operation& operation);
   Result<std::vector<std::string>> names();
   Result<void> remove(const std::string& circuit);
+  // Waits; false if Ctrl-C came before the end.
+  bool pause(Duration duration);
 
  private:
   StoreSession();

@@ -53,6 +53,7 @@ std::optional<worker::WorkerSetup> worker_setup(const Context& context,
   setup.options = worker_options(config.worker);
   if (problems.empty()) problems = setup.options.validate();
   if (!problems.empty()) return std::nullopt;
+  setup.options.push = config.push;
   setup.endpoint = std::move(*endpoint);
   setup.credentials = std::move(*credentials);
   const auto policy = config.circuits.find(config.worker.circuit);

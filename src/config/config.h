@@ -35,6 +35,7 @@ struct WorkerSettings {
 
 struct Config {
   std::string store = "memory:";
+  bool push = true;  // listen to the store's push, where it has one
   // Every circuit that the file names, and worker.circuit.
   std::map<std::string, Policy> circuits;
   WorkerSettings worker;

@@ -275,6 +275,12 @@ std::vector<Key<Config>> make_root_keys() {
       "store", Kind::secret_url, [](auto& c) -> auto& { return c.store; }, read_store_url,
       "Where the fleet shares its circuits: redis://[USER:PASSWORD@]HOST[:PORT][/DB], "
       "or memory: for a circuit of this process alone."));
+  add(boolean<C>(
+      "push", [](auto& c) -> auto& { return c.push; },
+      "Listen to the store's push, where it has one (Redis): a change is known within a round "
+      "trip, "
+      "at the cost of a second connection and one read per process and change. Nothing depends "
+      "on it."));
   add(text_key<C>(
       "worker.queue", Kind::secret_url, [](auto& c) -> auto& { return c.worker.queue; },
       read_http_url, "URL of the SQS queue to take messages from."));

@@ -20,6 +20,17 @@ Record full_record() {
   r.opens = 3;
   r.reason = "probes_succeeded";
   r.why = "3 probes succeeded: \"ok\", said ünïcode\n";
+  r.trip = {.at = store_time_ms(1'766'000'000'000),
+            .rule = "failure_rate",
+            .failures = 12,
+            .evidence = 48.5,
+            .need = 41,
+            .reports = 5,
+            .reporters = 3,
+            .first = store_time_ms(1'765'999'999'600),
+            .last = store_time_ms(1'766'000'000'000),
+            .shares = {{.instance = InstanceId{7}, .failures = 8},
+                       {.instance = InstanceId{8}, .failures = 3.5}}};
   r.hold = {
       .kind = HoldKind::forced_open, .who = "anna", .why = "deploy", .until = r.since, .epoch = 77};
   r.fingerprint = "p0=0.05";
@@ -75,6 +86,25 @@ TEST(Slot, ReadsBackAsWritten) {
   EXPECT_EQ(Slot::decode(slot.encode()).value(), slot);
   for (const char* text : {"", "5@99", "000000000005.1", "000000000005.1@-4", "x.1@5", "5@1.2"}) {
     EXPECT_FALSE(Slot::decode(text)) << text;
+  }
+}
+
+TEST(Trip, ReadsBackAsWritten) {
+  EXPECT_EQ(Trip{}.encode(), "");
+  EXPECT_EQ(Trip::decode("").value(), Trip{});
+  const Trip trip = full_record().trip;
+  EXPECT_EQ(trip.encode(),
+            "1766000000000 failure_rate 12 48.5 41 5 3 1765999999600 1766000000000 "
+            "000000000007=8 000000000008=3.5");
+  EXPECT_EQ(Trip::decode(trip.encode()).value(), trip);
+}
+
+TEST(Trip, RefusesWhatIsNoTrip) {
+  for (const char* text :
+       {" ", "1 rule 1 2 3 4 5 6", "1 rule 1 2 3 4 5 6 x", "1  1 2 3 4 5 6 7",
+        "1 rule -1 2 3 4 5 6 7", "1 rule 1 2 3 4 5 6 7 0000000000ff", "1 rule 1 2 3 4 5 6 7 zz=1",
+        "1 rule 1 2 3 4 5 6 7 0000000000ff=inf", "9999999999999999 rule 1 2 3 4 5 6 7"}) {
+    EXPECT_FALSE(Trip::decode(text)) << text;
   }
 }
 

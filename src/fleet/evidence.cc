@@ -123,7 +123,13 @@ class Growing {
   int reports_ = 0;
 };
 
-std::vector<Item> items_of(std::span<const Report> reports, const TripQuery& query) {
+// All that a rule sees of a set of reports, ordered.
+struct Items {
+  std::vector<InstanceId> instances;
+  std::vector<Item> items;
+};
+
+Items items_of(std::span<const Report> reports, const TripQuery& query) {
   std::vector<const Report*> sorted;
   for (const Report& r : reports) {
     if (events_of(r, query.evidence) > 0) sorted.push_back(&r);
@@ -134,8 +140,8 @@ std::vector<Item> items_of(std::span<const Report> reports, const TripQuery& que
   });
   if (sorted.size() > kReportsMax) sorted.erase(sorted.begin(), sorted.end() - kReportsMax);
 
-  std::vector<InstanceId> instances;
-  std::vector<Item> items;
+  Items found;
+  auto& [instances, items] = found;
   items.reserve(sorted.size());
   for (const Report* r : sorted) {
     auto it = std::find(instances.begin(), instances.end(), r->instance);
@@ -148,7 +154,24 @@ std::vector<Item> items_of(std::span<const Report> reports, const TripQuery& que
                    (core::mutant(core::Mutant::thinning_not_undone) ? 1 : std::exp2(r->thinning)),
          .thinning = static_cast<int>(r->thinning)});
   }
-  return items;
+  return found;
+}
+
+// What each instance reported in the run of `count` items that ends before `end`.
+std::vector<ReporterShare> shares_of(const Items& found, std::size_t end, std::size_t count) {
+  std::vector<ReporterShare> shares;
+  for (std::size_t i = end - count; i < end; ++i) {
+    const Item& item = found.items[i];
+    const InstanceId instance = found.instances[item.instance];
+    auto it = std::find_if(shares.begin(), shares.end(),
+                           [&](const ReporterShare& s) { return s.instance == instance; });
+    if (it == shares.end()) it = shares.insert(shares.end(), {.instance = instance});
+    it->failures += item.events;
+  }
+  std::sort(shares.begin(), shares.end(), [](const ReporterShare& a, const ReporterShare& b) {
+    return std::tie(b.failures, a.instance) < std::tie(a.failures, b.instance);
+  });
+  return shares;
 }
 
 }  // namespace
@@ -169,8 +192,10 @@ std::string Window::text() const {
 
 std::optional<Window> weigh(std::span<const Report> reports, const TripQuery& query) {
   if (query.rule.weight <= 0) return std::nullopt;
-  const std::vector<Item> items = items_of(reports, query);
+  const Items found = items_of(reports, query);
+  const std::vector<Item>& items = found.items;
   std::optional<Window> best;
+  std::size_t best_end = 0;
   for (std::size_t end = items.size(); end > 0; --end) {
     const Item& last = items[end - 1];
     if (last.sent <= query.now - kTripAgeMax) break;
@@ -183,10 +208,12 @@ std::optional<Window> weigh(std::span<const Report> reports, const TripQuery& qu
       if (!best || (w.trips && !best->trips) ||
           (w.trips == best->trips && w.ratio() > best->ratio())) {
         best = w;
+        best_end = end;
       }
     }
     if (best && best->trips) break;
   }
+  if (best) best->shares = shares_of(found, best_end, static_cast<std::size_t>(best->reports));
   return best;
 }
 

@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/policy.h"
 #include "fleet/report.h"
@@ -46,6 +47,7 @@ struct Window {
   int reporters = 0;  // distinct instances
   StoreTime first;
   StoreTime last;
+  std::vector<ReporterShare> shares;  // what each instance reported, the most first
   double ratio() const { return need > 0 ? evidence / need : 0; }
   std::string text() const;  // "12 failures by 3 instances in 0.4 s; evidence 48 of 41 needed"
 };

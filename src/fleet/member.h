@@ -12,6 +12,7 @@
 //   wake_at(now)                               when to ask next_operation again at the latest
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -126,6 +127,13 @@ class Member {
   // What came of the operation under way. A repeated or late answer must not be given again.
   void answered(const Answer& answer, const Now& now);
   void store_failed(const Now& now);
+  // Somebody says that the circuit has this epoch now: if that is news here, the next operation is
+  // a read, at once. A hint: nothing is believed that the store has not answered. Whether it is
+  // news.
+  bool heard_of(std::int64_t epoch) {
+    heard_epoch_ = std::max(heard_epoch_, epoch);
+    return heard_epoch_ > seen_epoch_;
+  }
   bool operation_under_way() const { return in_flight_.has_value(); }
   // How long until next_operation should be asked again, at most `Duration::max()`.
   Duration until_next(const Now& now);
@@ -145,6 +153,8 @@ class Member {
   };
   OpenGate gate(const Now& now);
   Duration view_age(const Now& now);
+  // The store's time, as estimated from its last answer; 1970 before the first one.
+  StoreTime store_time(const Now& now) { return store_now(clock_.advance(now)); }
   bool blind(const Now& now);
   bool store_up() const { return store_up_; }
   // Whether whoever wrote the record last goes by other settings than this process.
@@ -327,7 +337,8 @@ class Member {
   // Evidence and meter.
   Batch batch_;
   HoldTime last_report_{-1h};
-  bool read_soon_ = false;  // something was seen here that no report will bring an answer to
+  std::int64_t heard_epoch_ = 0;  // since the last read began
+  bool read_soon_ = false;        // something was seen here that no report will bring an answer to
   std::uint32_t seq_ = 0;
   bool clock_started_ = false;
   HoldTime joined_at_{0};  // since when it has made calls, with no longer pause

@@ -55,6 +55,7 @@ HoldTime Member::due_batch() const {
 }
 
 HoldTime Member::due_refresh(HoldTime h) const {
+  if (heard_epoch_ > seen_epoch_) return h;
   if (stale_since_ > refreshed_at_) return stale_since_;
   if (outage_pending_) {
     // Seldom callers too have to see that the failures go on. The fleet together reads 100 times a

@@ -145,6 +145,7 @@ std::optional<Operation> Member::choose(HoldTime h) {
   if (hello_due_) return make_hello(h);
   if (due_heartbeat() <= h) return make_heartbeat(h);
   if (due_refresh(h) <= h) {
+    heard_epoch_ = 0;
     read_soon_ = false;
     return ReadOp{};
   }
@@ -428,7 +429,7 @@ void Member::apply_record(const Record& next, HoldTime h) {
                                       .hold = next.hold.kind,
                                       .reason = next.reason,
                                       .why = next.why,
-                                      .at = next.since});
+                                      .at = next.changed(snapshot_->time)});
     if (!batch_.empty()) drop_batch();
     local_guard_.reset();
     sums_ = core::StepSums{};

@@ -5,6 +5,17 @@
 namespace switchgear::fleet {
 namespace {
 
+TEST_F(AMember, ReadsAtOnceWhenItHearsOfANewEpochAndOnlyThen) {
+  permitted();
+  settle();
+  EXPECT_FALSE(member.heard_of(record.epoch));
+  EXPECT_FALSE(member.next_operation(now));
+  // True or not, one read settles it.
+  EXPECT_TRUE(member.heard_of(record.epoch + 1));
+  EXPECT_EQ(member.until_next(now), 0s);
+  EXPECT_EQ(settle(), "read");
+}
+
 TEST_F(AMember, SaysHelloWithItsFirstCall) {
   permitted();
   const auto op = member.next_operation(now);

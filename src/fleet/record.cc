@@ -17,6 +17,9 @@ Error unreadable(const std::string& field, const std::string& what) {
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text.substr(0, 60)) + "\""; }
 
+// Beyond the year 2200 a time is garbage, and differences in nanoseconds could overflow.
+constexpr std::int64_t kTimeMaxMs = 7'258'118'400'000;
+
 // Reads fields by name and remembers the first thing that was wrong.
 class Reader {
  public:
@@ -41,8 +44,7 @@ class Reader {
   }
   StoreTime time(const std::string& name) {
     const auto ms = number<std::int64_t>(name);
-    // Beyond the year 2200 it is garbage, and differences in nanoseconds could overflow.
-    if (!error_ && (ms < 0 || ms > 7'258'118'400'000)) fail(name, "is not a time");
+    if (!error_ && (ms < 0 || ms > kTimeMaxMs)) fail(name, "is not a time");
     return store_time_ms(error_ ? 0 : ms);
   }
   double at_least_zero(const std::string& name) {
@@ -94,6 +96,67 @@ Result<Slot> Slot::decode(std::string_view text) {
                .source = "record"};
 }
 
+std::string Trip::encode() const {
+  if (*this == Trip{}) return {};
+  std::string text = std::to_string(to_ms(at)) + " " + rule;
+  for (const double number : {failures, evidence, need}) text += " " + number_text(number);
+  for (const auto number :
+       {std::int64_t{reports}, std::int64_t{reporters}, to_ms(first), to_ms(last)}) {
+    text += " " + std::to_string(number);
+  }
+  for (const ReporterShare& share : shares) {
+    text += " " + to_string(share.instance) + "=" + number_text(share.failures);
+  }
+  return text;
+}
+
+Result<Trip> Trip::decode(std::string_view text) {
+  if (text.empty()) return Trip{};
+  const auto parts = split(text, ' ');
+  const Error malformed{.code = "unreadable",
+                        .message = "not a trip: " + quoted(text),
+                        .retryable = false,
+                        .source = "record"};
+  constexpr std::size_t kParts = 9;
+  if (parts.size() < kParts || parts.size() > kParts + kTripSharesMax || parts[1].empty()) {
+    return malformed;
+  }
+  Trip trip;
+  trip.rule = parts[1];
+  bool good = true;
+  const auto read = [&]<class Number>(std::string_view part, Number& into) {
+    const auto number = to_number<Number>(part);
+    good = good && number && *number >= 0;
+    if (good) into = *number;
+  };
+  const auto read_time = [&](std::string_view part, StoreTime& into) {
+    std::int64_t ms = 0;
+    read(part, ms);
+    good = good && ms <= kTimeMaxMs;
+    if (good) into = store_time_ms(ms);
+  };
+  read_time(parts[0], trip.at);
+  read(parts[2], trip.failures);
+  read(parts[3], trip.evidence);
+  read(parts[4], trip.need);
+  read(parts[5], trip.reports);
+  read(parts[6], trip.reporters);
+  read_time(parts[7], trip.first);
+  read_time(parts[8], trip.last);
+  for (std::size_t i = kParts; i < parts.size(); ++i) {
+    const auto equals = parts[i].find('=');
+    if (equals == std::string_view::npos) return malformed;
+    const auto instance = instance_from_string(parts[i].substr(0, equals));
+    ReporterShare share;
+    read(parts[i].substr(equals + 1), share.failures);
+    if (!instance) return malformed;
+    share.instance = *instance;
+    trip.shares.push_back(share);
+  }
+  if (!good) return malformed;
+  return trip;
+}
+
 Fields encode_fields(const Record& r) {
   const core::RecoveryState& c = r.recovery;
   return {
@@ -109,6 +172,7 @@ Fields encode_fields(const Record& r) {
       {"opens", std::to_string(r.opens)},
       {"reason", r.reason},
       {"why", r.why},
+      {"trip", r.trip.encode()},
       {"hold", std::string(to_string(r.hold.kind))},
       {"hold_who", r.hold.who},
       {"hold_why", r.hold.why},
@@ -161,6 +225,11 @@ Result<Record> decode_record(const Fields& fields) {
   r.opens = in.count("opens", 0, kCountMax);
   r.reason = in.text("reason");
   r.why = in.text("why");
+  if (auto trip = Trip::decode(in.text("trip"))) {
+    r.trip = std::move(*trip);
+  } else {
+    in.fail("trip", "is malformed");
+  }
   const std::string hold = in.text("hold");
   if (const auto h = hold_from_string(hold)) {
     r.hold.kind = *h;

@@ -1,6 +1,7 @@
 // The record of a circuit: all that the fleet shares besides the evidence and the meter.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -46,6 +47,26 @@ using Slots = std::array<std::optional<Slot>, kSlotsMax>;
 // A limit up to this is handed out in slots, above it in quotas.
 inline constexpr double kSlotLimitMax = kSlotsMax;
 
+// The evidence that last opened the circuit out of CLOSED or RECOVERING: kept through the outage
+// and after it, so that all that followed can be explained.
+struct Trip {
+  StoreTime at{};       // 1970: it has never tripped
+  std::string rule;     // "failure_rate", "slow_call_rate", "overload"
+  double failures = 0;  // thinning undone
+  double evidence = 0;  // after the share bound
+  double need = 0;
+  int reports = 0;
+  int reporters = 0;                  // distinct instances
+  StoreTime first{};                  // the first failure
+  StoreTime last{};                   // the last report
+  std::vector<ReporterShare> shares;  // of those who reported most, kTripSharesMax at most
+  // "at rule failures evidence need reports reporters first last [inst=failures]…"; "": none.
+  std::string encode() const;
+  static Result<Trip> decode(std::string_view);
+  friend bool operator==(const Trip&, const Trip&) = default;
+};
+inline constexpr std::size_t kTripSharesMax = 8;
+
 inline constexpr int kSchemaVersion = 1;
 
 struct Record {
@@ -61,6 +82,7 @@ struct Record {
   int opens = 0;       // openings in a row
   std::string reason;  // of the last transition: "failure_rate", "probe_failed", "operator", …
   std::string why;     // the evidence behind it, for a person
+  Trip trip;
   Hold hold;
   std::string fingerprint;  // of the policy of whoever wrote last
   int probes = 1;           // slots that HALF_OPEN hands out
@@ -73,6 +95,10 @@ struct Record {
   double members = 0;          // instances that share the limit, as of the last step
   Slots slots;
 
+  // When the epoch began, as seen at `now`: state and hold have been as they are since then.
+  StoreTime changed(StoreTime now) const {
+    return std::min(std::max(since, store_time_ms(epoch)), now);
+  }
   friend bool operator==(const Record&, const Record&) = default;
 };
 

@@ -38,6 +38,13 @@ struct Report {
   friend bool operator==(const Report&, const Report&) = default;
 };
 
+// What one instance reported, thinning undone.
+struct ReporterShare {
+  InstanceId instance{};
+  double failures = 0;
+  friend bool operator==(const ReporterShare&, const ReporterShare&) = default;
+};
+
 // The evidence kept per circuit: the newest reports by time of sending.
 inline constexpr std::size_t kReportsMax = 64;
 // A report whose time is outside [store time - 10 s, + 1 s] is refused by the store.

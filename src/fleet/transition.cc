@@ -192,6 +192,22 @@ double pace_before_closing(const core::RecoveryState& last) {
 
 }  // namespace
 
+Trip trip_of(const Weighing& weighing, StoreTime at) {
+  const Window& window = *weighing.failures;
+  Trip trip{.at = at,
+            .rule = weighing.rule,
+            .failures = window.failures,
+            .evidence = window.evidence,
+            .need = window.need,
+            .reports = window.reports,
+            .reporters = window.reporters,
+            .first = window.first,
+            .last = window.last,
+            .shares = window.shares};
+  if (trip.shares.size() > kTripSharesMax) trip.shares.resize(kTripSharesMax);
+  return trip;
+}
+
 Weighing weigh(const PolicyTable& table, const Snapshot& snapshot) {
   Weighing result;
   const Record* record = snapshot.readable();
@@ -260,8 +276,10 @@ std::optional<SwapOp> due_transition(const PolicyTable& table, const Snapshot& s
   }
   const Weighing weighing = weigh(table, snapshot);
   if (weighing.trips()) {
-    return open_circuit(table, *record, snapshot, decider, weighing.rule,
-                        weighing.failures->text());
+    SwapOp op =
+        open_circuit(table, *record, snapshot, decider, weighing.rule, weighing.failures->text());
+    op.next.trip = trip_of(weighing, snapshot.time);
+    return op;
   }
   if (record->state == State::closed) return std::nullopt;
   return recovery_step_due(table, *record, snapshot, decider, jitter);
@@ -390,6 +408,7 @@ SwapOp reset(const PolicyTable& table, const Snapshot& snapshot, const Decider& 
   op.next.opens = 0;
   op.next.reopen = StoreTime{};
   op.next.recovery = core::RecoveryState{};
+  op.next.trip = Trip{};
   return op;
 }
 

@@ -42,6 +42,8 @@ struct Weighing {
   bool trips() const { return failures && failures->trips; }
 };
 Weighing weigh(const PolicyTable& table, const Snapshot& snapshot);
+// What the record keeps of a window: needs one.
+Trip trip_of(const Weighing& weighing, StoreTime at);
 
 // The write that the snapshot calls for, without any demand by a caller: a trip, the end of a
 // probe round, a step of the recovery limit, the end of a recovery, the end of a hold. `jitter` in

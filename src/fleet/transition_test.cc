@@ -43,6 +43,24 @@ class Transitions : public testing::Test {
   }
 };
 
+TEST_F(Transitions, ATripStaysInTheRecordUntilSomebodyResetsIt) {
+  Snapshot s = snapshot(record(State::closed), 30s);
+  add_failures(s, 12);
+  const Record open = due_transition(table, s, me, 0)->next;
+  EXPECT_EQ(open.trip.at, at(30s));
+  EXPECT_EQ(open.trip.rule, "failure_rate");
+  EXPECT_EQ(open.trip.reporters, 12);
+  EXPECT_EQ(open.trip.shares.size(), kTripSharesMax);
+  EXPECT_GE(open.trip.evidence, open.trip.need);
+
+  Record probing = half_open(table, snapshot(open, 60s), me, 1)->next;
+  probing.probe_failed = 1;
+  const Record again = due_transition(table, snapshot(probing, 61s), me, 0)->next;
+  EXPECT_EQ(again.reason, "probe_failed");
+  EXPECT_EQ(again.trip, open.trip);
+  EXPECT_EQ(reset(table, snapshot(again, 62s), me, "ann").next.trip, Trip{});
+}
+
 TEST_F(Transitions, ANewRecordIsClosedAndExpectsNone) {
   Snapshot empty;
   empty.time = at(5s);

@@ -5,6 +5,7 @@
 #include "core/assert.h"
 #include "core/name.h"
 #include "core/random.h"
+#include "guard/transition_feed.h"
 
 namespace switchgear::guard {
 namespace {
@@ -25,7 +26,9 @@ Engine::Engine(net::Loop& loop, std::unique_ptr<stores::Store> store, EngineOpti
       options_(std::move(options)),
       events_(std::move(events)),
       backend_(store->backend()),
-      store_(std::move(store)) {}
+      store_(std::move(store)) {
+  store_->on_change([this](const std::string& name, std::int64_t epoch) { changed(name, epoch); });
+}
 
 Engine::~Engine() { alive_.reset(); }
 
@@ -81,8 +84,21 @@ Result<void> Engine::adopt(std::shared_ptr<Seat> seat) {
   }
   Driven& driven = circuits_[seat->name()];
   driven.seat = std::move(seat);
+  if (options_.push && driven.seat->policy().mode != Mode::off) {
+    store_->watch(driven.seat->name());
+  }
   drive(driven);
   return {};
+}
+
+void Engine::changed(const std::string& name, std::int64_t epoch) {
+  const auto found = circuits_.find(name);
+  if (found == circuits_.end()) return;
+  const bool news = found->second.seat->touch(
+      [&](fleet::Member& member, const Now&) { return member.heard_of(epoch); });
+  if (!news) return;
+  ++pushes_heard_;
+  drive(found->second);
 }
 
 void Engine::poke(const std::string& name) {
@@ -101,14 +117,22 @@ void Engine::drive(Driven& driven) {
   struct Step {
     std::optional<fleet::Operation> operation;
     std::vector<fleet::Transition> transitions;
+    std::optional<fleet::Transition> first_sight;
   };
   const Step step = driven.seat->touch([&](fleet::Member& member, const Now& now) {
     driven.seat->collect(member, now);
     Step next{.operation = member.next_operation(now), .transitions = member.take_transitions()};
     arm(driven, now, member.until_next(now));
+    if (!driven.seen && member.record() != nullptr) {
+      driven.seen = true;
+      next.first_sight = first_sight_of(*member.record(), member.store_time(now));
+    }
     return next;
   });
   if (step.operation) start(driven, *step.operation);
+  if (step.first_sight && events_.first_sight) {
+    events_.first_sight(driven.seat->name(), *step.first_sight);
+  }
   if (!events_.transition) return;
   for (const fleet::Transition& transition : step.transitions) {
     events_.transition(driven.seat->name(), transition);

@@ -25,6 +25,11 @@ struct EngineOptions {
   // Circuits that one process may have, so that names which arrive from outside cannot exhaust
   // its memory (about 20 KB each).
   std::size_t circuits_max = 10'000;
+  // Whether to listen to the store's push, where it has one: a change that another process makes is
+  // then known here within a round trip, at the cost of a second connection and, for each change,
+  // one read by each process that uses the circuit. Without it, or while it is broken, views are
+  // refreshed as the policy says.
+  bool push = true;
 };
 
 // One store operation that ended. The views are valid during the callback.
@@ -41,6 +46,8 @@ struct StoreResult {
 struct EngineEvents {
   std::function<void(const std::string& circuit, const fleet::Transition&)> transition;
   std::function<void(const StoreResult&)> store_result;
+  // The first time that a circuit's record is seen: its `from` and `to` are the same.
+  std::function<void(const std::string& circuit, const fleet::Transition&)> first_sight{};
 };
 
 // Belongs to the thread of its loop, except make_seat() and now(). Never throws. Sleeps while no
@@ -75,6 +82,8 @@ class Engine {
   Now now() const { return options_.clock(); }
   const EngineOptions& options() const { return options_; }
   stores::Store& store() { return *store_; }
+  // Times that the store's push brought news of an epoch not seen here before.
+  std::uint64_t pushes_heard() const { return pushes_heard_; }
   // False while the last operation of any kind has failed.
   bool store_up() const { return store_up_; }
 
@@ -83,10 +92,12 @@ class Engine {
     std::shared_ptr<Seat> seat;
     net::Timer timer;
     MonoTime due = MonoTime::max();
+    bool seen = false;  // its record
   };
   using DrivenMap = std::map<std::string, Driven, std::less<>>;
 
   void drive(Driven& driven);
+  void changed(const std::string& name, std::int64_t epoch);
   void start(Driven& driven, const fleet::Operation& operation);
   void finished(Driven& driven, std::string_view operation, const Now& sent,
                 const Result<fleet::Answer>& answer);
@@ -97,6 +108,7 @@ class Engine {
   EngineEvents events_;
   std::string backend_;
   bool store_up_ = true;
+  std::uint64_t pushes_heard_ = 0;
   DrivenMap circuits_;  // addresses are stable
   // Answers that come while the store is being destroyed must find nobody.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

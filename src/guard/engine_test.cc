@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "guard/scripted_store_for_tests.h"
+#include "net/redis_client.h"
+#include "net/redis_server_for_tests.h"
+#include "stores/open.h"
 
 namespace switchgear::guard {
 namespace {
@@ -157,6 +160,144 @@ TEST_F(AnEngine, MayEndWhileTheStoreOwesAnAnswer) {
   call(Outcome::success);
   engine.reset();
   EXPECT_FALSE(loop.run_until([] { return false; }, 10ms));
+}
+
+// Two engines on one Redis, as two processes have them. The second makes no call after its first:
+// what it knows soon it has been told, for on its own it looks once in 30 s.
+class TwoEngines : public testing::Test {
+ protected:
+  std::unique_ptr<Engine> engine(bool push = true) {
+    auto made =
+        std::make_unique<Engine>(loop, *stores::open_store(loop, redis.url(), {.timeout = 5s}),
+                                 EngineOptions{.member = {}, .push = push}, EngineEvents{});
+    EXPECT_TRUE(made->add("c", policy()));
+    call(*made, Outcome::success);
+    EXPECT_TRUE(run_until([&] { return made->ready("c"); }));
+    return made;
+  }
+  static Policy policy() {
+    Policy p = quick_policy();
+    p.open_duration = p.max_open_duration = 1h;
+    p.view_refresh = 10min;
+    p.view_refresh_in_trouble = 10min;
+    p.view_max_age = 1h;
+    return p;
+  }
+  static void call(Engine& by, Outcome outcome) {
+    const auto admission = by.member("c").admit(by.now());
+    if (const auto* permit = std::get_if<fleet::Permit>(&admission)) {
+      by.member("c").finish(*permit, outcome, 1ms, by.now());
+    }
+    by.poke("c");
+  }
+  bool run_until(const std::function<bool()>& done) { return loop.run_until(done, 20s); }
+  static State state(Engine& of) { return of.member("c").state(); }
+  void hold(HoldKind kind) {
+    const fleet::PolicyTable table{Policy{}};
+    auto store = *stores::open_store(loop, redis.url());
+    bool done = false;
+    store->execute("c", fleet::ReadOp{}, [&](const Result<fleet::Answer>& seen) {
+      store->execute("c",
+                     fleet::set_hold(table, seen->snapshot, {.instance = {0xabc}, .nonce = ++nonce},
+                                     {.kind = kind, .who = "somebody", .why = "", .until = {}}),
+                     [&](const Result<fleet::Answer>& answer) {
+                       EXPECT_EQ(answer->status, fleet::Status::ok);
+                       done = true;
+                     });
+    });
+    EXPECT_TRUE(run_until([&] { return done; }));
+  }
+  net::resp::Value command(std::vector<std::string> words) {
+    net::RedisClient client(loop, *net::redis_address(redis.url()));
+    std::optional<net::resp::Value> answer;
+    client.command(std::move(words), [&](const Result<net::resp::Value>& value) {
+      EXPECT_TRUE(value) << value.error().text();
+      answer = value ? *value : net::resp::Value{};
+    });
+    EXPECT_TRUE(run_until([&] { return answer.has_value(); }));
+    return *answer;
+  }
+  std::int64_t subscribers() {
+    return command({"PUBSUB", "NUMSUB", "{sg:10:switchgear:1:c}:c"}).items.at(1).integer;
+  }
+  bool subscribed(std::int64_t count) {
+    for (int i = 0; i < 10'000; ++i) {
+      if (subscribers() == count) return true;
+    }
+    return false;
+  }
+
+  net::RedisServer redis;
+  net::Loop loop;
+  std::uint64_t nonce = 0;
+};
+
+TEST_F(TwoEngines, HearOfATripWithoutACall) {
+  const auto author = engine();
+  const auto listener = engine();
+  ASSERT_TRUE(subscribed(2));
+  ASSERT_TRUE(run_until([&] {
+    // Neither may supply all the evidence; the listener's part comes first.
+    if (state(*author) == State::closed) {
+      call(*author, Outcome::failure);
+      call(*listener, Outcome::failure);
+    }
+    return state(*author) == State::open;
+  }));
+  EXPECT_TRUE(run_until([&] { return state(*listener) == State::open; }));
+}
+
+TEST_F(TwoEngines, HearOfAHoldWithoutACallAndReadOnceForIt) {
+  int reads = 0;
+  Engine listener(
+      loop, *stores::open_store(loop, redis.url(), {.timeout = 5s}), {.member = {}, .push = true},
+      {.transition = {},
+       .store_result = [&](const StoreResult& result) { reads += result.operation == "read"; }});
+  ASSERT_TRUE(listener.add("c", policy()));
+  call(listener, Outcome::success);
+  ASSERT_TRUE(run_until([&] { return listener.ready("c"); }));
+  ASSERT_TRUE(subscribed(1));
+  reads = 0;
+  hold(HoldKind::forced_open);
+  ASSERT_TRUE(
+      run_until([&] { return listener.member("c").hold_in_force() == HoldKind::forced_open; }));
+  EXPECT_EQ(listener.pushes_heard(), 1u);
+  EXPECT_EQ(reads, 1);
+}
+
+TEST_F(TwoEngines, SubscribeAnewAfterTheSubscriptionWasKilled) {
+  const auto listener = engine();
+  ASSERT_TRUE(subscribed(1));
+  ASSERT_EQ(command({"CLIENT", "KILL", "TYPE", "pubsub"}).integer, 1);
+  ASSERT_TRUE(subscribed(0));
+  ASSERT_TRUE(subscribed(1));
+  hold(HoldKind::forced_open);
+  EXPECT_TRUE(
+      run_until([&] { return listener->member("c").hold_in_force() == HoldKind::forced_open; }));
+}
+
+TEST_F(TwoEngines, HearNothingUnlessTheyAreToListen) {
+  const auto deaf = engine(false);
+  const auto listener = engine();
+  ASSERT_TRUE(subscribed(1));
+  hold(HoldKind::forced_open);
+  ASSERT_TRUE(
+      run_until([&] { return listener->member("c").hold_in_force() == HoldKind::forced_open; }));
+  EXPECT_EQ(deaf->pushes_heard(), 0u);
+  EXPECT_EQ(deaf->member("c").hold_in_force(), HoldKind::none);
+}
+
+TEST_F(TwoEngines, GoOnByPollingWhereTheServerAllowsNoChannels) {
+  const net::RedisServer strict({"--user", "ann", "on", ">secret", "~*", "resetchannels", "+@all"});
+  const std::string url = "redis://ann:secret@127.0.0.1:" + std::to_string(strict.port());
+  Engine engine(loop, *stores::open_store(loop, url, {.timeout = 5s}));
+  ASSERT_TRUE(engine.add("c", quick_policy()));
+  ASSERT_TRUE(run_until([&] {
+    call(engine, Outcome::failure);
+    return state(engine) == State::open && engine.member("c").record() != nullptr &&
+           engine.member("c").record()->state == State::open;
+  }));
+  EXPECT_TRUE(engine.store_up());
 }
 
 TEST(RandomIdentity, DiffersEveryTimeAndFits48Bits) {

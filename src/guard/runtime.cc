@@ -25,13 +25,18 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const MakeStore& make_store, Run
       runtime->loop_, std::move(*store), runtime->options_.engine,
       EngineEvents{.transition =
                        [self](const std::string& circuit, const fleet::Transition& transition) {
+                         self->feed_.tell(circuit, transition, false);
                          if (!self->events_.transition) return;
                          try {
                            self->events_.transition(circuit, transition);
                          } catch (...) {  // NOLINT(bugprone-empty-catch): the user's, see header
                          }
                        },
-                   .store_result = [self](const StoreResult& r) { self->store_result(r); }});
+                   .store_result = [self](const StoreResult& r) { self->store_result(r); },
+                   .first_sight =
+                       [self](const std::string& circuit, const fleet::Transition& found) {
+                         self->feed_.tell(circuit, found, true);
+                       }});
   runtime->thread_ = std::thread([self] { self->loop_.run(); });
   return runtime;
 }
@@ -116,6 +121,27 @@ Result<CircuitCore*> Runtime::circuit(const std::string& name, const Policy& pol
     });
   }
   return made;
+}
+
+void Runtime::listen(std::shared_ptr<Listener> listener) {
+  loop_.post([this, listener = std::move(listener)] {
+    feed_.add(listener);
+    std::vector<Seat*> seats;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [name, entry] : circuits_) {
+        if (entry.core->seat() != nullptr) seats.push_back(entry.core->seat());
+      }
+    }
+    for (Seat* seat : seats) {
+      const auto found = seat->touch([](fleet::Member& member, const Now& now) {
+        const fleet::Record* record = member.record();
+        return record == nullptr ? std::nullopt
+                                 : std::optional(first_sight_of(*record, member.store_time(now)));
+      });
+      if (found) listener->tell(seat->name(), *found, true);
+    }
+  });
 }
 
 void Runtime::note_one_too_many(const std::string& name) {

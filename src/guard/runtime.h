@@ -16,6 +16,7 @@
 #include "guard/circuit_core.h"
 #include "guard/engine.h"
 #include "guard/tick_clock.h"
+#include "guard/transition_feed.h"
 #include "net/loop.h"
 
 namespace switchgear::guard {
@@ -52,6 +53,10 @@ class Runtime final : private Background {
   Result<CircuitCore*> circuit(const std::string& name, const Policy& policy);
   // The circuit of this name if there is one, else a new one with the default policy.
   Result<CircuitCore*> circuit(const std::string& name);
+
+  // Tells the listener of every transition from now on, and soon how each circuit stands; both on
+  // the background thread.
+  void listen(std::shared_ptr<Listener> listener);
 
   // Stops the thread. Circuits let every call pass from then on. Slots that no call uses are given
   // back first, for 200 ms at most; what cannot be frees itself when its lease ends.
@@ -96,6 +101,8 @@ class Runtime final : private Background {
   std::mutex mutex_;  // of circuits_; never held together with a seat's
   std::map<std::string, Entry, std::less<>> circuits_;
   CircuitCore beyond_limit_{"(beyond circuits_max)"};
+
+  TransitionFeed feed_;
 
   net::Loop loop_;
   std::unique_ptr<Engine> engine_;

@@ -19,7 +19,36 @@ std::string all_of(const Problems& problems) {
   return text;
 }
 
+std::shared_ptr<guard::Listener> listener_for(
+    std::function<void(const TransitionEvent&)> callback) {
+  return std::make_shared<guard::Listener>(
+      [tell = std::move(callback)](const std::string& circuit, const fleet::Transition& transition,
+                                   bool first_sight) {
+        tell({.circuit = circuit,
+              .epoch = transition.epoch,
+              .from = transition.from,
+              .to = transition.to,
+              .hold = transition.hold,
+              .reason = transition.reason,
+              .why = transition.why,
+              .time = transition.at,
+              .first_sight = first_sight});
+      });
+}
+
 }  // namespace
+
+Subscription& Subscription::operator=(Subscription&& other) noexcept {
+  if (this != &other) {
+    if (listener_) listener_->end();
+    listener_ = std::move(other.listener_);
+  }
+  return *this;
+}
+
+Subscription::~Subscription() {
+  if (listener_) listener_->end();
+}
 
 Problems Options::validate() const {
   Problems problems;
@@ -134,6 +163,12 @@ Circuit Circuits::circuit(std::string_view name, const Policy& policy) {
   return {runtime_, value_or_throw(runtime_->circuit(std::string(name), policy))};
 }
 
+Subscription Circuits::on_transition(std::function<void(const TransitionEvent&)> callback) {
+  auto listener = listener_for(std::move(callback));
+  runtime_->listen(listener);
+  return Subscription(std::move(listener));
+}
+
 bool Circuits::store_up() const { return runtime_->store_up(); }
 
 Circuits open(std::string_view url, Options options) {
@@ -142,28 +177,19 @@ Circuits open(std::string_view url, Options options) {
   }
   guard::RuntimeOptions runtime_options;
   runtime_options.engine.circuits_max = options.circuits_max;
+  runtime_options.engine.push = options.push;
   runtime_options.engine.member.store_budget = std::max<Duration>(options.first_view_wait, 1ms);
   runtime_options.circuit.first_view_wait = options.first_view_wait;
   runtime_options.notes_max = options.failures_queued_max;
   guard::RuntimeEvents events{.transition = {}, .problem = options.on_problem};
-  if (options.on_transition) {
-    events.transition = [tell = options.on_transition](const std::string& circuit,
-                                                       const fleet::Transition& transition) {
-      tell({.circuit = circuit,
-            .epoch = transition.epoch,
-            .from = transition.from,
-            .to = transition.to,
-            .hold = transition.hold,
-            .reason = transition.reason,
-            .why = transition.why});
-    };
-  }
   const stores::StoreOptions store_options{.name_space = options.name_space,
                                            .timeout = options.store_timeout,
                                            .seed = runtime_options.engine.identity.seed};
-  return Circuits(value_or_throw(guard::Runtime::start(
+  std::shared_ptr<guard::Runtime> runtime = value_or_throw(guard::Runtime::start(
       [&](net::Loop& loop) { return stores::open_store(loop, url, store_options); },
-      std::move(runtime_options), std::move(events))));
+      std::move(runtime_options), std::move(events)));
+  if (options.on_transition) runtime->listen(listener_for(std::move(options.on_transition)));
+  return Circuits(std::move(runtime));
 }
 
 }  // namespace switchgear

@@ -271,11 +271,112 @@ TEST(Circuits, TellOfTransitionsInOrder) {
   trip_and_recover(circuits.circuit("c", quick_policy()));
   EXPECT_TRUE(eventually([&] {
     const std::lock_guard lock(mutex);
-    return seen.size() >= 3;
+    return seen.size() >= 4;  // the first sight of it among them
   }));
   const std::lock_guard lock(mutex);
   EXPECT_EQ(seen[seen.size() - 1].second, State::closed);
   for (std::size_t i = 1; i < seen.size(); ++i) EXPECT_EQ(seen[i].first, seen[i - 1].second);
+}
+
+// Keeps what a subscription tells, from the background thread.
+class Heard {
+ public:
+  void operator()(const TransitionEvent& event) {
+    const std::lock_guard lock(mutex_);
+    events_.push_back(event);
+  }
+  std::vector<TransitionEvent> all() const {
+    const std::lock_guard lock(mutex_);
+    return events_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<TransitionEvent> events_;
+};
+
+TEST(Circuits, TellASubscriberHowEachCircuitStandsAndThenWhatChanges) {
+  auto circuits = open("memory:");
+  const Circuit circuit = circuits.circuit("c", quick_policy());
+  circuit.run([] { return Outcome::success; }, [](const Refusal&) { return Outcome::ignored; });
+  ASSERT_TRUE(eventually([&] { return circuit.status().epoch > 0; }));
+  Heard heard;
+  const Subscription events = circuits.on_transition(std::ref(heard));
+  ASSERT_TRUE(eventually([&] { return heard.all().size() == 1; }));
+  const TransitionEvent found = heard.all()[0];
+  EXPECT_TRUE(found.first_sight);
+  EXPECT_EQ(found.circuit, "c");
+  EXPECT_EQ(found.to, State::closed);
+  EXPECT_EQ(found.epoch, circuit.status().epoch);
+
+  trip_and_recover(circuit);
+  ASSERT_TRUE(eventually([&] { return heard.all().size() >= 3; }));
+  const TransitionEvent trip = heard.all()[1];
+  EXPECT_FALSE(trip.first_sight);
+  EXPECT_EQ(trip.to, State::open);
+  EXPECT_EQ(trip.reason, "failure_rate");
+  EXPECT_GT(trip.epoch, found.epoch);
+  EXPECT_GE(trip.time, found.time);
+  EXPECT_GT(to_ms(found.time), 1'600'000'000'000);
+}
+
+TEST(Circuits, TellNobodyWhoseSubscriptionHasEnded) {
+  auto circuits = open("memory:");
+  Heard gone;
+  Heard heard;
+  Subscription ends = circuits.on_transition(std::ref(gone));
+  const Subscription goes_on = circuits.on_transition(std::ref(heard));
+  ends = Subscription();
+  const Circuit circuit = circuits.circuit("c", quick_policy());
+  trip_and_recover(circuit);
+  EXPECT_TRUE(eventually([&] { return heard.all().size() >= 2; }));
+  EXPECT_TRUE(gone.all().empty());
+}
+
+TEST(Circuits, LetACallbackEndItsOwnSubscriptionAndThrow) {
+  auto circuits = open("memory:");
+  Heard heard;
+  Subscription once;
+  std::atomic<bool> kept{false};
+  once = circuits.on_transition([&](const TransitionEvent& event) {
+    while (!kept) std::this_thread::yield();
+    heard(event);
+    once = Subscription();
+    throw std::runtime_error("from a callback");
+  });
+  kept = true;
+  const Circuit circuit = circuits.circuit("c", quick_policy());
+  trip_and_recover(circuit);
+  EXPECT_EQ(heard.all().size(), 1u);
+}
+
+TEST(CircuitsOnRedis, TellOfATripThatAProcessNowDeadHasMade) {
+  const net::RedisServer redis;
+  Policy policy = quick_policy();
+  policy.open_duration = 1h;
+  policy.max_open_duration = 1h;
+  {
+    Heard written;
+    auto author = open(redis.url());
+    const Subscription events = author.on_transition(std::ref(written));
+    const Circuit circuit = author.circuit("c", policy);
+    ASSERT_TRUE(eventually([&] {
+      circuit.run([] { return Outcome::failure; }, [](const Refusal&) { return Outcome::ignored; });
+      return !written.all().empty() && written.all().back().to == State::open;
+    }));
+  }
+  Heard heard;
+  auto circuits = open(redis.url());
+  const Subscription events = circuits.on_transition(std::ref(heard));
+  const Circuit circuit = circuits.circuit("c", policy);
+  EXPECT_TRUE(eventually([&] {
+    circuit.run([] { return Outcome::success; }, [](const Refusal&) { return Outcome::ignored; });
+    return !heard.all().empty();
+  }));
+  const TransitionEvent found = heard.all()[0];
+  EXPECT_TRUE(found.first_sight);
+  EXPECT_EQ(found.to, State::open);
+  EXPECT_EQ(found.reason, "failure_rate");
 }
 
 TEST(CircuitsOnRedis, ShareOneCircuit) {

@@ -113,6 +113,8 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
     }
     Command command{.bytes = {}, .done = std::move(done), .until = now + options_.command_timeout};
     resp::append_command(command.bytes, arguments);
+    const bool subscribes = arguments[0] == "SUBSCRIBE" || arguments[0] == "UNSUBSCRIBE";
+    if (subscribes) command.confirmations = arguments.size() - 1;
     waiting_.push_back(std::move(command));
     arm_command_timer(now);
     if (phase_ == Phase::idle) {
@@ -120,6 +122,11 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
     } else if (phase_ == Phase::ready) {
       send_waiting();
     }
+  }
+
+  void on_push(std::function<void(const resp::Value&)> push) { push_ = std::move(push); }
+  void on_disconnect(std::function<void()> disconnected) {
+    disconnected_ = std::move(disconnected);
   }
 
   // The end of the client: nothing is called any more.
@@ -138,12 +145,14 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
     std::string bytes;
     RedisCallback done;
     MonoTime until;
+    std::size_t confirmations = 0;  // pushes that answer it, instead of a reply
   };
   // A command on its way. After its time-out `done` is empty, but its place in the queue remains:
   // the server may still answer, in order.
   struct Sent {
     RedisCallback done;
     MonoTime until;
+    std::size_t confirmations = 0;
   };
   // Asio's handlers hold it, so that its buffers live as long as they are used; they tell by
   // comparing with connection_ whether it still matters.
@@ -280,7 +289,9 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
     for (; !waiting_.empty(); waiting_.pop_front()) {
       Command& command = waiting_.front();
       to_send_ += command.bytes;
-      sent_.push_back({.done = std::move(command.done), .until = command.until});
+      sent_.push_back({.done = std::move(command.done),
+                       .until = command.until,
+                       .confirmations = command.confirmations});
     }
     write();
   }
@@ -323,7 +334,10 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void take(resp::Value value) {
-    if (value.kind == resp::Kind::push) return;
+    if (value.kind == resp::Kind::push && !confirms(value)) {
+      if (push_) push_(value);
+      return;
+    }
     if (phase_ == Phase::greeting) return greeting_answered(value);
     if (sent_.empty()) return not_redis("an answer to no command");
     const Sent sent = std::move(sent_.front());
@@ -340,6 +354,14 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
       if (!waiting_.empty()) connect();
     }
     if (sent.done) sent.done(std::move(result));
+  }
+
+  // Whether a push is the answer to the command at the front: its last confirmation.
+  bool confirms(const resp::Value& push) {
+    const bool confirmation = !push.items.empty() && (push.items[0].text == "subscribe" ||
+                                                      push.items[0].text == "unsubscribe");
+    return confirmation && !sent_.empty() && sent_.front().confirmations > 0 &&
+           --sent_.front().confirmations == 0;
   }
 
   void not_redis(const std::string& why) {
@@ -376,6 +398,11 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void close_connection() {
+    if (phase_ == Phase::ready && disconnected_ && !gone_) {
+      loop_.post([self = shared_from_this()] {
+        if (!self->gone_) self->disconnected_();
+      });
+    }
     if (connection_) {
       error_code ignored;
       connection_->resolver.cancel();
@@ -421,10 +448,11 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
     std::deque<Sent> late;
     for (Sent& sent : sent_) {
       if (sent.until > now) break;
-      if (sent.done) late.push_back({std::exchange(sent.done, nullptr), sent.until});
+      if (sent.done)
+        late.push_back({.done = std::exchange(sent.done, nullptr), .until = sent.until});
     }
     while (!waiting_.empty() && waiting_.front().until <= now) {
-      late.push_back({std::move(waiting_.front().done), waiting_.front().until});
+      late.push_back({.done = std::move(waiting_.front().done), .until = waiting_.front().until});
       waiting_.pop_front();
     }
     const Error why = timed_out();
@@ -473,6 +501,9 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
   bool retiring_ = false;  // answer what is sent, then connect anew
   bool gone_ = false;
 
+  std::function<void(const resp::Value&)> push_;
+  std::function<void()> disconnected_;
+
   std::uint64_t failed_attempts_ = 0;  // in a row
   MonoTime retry_at_;
   Error last_error_;
@@ -487,6 +518,12 @@ RedisClient::~RedisClient() { impl_->abandon(); }
 
 void RedisClient::command(std::vector<std::string> arguments, RedisCallback done) {
   impl_->command(std::move(arguments), std::move(done));
+}
+void RedisClient::on_push(std::function<void(const resp::Value&)> push) {
+  impl_->on_push(std::move(push));
+}
+void RedisClient::on_disconnect(std::function<void()> disconnected) {
+  impl_->on_disconnect(std::move(disconnected));
 }
 const std::string& RedisClient::name() const { return impl_->name(); }
 bool RedisClient::connected() const { return impl_->connected(); }

@@ -73,6 +73,12 @@ class RedisClient {
 
   void command(std::vector<std::string> arguments, RedisCallback done);
 
+  // For a client that subscribes. SUBSCRIBE and UNSUBSCRIBE, with channels, are answered with the
+  // server's last confirmation; each message after that comes here as a push value.
+  void on_push(std::function<void(const resp::Value&)> push);
+  // Called, soon, each time a connection that worked has ended: its subscriptions are gone.
+  void on_disconnect(std::function<void()> disconnected);
+
   // "redis HOST:PORT"
   const std::string& name() const;
   bool connected() const;

@@ -347,6 +347,39 @@ TEST_F(RedisClientTest, ConnectsAnewWhenTheServerHasBecomeAReplica) {
   EXPECT_NE(text_of(client, {"CLIENT", "ID"}), first);
 }
 
+TEST_F(RedisClientTest, ASubscriberGetsWhatIsPublishedAndAnswersToItsCommands) {
+  const RedisServer server;
+  RedisClient subscriber = client_of(server.url());
+  std::vector<std::string> pushes;
+  subscriber.on_push([&](const resp::Value& value) { pushes.push_back(resp::to_string(value)); });
+  EXPECT_EQ(text_of(subscriber, {"SUBSCRIBE", "a", "b"}), "[\"subscribe\", \"b\", 2]");
+  RedisClient publisher = client_of(server.url());
+  EXPECT_EQ(text_of(publisher, {"PUBLISH", "a", "news"}), "1");
+  ASSERT_TRUE(loop.run_until([&] { return pushes.size() >= 2; }, 10s));
+  EXPECT_EQ(pushes.back(), "[\"message\", \"a\", \"news\"]");
+  EXPECT_EQ(text_of(subscriber, {"PING"}), "\"PONG\"");
+  EXPECT_EQ(text_of(subscriber, {"UNSUBSCRIBE", "a"}), "[\"unsubscribe\", \"a\", 1]");
+  EXPECT_EQ(text_of(publisher, {"PUBLISH", "a", "news"}), "0");
+}
+
+TEST_F(RedisClientTest, ARefusedSubscriptionIsAnAnswer) {
+  const RedisServer server(
+      {"--user", "ann", "on", ">pw", "~*", "resetchannels", "+@all"});
+  RedisClient client = client_of("redis://ann:pw@127.0.0.1:" + std::to_string(server.port()));
+  EXPECT_EQ(error_of(client, {"SUBSCRIBE", "a"}).code, "auth");
+  EXPECT_EQ(text_of(client, {"PING"}), "\"PONG\"");
+}
+
+TEST_F(RedisClientTest, TellsThatAConnectionHasEnded) {
+  RedisServer server;
+  RedisClient client = client_of(server.url());
+  int ended = 0;
+  client.on_disconnect([&] { ++ended; });
+  EXPECT_EQ(text_of(client, {"PING"}), "\"PONG\"");
+  server.stop();
+  EXPECT_TRUE(loop.run_until([&] { return ended == 1; }, 10s));
+}
+
 TEST_F(RedisClientTest, CallsNobodyAfterItsEnd) {
   StrangePeer peer("");
   bool called = false;

@@ -3,24 +3,26 @@
 #include <charconv>
 #include <utility>
 
+#include "fleet/text.h"
 #include "stores/redis_answer.h"
 
 namespace switchgear::stores {
 namespace {
 
 constexpr std::string_view kRecordSuffix = "}:r";
+constexpr std::string_view kChannelSuffix = "}:c";
 
 // "<length>:<text>"
 std::string with_length(const std::string& text) {
   return std::to_string(text.size()) + ":" + text;
 }
 
-// The circuit's name in the key of its record; empty for a key of another form.
-std::string name_in(std::string_view key, std::string_view prefix) {
-  if (!key.starts_with(prefix) || !key.ends_with(kRecordSuffix)) return {};
+// The circuit's name in a key with this suffix; empty for a key of another form.
+std::string name_in(std::string_view key, std::string_view prefix, std::string_view suffix) {
+  if (!key.starts_with(prefix) || !key.ends_with(suffix)) return {};
   key.remove_prefix(prefix.size());
-  if (key.size() < kRecordSuffix.size()) return {};
-  key.remove_suffix(kRecordSuffix.size());
+  if (key.size() < suffix.size()) return {};
+  key.remove_suffix(suffix.size());
   std::size_t length = 0;
   const auto read = std::from_chars(key.data(), key.data() + key.size(), length);
   const auto digits = static_cast<std::size_t>(read.ptr - key.data());
@@ -33,7 +35,8 @@ std::string name_in(std::string_view key, std::string_view prefix) {
 
 RedisStore::RedisStore(net::Loop& loop, net::RedisAddress address, const RedisStoreOptions& options)
     : key_prefix_("{sg:" + with_length(options.name_space) + ":"),
-      client_(loop, std::move(address), options.redis) {}
+      client_(loop, address, options.redis),
+      watch_(loop, std::move(address), options.redis) {}
 
 std::string RedisStore::key(const std::string& circuit) const {
   return key_prefix_ + with_length(circuit) + "}";
@@ -94,7 +97,7 @@ void RedisStore::scan(const std::string& cursor, std::shared_ptr<std::set<std::s
                             .source = client_.name()});
         }
         for (const net::resp::Value& item : value->items[1].items) {
-          std::string name = name_in(item.text, key_prefix_);
+          std::string name = name_in(item.text, key_prefix_, kRecordSuffix);
           if (!name.empty()) found->insert(std::move(name));
         }
         const std::string next = value->items[0].text;
@@ -111,5 +114,18 @@ void RedisStore::remove(const std::string& circuit, std::function<void(Result<vo
                     done(Result<void>{});
                   });
 }
+
+void RedisStore::on_change(
+    std::function<void(const std::string& circuit, std::int64_t epoch)> changed) {
+  watch_.on_message(
+      [this, changed = std::move(changed)](const std::string& channel, const std::string& text) {
+        const std::string name = name_in(channel, key_prefix_, kChannelSuffix);
+        const auto epoch = fleet::to_number<std::int64_t>(text);
+        if (!name.empty() && epoch) changed(name, *epoch);
+      });
+}
+
+void RedisStore::watch(const std::string& circuit) { watch_.subscribe(key(circuit) + ":c"); }
+void RedisStore::unwatch(const std::string& circuit) { watch_.unsubscribe(key(circuit) + ":c"); }
 
 }  // namespace switchgear::stores

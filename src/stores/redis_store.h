@@ -6,6 +6,7 @@
 //   {sg:<length>:<namespace>:<length>:<name>}:r   hash: the record's fields and slots "s0" … "s31"
 //   …:e                                           sorted set: the reports, by time
 //   …:m                                           hash: sums, "c:<minute>" …, "s<step>:ok" …
+// and a channel, …:c, on which every new epoch is published.
 #pragma once
 
 #include <memory>
@@ -14,6 +15,7 @@
 
 #include "net/redis_client.h"
 #include "stores/redis_scripts.h"
+#include "stores/redis_watch.h"
 #include "stores/store.h"
 
 namespace switchgear::stores {
@@ -39,6 +41,10 @@ class RedisStore final : public Store {
                AnswerCallback done) override;
   void list(NamesCallback done) override;
   void remove(const std::string& circuit, std::function<void(Result<void>)> done) override;
+  void on_change(
+      std::function<void(const std::string& circuit, std::int64_t epoch)> changed) override;
+  void watch(const std::string& circuit) override;
+  void unwatch(const std::string& circuit) override;
   std::string backend() const override { return "redis"; }
 
   // "{sg:…}" of a circuit: what its keys begin with.
@@ -52,8 +58,9 @@ class RedisStore final : public Store {
             NamesCallback done);
 
   std::string key_prefix_;  // "{sg:<length>:<namespace>:"
-  // Last, so that it goes first: its callbacks use what stands above.
+  // Last, so that they go first: their callbacks use what stands above.
   net::RedisClient client_;
+  RedisWatch watch_;
 };
 
 }  // namespace switchgear::stores

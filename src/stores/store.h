@@ -33,6 +33,13 @@ class Store {
   // Removes a circuit with its evidence and meter. For `circuits reset --forget` and for tests.
   virtual void remove(const std::string& circuit, std::function<void(Result<void>)> done) = 0;
 
+  // Push, where the backend has it: `changed` is called when a circuit that is watched gets a new
+  // epoch, by whomever. A hint that spares waiting for the next read: it may come late, twice or
+  // never, and says nothing of what the record holds. Set before the first watch().
+  virtual void on_change(std::function<void(const std::string& circuit, std::int64_t epoch)>) {}
+  virtual void watch(const std::string& /*circuit*/) {}
+  virtual void unwatch(const std::string& /*circuit*/) {}
+
   // "memory", "redis": the label in metrics.
   virtual std::string backend() const = 0;
 };

@@ -54,6 +54,8 @@ struct WorkerOptions {
   Duration store_patience = 5s;
   // Start although the store does not answer: under the local guard, until it does.
   bool start_without_store = false;
+  // Listen to the store's push, where it has one.
+  bool push = true;
 
   Problems validate() const;
   friend bool operator==(const WorkerOptions&, const WorkerOptions&) = default;

@@ -273,8 +273,10 @@ std::optional<Worker::StartFailure> Worker::check_store() {
                "under the local guard and keeps trying: " +
                    error->text());
   }
+  guard::EngineOptions engine_options;
+  engine_options.push = options_.push;
   engine_ = std::make_unique<guard::Engine>(
-      loop_, std::move(store_), guard::EngineOptions{},
+      loop_, std::move(store_), std::move(engine_options),
       guard::EngineEvents{
           .transition = [this](const std::string& circuit,
                                const fleet::Transition& t) { on_transition(circuit, t); },

@@ -23,6 +23,8 @@ COMMANDS = [
     ["circuits"],
     ["circuits", "list"],
     ["circuits", "show"],
+    ["circuits", "explain"],
+    ["circuits", "watch"],
     ["circuits", "hold"],
     ["circuits", "release"],
     ["circuits", "reset"],
@@ -397,7 +399,7 @@ def test_reset_with_forget_removes_the_circuit(on_store):
     assert json.loads(on_store("circuits", "list", "--output", "json").stdout) == {"circuits": []}
 
 
-@pytest.mark.parametrize("command", ["show", "release", "reset"])
+@pytest.mark.parametrize("command", ["show", "explain", "release", "reset"])
 def test_a_circuit_that_is_not_there_is_a_failure_with_a_suggestion(on_store, command):
     on_store("circuits", "hold", "payments-api", "--open")
     result = on_store("circuits", command, "payment-api")
@@ -415,6 +417,7 @@ def test_a_record_of_a_newer_version_is_left_alone(on_store, redis):
     redis.command("HSET", key, schema_field, "99")
     assert "unreadable" in on_store("circuits", "list").stdout
     assert "unreadable" in on_store("circuits", "show", "a").stdout
+    assert "schema 99" in on_store("circuits", "explain", "a").stdout
     before = redis.command("HGETALL", key)
     for command in (["hold", "a", "--closed"], ["release", "a"], ["reset", "a"]):
         result = on_store("circuits", *command)
@@ -425,6 +428,75 @@ def test_a_record_of_a_newer_version_is_left_alone(on_store, redis):
 
 def text_of(value):
     return value.decode() if isinstance(value, bytes) else value
+
+
+def test_explain_says_who_holds_the_circuit_and_until_when(on_store):
+    on_store(
+        *("circuits", "hold", "a", "--open", "--for", "30m"), "--who", "ann", "--reason", "repairs"
+    )
+    text = on_store("circuits", "explain", "a").stdout
+    assert text.startswith("a is held open: calls are refused, for another 29m")
+    assert "FORCED_OPEN by ann: repairs" in text
+    told = json.loads(on_store("circuits", "explain", "a", "--output", "json").stdout)
+    assert [step["kind"] for step in told["next"]] == ["hold_end"]
+    assert 0 < told["next"][0]["in_ms"] <= 30 * 60 * 1000
+    assert told["trip"] is None
+
+
+class Watch:
+    """`circuits watch`, from the moment it watches."""
+
+    def __init__(self, binary, port, *arguments):
+        self.process = subprocess.Popen(
+            [str(binary), "circuits", "watch", "--interval", "20ms", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(SWITCHGEAR_STORE=f"redis://127.0.0.1:{port}"),
+        )
+        self.greeting = self.process.stderr.readline()
+
+    def line(self):
+        return self.process.stdout.readline()
+
+    def interrupt(self):
+        self.process.send_signal(2)
+        self.process.communicate(timeout=10)
+        return self.process.returncode
+
+
+def test_watch_tells_each_change_as_it_happens_until_ctrl_c(binary, redis, on_store):
+    on_store("circuits", "hold", "a", "--open")
+    watch = Watch(binary, redis.port)
+    assert watch.greeting == "switchgear: watching 1 circuit, until Ctrl-C\n"
+    on_store("circuits", "release", "a", "--who", "ann")
+    assert "  a  CLOSED -> CLOSED  operator: released by ann" in watch.line()
+    on_store("circuits", "hold", "b", "--closed", "--who", "bob")
+    assert "  b  NONE -> CLOSED (FORCED_CLOSED)  operator: held by bob" in watch.line()
+    on_store("circuits", "reset", "b", "--forget")
+    assert "  b  CLOSED -> NONE  removed" in watch.line()
+    assert watch.interrupt() == INTERRUPTED
+
+
+def test_watch_of_one_circuit_gives_programs_a_line_of_json_each(binary, redis, on_store):
+    watch = Watch(binary, redis.port, "a", "--output", "json")
+    on_store("circuits", "hold", "b", "--open")
+    held = json.loads(on_store("circuits", "hold", "a", "--open", "--output", "json").stdout)
+    told = json.loads(watch.line())
+    assert (told["circuit"], told["epoch"], told["hold"]) == ("a", held["epoch"], "FORCED_OPEN")
+    assert set(told) == {"time", "circuit", "epoch", "from", "to", "hold", "reason", "why"}
+    assert watch.interrupt() == INTERRUPTED
+
+
+def test_watch_goes_on_when_the_store_has_been_away(binary, redis, on_store):
+    watch = Watch(binary, redis.port, "a")
+    redis.stop()
+    assert "trying again" in watch.process.stderr.readline()
+    redis.start()
+    assert "answers again" in watch.process.stderr.readline()
+    on_store("circuits", "hold", "a", "--open")
+    assert "a  NONE -> CLOSED (FORCED_OPEN)" in watch.line()
+    assert watch.interrupt() == INTERRUPTED
 
 
 def test_two_hands_at_once_both_leave_their_mark(on_store):
@@ -517,13 +589,16 @@ def free_port():
 CIRCUIT_COMMANDS = [
     ["list"],
     ["show", "a"],
+    ["explain", "a"],
+    ["watch"],
+    ["watch", "a"],
     ["hold", "a", "--open"],
     ["release", "a"],
     ["reset", "a"],
 ]
 
 
-@pytest.mark.parametrize("command", CIRCUIT_COMMANDS, ids=lambda c: c[0])
+@pytest.mark.parametrize("command", CIRCUIT_COMMANDS, ids=" ".join)
 def test_unreachable_store_is_named(run, command):
     port = free_port()
     result = run("circuits", *command, "--store", f"redis://ann:hunter2@127.0.0.1:{port}")

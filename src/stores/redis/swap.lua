@@ -21,6 +21,8 @@ redis.call('HSET', record, unpack(ARGV, first_field))
 if stored[1] ~= next_epoch then
   redis.call('HSET', record, 'pok', '0', 'pfail', '0')
   redis.call('DEL', evidence)
+  -- For those who listen. A user without rights on channels must not fail here, hence pcall.
+  redis.pcall('PUBLISH', string.sub(record, 1, -2) .. 'c', next_epoch)
 end
 if slot ~= '' then redis.call('HSET', record, slot, leased(owner, lease_ms)) end
 for _, field in ipairs(redis.call('HKEYS', meter)) do

@@ -1,0 +1,92 @@
+#include "stores/redis_watch.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace switchgear::stores {
+namespace {
+
+constexpr std::size_t kChannelsPerCommand = 500;
+constexpr Duration kPingPeriod = 15s;
+constexpr core::Backoff kRetry{.base = 1s, .cap = 15s, .jitter = core::Jitter::equal};
+
+}  // namespace
+
+RedisWatch::RedisWatch(net::Loop& loop, net::RedisAddress address, const net::RedisOptions& options)
+    : loop_(loop), address_(std::move(address)), options_(options), random_(options.seed) {}
+
+void RedisWatch::subscribe(const std::string& channel) {
+  if (!channels_.insert(channel).second) return;
+  if (waiting_) return;
+  if (!client_) open();
+  leaving_.erase(channel);
+  joining_.insert(channel);
+  flush_soon();
+}
+
+void RedisWatch::unsubscribe(const std::string& channel) {
+  if (channels_.erase(channel) == 0 || waiting_) return;
+  if (joining_.erase(channel) == 0) leaving_.insert(channel);
+  flush_soon();
+}
+
+void RedisWatch::open() {
+  client_ = std::make_unique<net::RedisClient>(loop_, address_, options_);
+  client_->on_push([this](const net::resp::Value& value) { pushed(value); });
+  client_->on_disconnect([this] { start_over(); });
+  keep_alive();
+}
+
+// Together, since circuits come and go in crowds.
+void RedisWatch::flush_soon() {
+  if (!flush_timer_.pending()) {
+    flush_timer_ = loop_.call_after(0s, [this] { flush(); });
+  }
+}
+
+void RedisWatch::flush() {
+  const auto send_all = [this](const char* verb, std::set<std::string> channels) {
+    std::vector<std::string> words{verb};
+    for (auto it = channels.begin(); it != channels.end();) {
+      words.push_back(std::move(channels.extract(it++).value()));
+      if (words.size() <= kChannelsPerCommand && it != channels.end()) continue;
+      client_->command(std::exchange(words, {verb}), [this](const auto& answer) {
+        if (!answer) return start_over();
+        failures_ = 0;
+      });
+    }
+  };
+  send_all("UNSUBSCRIBE", std::exchange(leaving_, {}));
+  send_all("SUBSCRIBE", std::exchange(joining_, {}));
+}
+
+// Subscriptions are tied to a connection, and after an error it is not known which there are.
+void RedisWatch::start_over() {
+  if (waiting_) return;
+  waiting_ = true;
+  joining_.clear();
+  leaving_.clear();
+  client_.reset();
+  retry_timer_ = loop_.call_after(core::delay(kRetry, ++failures_, random_), [this] {
+    waiting_ = false;
+    joining_ = channels_;
+    open();
+    flush();
+  });
+}
+
+// A peer that has vanished without a word is found out by the client's own time-outs.
+void RedisWatch::keep_alive() {
+  ping_timer_ = loop_.call_after(kPingPeriod, [this] {
+    if (!waiting_) client_->command({"PING"}, [](const auto&) {});
+    keep_alive();
+  });
+}
+
+void RedisWatch::pushed(const net::resp::Value& value) {
+  if (value.items.size() == 3 && value.items[0].text == "message" && message_) {
+    message_(value.items[1].text, value.items[2].text);
+  }
+}
+
+}  // namespace switchgear::stores
