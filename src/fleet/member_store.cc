@@ -393,6 +393,8 @@ void Member::apply_record(const Record& next, HoldTime h) {
                                       .at = next.since});
     if (!batch_.empty()) drop_batch();
     local_guard_.reset();
+    if (window_) window_->reset();
+    own_trip_.reset();
     sums_ = core::StepSums{};
   }
   if (record_ && next.step != record_->step) {
@@ -426,9 +428,14 @@ void Member::plan(HoldTime h) {
   now.time = store_now(h);
   const Weighing weighing = weigh(table_, now);
   fleet_ = weighing.fleet;
-  evidence_ratio_ = weighing.failures ? weighing.failures->ratio() : 0;
+  const bool by_own_window =
+      window_ && record_->state == State::closed && fleet_.members < kAloneBelow;
+  evidence_ratio_ = by_own_window       ? window_->ratio()
+                    : weighing.failures ? weighing.failures->ratio()
+                                        : 0;
+  if (h - own_trip_at_ > kTripAgeMax) own_trip_.reset();
   replan_ = h < plan_blocked_until_;
-  if (!replan_) planned_ = due_transition(table_, now, decider(), step_jitter_);
+  if (!replan_) planned_ = due_transition(table_, now, decider(), step_jitter_, own_trip_);
   const bool stops =
       planned_ && planned_->next.state == State::open && record_->state != State::open;
   stopped_epoch_ = stops ? record_->epoch : -1;
