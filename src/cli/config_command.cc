@@ -81,6 +81,42 @@ void print_rules(Context& context, const std::vector<RuleFacts>& rules) {
   table.print(context.out, context.colour);
 }
 
+// The classic rule of a circuit, once per rate that it judges: what opens it, in a sentence.
+struct ClassicFacts {
+  std::string circuit;
+  const Policy* policy = nullptr;
+  std::string name;
+  core::WindowRule rule;
+  double threshold = 0;
+};
+
+std::vector<ClassicFacts> classic_rules_of(const config::Config& config) {
+  std::vector<ClassicFacts> all;
+  for (const auto& [name, policy] : config.circuits) {
+    if (policy.rule != Rule::classic) continue;
+    const core::WindowRule rule = core::window_rule(policy);
+    all.push_back({name, &policy, "failure_rate", rule, rule.failure_rate});
+    if (rule.slow_call_rate > 0) {
+      all.push_back({name, &policy, "slow_call_rate", rule, rule.slow_call_rate});
+    }
+  }
+  return all;
+}
+
+std::string unit_of(const core::WindowRule& rule) {
+  return rule.type == SlidingWindowType::time ? "seconds" : "calls";
+}
+
+void print_classic_rules(Context& context, const std::vector<ClassicFacts>& rules) {
+  Table table({"CIRCUIT", "MODE", "RULE", "WINDOW", "MINIMUM", "OPENS AT"});
+  for (const ClassicFacts& r : rules) {
+    table.add({r.circuit, mode_of(*r.policy), r.name,
+               std::to_string(r.rule.size) + " " + unit_of(r.rule),
+               std::to_string(r.rule.minimum_calls) + " calls", config::write_rate(r.threshold)});
+  }
+  table.print(context.out, context.colour);
+}
+
 void write_rules(Context& context, const Settings& settings, const CheckOptions& options,
                  const std::vector<RuleFacts>& rules) {
   config::JsonWriter json;
@@ -112,6 +148,12 @@ void write_rules(Context& context, const Settings& settings, const CheckOptions&
       json.member("acceptable_rate", r.acceptable).member("unacceptable_rate", r.unacceptable);
       json.member("expected_false_trips_per_day", r.false_trips_per_day).end_object();
     }
+    for (const ClassicFacts& r : classic_rules_of(settings.config)) {
+      if (r.circuit != name) continue;
+      json.begin_object().member("rule", r.name).member("window", r.rule.size);
+      json.member("window_unit", unit_of(r.rule)).member("minimum_calls", r.rule.minimum_calls);
+      json.member("threshold", r.threshold).end_object();
+    }
     json.end_array().end_object();
   }
   json.end_array().end_object();
@@ -140,11 +182,14 @@ int check(Context& context, const CheckOptions& options) {
   if (options.output == Output::json) {
     write_rules(context, *settings, options, rules);
   } else {
+    const auto classic = classic_rules_of(settings->config);
     if (!rules.empty()) print_rules(context, rules);
+    if (!classic.empty()) print_classic_rules(context, classic);
     context.err << (settings->file.empty() ? "no switchgear.yaml here; the defaults"
                                            : settings->file)
                 << (settings->file.empty() ? " are" : " is") << " fine"
-                << (rules.empty() ? "; no circuits are named in it" : "") << '\n';
+                << (rules.empty() && classic.empty() ? "; no circuits are named in it" : "")
+                << '\n';
   }
   for (const RuleFacts& r : rules) {
     if (r.false_trips_per_day <= kFalseTripsPerDayMax) continue;

@@ -215,6 +215,27 @@ std::vector<Key<Policy>> make_circuit_keys() {
   add(duration<P>("minimum_outage", at(&P::minimum_outage), {"0s", "10m"},
                   "Failures must go on for this long before the circuit opens, for dependencies "
                   "that have short bursts of them."));
+  add(choice<P, Rule>("rule", at(&P::rule), {"cusum", "classic"},
+                      "Which rule opens the circuit: cusum, made from the acceptable and "
+                      "unacceptable rates, is the quickest to tell a raised rate from chance; "
+                      "classic is the sliding window with thresholds of other circuit breakers. "
+                      "The keys of one are refused with the other."));
+  add(choice<P, SlidingWindowType>(
+      "sliding_window_type", at(&P::sliding_window_type), {"count", "time"},
+      "With rule: classic: the window holds the last calls (count), or those of the last seconds "
+      "(time). Of the whole fleet; exact where one process is alone, else estimated from reported "
+      "failures and measured traffic."));
+  add(integer<P>("sliding_window_size", at(&P::sliding_window_size), {"1", "10000"},
+                 "With rule: classic: calls or seconds that the window holds."));
+  add(rate<P>("failure_rate_threshold", at(&P::failure_rate_threshold), {"", "100%"},
+              "With rule: classic: the circuit opens at this rate of failures or above. Above "
+              "0%."));
+  add(rate<P>("slow_call_rate_threshold", at(&P::slow_call_rate_threshold), {"", "100%"},
+              "With rule: classic: the circuit opens at this rate of slow calls or above, if "
+              "slow_call_duration is given. Above 0%."));
+  add(integer<P>("minimum_number_of_calls", at(&P::minimum_number_of_calls), {"1", "1000000"},
+                 "With rule: classic: no rate is judged before the window holds so many calls. A "
+                 "window of fewer calls must be full."));
   add(duration<P>("open_duration", at(&P::open_duration), {"1ms", "24h"},
                   "How long the circuit stays open at first; doubles each time that probes fail, "
                   "up to max_open_duration.",
@@ -229,7 +250,7 @@ std::vector<Key<Policy>> make_circuit_keys() {
                   "this. 0s: what it asks is not heeded."));
   add(integer<P>("probes", at(&P::probes), {"1", "32"},
                  "Probe calls in flight at a time, in the whole fleet, while the circuit is "
-                 "half-open.",
+                 "half-open. How many must succeed is probe_successes.",
                  {"permitted_number_of_calls_in_half_open_state"}));
   add(integer<P>("probe_successes", at(&P::probe_successes), {"1", "1000"},
                  "Probes that must succeed before recovery begins."));
@@ -346,24 +367,18 @@ struct Advice {
   std::string_view key;
   std::string_view text;
 };
-constexpr std::string_view kClassicRule =
-    "belongs to the sliding-window rule, which is not in this version; the default rule needs no "
-    "window and no minimum of calls: remove this key, and state acceptable_failure_rate and "
-    "unacceptable_failure_rate instead";
 constexpr Advice kForeign[] = {
-    {"minimum_number_of_calls", kClassicRule},
-    {"minimum_calls", kClassicRule},
-    {"minimum_throughput", kClassicRule},
-    {"sliding_window_size", kClassicRule},
-    {"sliding_window_type", kClassicRule},
-    {"sampling_duration", kClassicRule},
+    {"minimum_calls", "is minimum_number_of_calls here, with rule: classic; write these"},
+    {"minimum_throughput", "is minimum_number_of_calls here, with rule: classic; write these"},
+    {"sampling_duration",
+     "is sliding_window_size here, in seconds, with rule: classic and sliding_window_type: time; "
+     "write these"},
     {"failure_threshold",
      "counts failures in a row, which no fleet can share; write unacceptable_failure_rate, for "
      "example 50%"},
-    {"failure_rate_threshold", "is unacceptable_failure_rate here; write that, for example 50%"},
-    {"slow_call_rate_threshold",
-     "is unacceptable_slow_call_rate here; write that, for example 50%"},
-    {"failure_ratio", "is unacceptable_failure_rate here; write that, for example 50%"},
+    {"failure_ratio",
+     "is unacceptable_failure_rate here, or with rule: classic failure_rate_threshold; write one, "
+     "for example 50%"},
     {"recovery_timeout", "is open_duration here; write that, for example 30s"},
     {"break_duration", "is open_duration here; write that, for example 30s"},
     {"success_threshold", "is probe_successes here; write that, for example 3"},

@@ -387,7 +387,14 @@ class Reader {
   // ---- What single values cannot show -------------------------------------------------------
   void validate() {
     for (const auto& [name, policy] : loaded_.config.circuits) {
-      report("circuits." + name, policy.validate());
+      const std::string path = "circuits." + name;
+      Problems problems = policy.validate();
+      // Written down, a default of the other rule is a misunderstanding too.
+      const auto given = [&](std::string_view key) { return places_.contains(join(path, key)); };
+      for (Problem& p : policy.rule_contradictions(given)) {
+        if (std::ranges::find(problems, p) == problems.end()) problems.push_back(std::move(p));
+      }
+      report(path, problems);
     }
     report("worker", loaded_.config.worker.validate());
   }

@@ -116,8 +116,8 @@ switchgear.yaml:5:5: circuits.payments-api.probs: unknown key; did you mean `pro
 switchgear.yaml:6:13: circuits.payments-api.probes: "two" is no whole number; write digits only, for example 3
 switchgear.yaml:7:20: circuits.payments-api.open_duration: "5000" has no unit; write 5000ms, 5000s or another of ms, s, m, h, d, y
 switchgear.yaml:8:30: circuits.payments-api.unacceptable_failure_rate (by default): is 50%, but must be above acceptable_failure_rate (60%); write a rate at which the dependency is better left alone, for example 100%
-switchgear.yaml:9:5: circuits.payments-api.failure_rate_threshold: is unacceptable_failure_rate here; write that, for example 50%
-switchgear.yaml:10:5: circuits.payments-api.minimum_number_of_calls: belongs to the sliding-window rule, which is not in this version; the default rule needs no window and no minimum of calls: remove this key, and state acceptable_failure_rate and unacceptable_failure_rate instead
+switchgear.yaml:9:29: circuits.payments-api.failure_rate_threshold: "50" is more than everything; write 50% or 0.5
+switchgear.yaml:10:30: circuits.payments-api.minimum_number_of_calls: belongs to the rule classic, but rule is cusum (the default); write rule: classic beside it, or remove it and write unacceptable_failure_rate
 switchgear.yaml:11:11: circuits.payments-api.mode: "enforced" is not known here; write enforce, observe or off; did you mean `enforce`?
 switchgear.yaml:12:5: circuits.payments-api.call_timeout: has no value; write for example 10s, or remove the key, which means the same
 switchgear.yaml:13:3: circuits.bad name: the circuit's name contains a space; write only the characters A-Z a-z 0-9 . _ : -
@@ -207,6 +207,43 @@ circuits:
   EXPECT_EQ(loaded.config.circuits.at("a").slow_call_duration, Duration(2s));
   EXPECT_EQ(loaded.config.circuits.at("a").open_duration, Duration(10s));
   EXPECT_EQ(loaded.config.circuits.at("a").probes, 4);
+}
+
+TEST(Rule, OfTheFieldsClassicsIsAWindow) {
+  const Loaded loaded = read_yaml(R"(
+circuits:
+  a:
+    rule: classic
+    sliding_window_type: time
+    sliding_window_size: 60
+    failure_rate_threshold: 60%
+    slow_call_rate_threshold: 80%
+    slow_call_duration_threshold: 2s
+    minimum_number_of_calls: 20
+)");
+  EXPECT_THAT(loaded.problems, IsEmpty());
+  const Policy& policy = loaded.config.circuits.at("a");
+  EXPECT_EQ(policy.rule, Rule::classic);
+  EXPECT_EQ(policy.sliding_window_type, SlidingWindowType::time);
+  EXPECT_EQ(policy.sliding_window_size, 60);
+  EXPECT_EQ(policy.failure_rate_threshold, 0.6);
+  EXPECT_EQ(policy.slow_call_rate_threshold, 0.8);
+  EXPECT_EQ(policy.minimum_number_of_calls, 20);
+}
+
+TEST(Rule, RefusesTheKeysOfTheOtherEvenAtTheirDefaults) {
+  EXPECT_EQ(problems_of("circuits:\n  a:\n    failure_rate_threshold: 50%\n"),
+            "switchgear.yaml:3:29: circuits.a.failure_rate_threshold: belongs to the rule classic, "
+            "but rule is cusum (the default); write rule: classic beside it, or remove it and "
+            "write unacceptable_failure_rate\n");
+  EXPECT_EQ(problems_of("circuits:\n  a:\n    rule: classic\n    trip_level: 0\n"),
+            "switchgear.yaml:4:17: circuits.a.trip_level: belongs to the rule cusum, but rule is "
+            "classic; remove it and write failure_rate_threshold or slow_call_rate_threshold, or "
+            "remove rule\n");
+  // Of a rule that could not be read nothing follows.
+  EXPECT_EQ(problems_of("circuits:\n  a:\n    rule: clasic\n    trip_level: 0\n"),
+            "switchgear.yaml:3:11: circuits.a.rule: \"clasic\" is not known here; write cusum or "
+            "classic; did you mean `classic`?\n");
 }
 
 TEST(Key, FarFromAllIsToldWhichThereAre) {

@@ -1,5 +1,6 @@
 #include "core/policy.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -162,6 +163,46 @@ void check_trip(const Policy& p, Checker& check) {
   }
 }
 
+void check_classic(const Policy& p, Checker& check) {
+  if (p.rule > Rule::classic) {
+    check.problem("rule", std::to_string(static_cast<int>(p.rule)),
+                  "must be one of cusum, classic");
+  }
+  if (p.sliding_window_type > SlidingWindowType::time) {
+    check.problem("sliding_window_type", std::to_string(static_cast<int>(p.sliding_window_type)),
+                  "must be one of count, time");
+  }
+  check.in_range("sliding_window_size", p.sliding_window_size, 1, 10'000, "100");
+  check.rate_above("failure_rate_threshold", p.failure_rate_threshold, false, "", 0);
+  check.rate_above("slow_call_rate_threshold", p.slow_call_rate_threshold, false, "", 0);
+  check.in_range("minimum_number_of_calls", p.minimum_number_of_calls, 1, 1'000'000, "100");
+}
+
+// A field that belongs to one of the two rules.
+struct RuleField {
+  std::string_view name;
+  bool (*differs)(const Policy&, const Policy&);  // NaN does, as it should
+};
+template <auto Member>
+bool differs(const Policy& a, const Policy& b) {
+  return a.*Member != b.*Member;
+}
+using P = Policy;
+constexpr RuleField kCusumFields[] = {
+    {"acceptable_failure_rate", differs<&P::acceptable_failure_rate>},
+    {"unacceptable_failure_rate", differs<&P::unacceptable_failure_rate>},
+    {"false_trip_interval", differs<&P::false_trip_interval>},
+    {"failure_weight", differs<&P::failure_weight>},
+    {"trip_level", differs<&P::trip_level>},
+    {"acceptable_slow_call_rate", differs<&P::acceptable_slow_call_rate>},
+    {"unacceptable_slow_call_rate", differs<&P::unacceptable_slow_call_rate>}};
+constexpr RuleField kClassicFields[] = {
+    {"sliding_window_type", differs<&P::sliding_window_type>},
+    {"sliding_window_size", differs<&P::sliding_window_size>},
+    {"failure_rate_threshold", differs<&P::failure_rate_threshold>},
+    {"slow_call_rate_threshold", differs<&P::slow_call_rate_threshold>},
+    {"minimum_number_of_calls", differs<&P::minimum_number_of_calls>}};
+
 void check_open_and_probe(const Policy& p, Checker& check) {
   const bool first = check.in_range("open_duration", p.open_duration, 1ms, hours(24), "5s");
   const bool cap = check.in_range("max_open_duration", p.max_open_duration, 1ms, hours(24), "30s");
@@ -211,10 +252,38 @@ void check_store(const Policy& p, Checker& check) {
 Problems Policy::validate() const {
   Checker check;
   check_trip(*this, check);
+  check_classic(*this, check);
   check_open_and_probe(*this, check);
   check_recovery(*this, check);
   check_store(*this, check);
-  return check.take();
+  Problems problems = check.take();
+  for (Problem& p : rule_contradictions([](std::string_view) { return false; })) {
+    problems.push_back(std::move(p));
+  }
+  return problems;
+}
+
+Problems Policy::rule_contradictions(const std::function<bool(std::string_view)>& given) const {
+  Problems problems;
+  const auto blame = [&](const RuleField& field, const char* why) {
+    if (field.differs(*this, Policy{}) || given(field.name)) {
+      problems.push_back({std::string(field.name), why});
+    }
+  };
+  if (rule == Rule::classic) {
+    for (const RuleField& field : kCusumFields) {
+      blame(field,
+            "belongs to the rule cusum, but rule is classic; remove it and write "
+            "failure_rate_threshold or slow_call_rate_threshold, or remove rule");
+    }
+  } else {
+    for (const RuleField& field : kClassicFields) {
+      blame(field,
+            "belongs to the rule classic, but rule is cusum (the default); write rule: classic "
+            "beside it, or remove it and write unacceptable_failure_rate");
+    }
+  }
+  return problems;
 }
 
 std::string Policy::fingerprint() const {
@@ -243,6 +312,12 @@ std::string Policy::fingerprint() const {
   };
   later("minimum_outage", minimum_outage, defaults.minimum_outage);
   later("retry_after_max", retry_after_max, defaults.retry_after_max);
+  // Only where it is in use, so that a record written before there was a choice still agrees.
+  if (rule == Rule::classic) {
+    text += "classic;" + std::to_string(static_cast<int>(sliding_window_type)) + ';' +
+            std::to_string(sliding_window_size) + ';' + exact(failure_rate_threshold) + ';' +
+            exact(slow_call_rate_threshold) + ';' + std::to_string(minimum_number_of_calls) + ';';
+  }
   constexpr char kHex[] = "0123456789abcdef";
   std::string digits;
   const std::uint64_t hash = core::fnv1a(text);

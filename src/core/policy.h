@@ -1,7 +1,10 @@
 // What a user wants of a circuit, in the user's words, and what the rules make of it.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "core/problem.h"
 #include "core/time.h"
@@ -17,6 +20,14 @@ enum class OnStoreFailure : unsigned char {
   allow,       // admit, under the local guard (default: the breaker is never the outage)
   refuse,      // admit nothing while the fleet's state is unknown
   last_known,  // go on with the last state seen, whatever its age
+};
+enum class Rule : unsigned char {
+  cusum,    // the optimum for a raised failure rate (default)
+  classic,  // a sliding window with thresholds, as resilience4j has it
+};
+enum class SlidingWindowType : unsigned char {
+  count,  // the last calls
+  time,   // the calls of the last seconds
 };
 
 // One circuit's settings. Every default is meant for production. Immutable once validated.
@@ -40,6 +51,18 @@ struct Policy {
   Duration slow_call_duration{0};
   double acceptable_slow_call_rate = 0.05;
   double unacceptable_slow_call_rate = 0.5;
+  // Which rule opens the circuit: the one of the rates above, or the classic one of the fields
+  // below. Fields of the other rule must be left at their defaults.
+  Rule rule = Rule::cusum;
+  SlidingWindowType sliding_window_type = SlidingWindowType::count;
+  // Calls or seconds that the window holds. 1 to 10,000.
+  int sliding_window_size = 100;
+  // It opens at this rate of failures, or of slow calls, or above. (0, 1].
+  double failure_rate_threshold = 0.5;
+  double slow_call_rate_threshold = 1;
+  // But not before the window holds so many calls; a window of fewer calls than that must be full.
+  // 1 to 1,000,000.
+  int minimum_number_of_calls = 100;
 
   // Failures must go on for at least this long before the circuit opens, for dependencies that
   // have bursts shorter than that. 0 to 10 min.
@@ -91,6 +114,9 @@ struct Policy {
 
   // Every problem, each with the field's name as place. Empty: valid.
   Problems validate() const;
+  // The fields that belong to the rule that is not in use and either differ from their defaults, as
+  // validate() reports too, or are `given`: a reader knows what a person wrote, defaults included.
+  Problems rule_contradictions(const std::function<bool(std::string_view)>& given) const;
   // 16 hexadecimal digits, the same on every machine and version, of everything that must agree
   // across a fleet (all but `mode`, `on_store_failure` and the ages of views), so that differing
   // settings can be told.
@@ -128,10 +154,29 @@ CusumRule compile_cusum(double p0, double p1, double calls_between_false_trips);
 // Evans 1972). Infinity for p = 0; exact to about 1e-9 relative, saturates at 1e300.
 double mean_calls_until_trip(CusumRule rule, double p);
 
+// The classic rule. Rates are fractions; a slow-call rate of 0 judges no slow calls.
+struct WindowRule {
+  SlidingWindowType type = SlidingWindowType::count;
+  int size = 100;  // calls or seconds
+  int minimum_calls = 100;
+  double failure_rate = 0.5;
+  double slow_call_rate = 0;
+  friend bool operator==(const WindowRule&, const WindowRule&) = default;
+};
+// The window that tripped it: so many of its calls failed, or were slow.
+struct WindowTrip {
+  bool slow = false;
+  std::int64_t calls = 0;
+  std::int64_t events = 0;
+  friend bool operator==(const WindowTrip&, const WindowTrip&) = default;
+};
+// The policy's own; meaningful where its rule is the classic one.
+WindowRule window_rule(const Policy& policy);
+
 // What the rules work with. Compiled once per decade of the fleet's rate.
 struct CompiledPolicy {
-  CusumRule failure_rule;
-  CusumRule slow_rule;  // weight 0: no slow-call rule
+  CusumRule failure_rule;  // weight 0: the classic rule instead
+  CusumRule slow_rule;     // weight 0: no slow-call rule
   // While RECOVERING, overload has a rule of its own: the limit's own probing must not reopen,
   // a black hole must (reference: +1/-1, H = 10 trips above 50 %).
   CusumRule recovery_overload_rule{1, 10};

@@ -109,7 +109,21 @@ CusumRule compile_cusum(double p0, double p1, double calls_between_false_trips) 
   return rule;
 }
 
+WindowRule window_rule(const Policy& policy) {
+  const bool by_count = policy.sliding_window_type == SlidingWindowType::count;
+  return {.type = policy.sliding_window_type,
+          .size = policy.sliding_window_size,
+          // A window of 20 calls never holds 100.
+          .minimum_calls =
+              by_count ? std::min(policy.minimum_number_of_calls, policy.sliding_window_size)
+                       : policy.minimum_number_of_calls,
+          .failure_rate = policy.failure_rate_threshold,
+          .slow_call_rate =
+              policy.slow_call_duration > Duration::zero() ? policy.slow_call_rate_threshold : 0};
+}
+
 CompiledPolicy compile(const Policy& policy, double calls_per_second) {
+  if (policy.rule == Rule::classic) return {};
   double rate = 10;
   while (rate < calls_per_second && rate < 1e6) rate *= 10;
   const double calls = to_seconds(policy.false_trip_interval) * rate;

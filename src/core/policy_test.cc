@@ -146,6 +146,46 @@ TEST(PolicyValidate, KeepsDurationsInTheirOrder) {
               only("slow_call_duration", "-1s", "at least 1ms"));
 }
 
+TEST(PolicyValidate, AcceptsTheClassicRuleToItsEnds) {
+  EXPECT_THAT((Policy{.rule = Rule::classic}.validate()), IsEmpty());
+  EXPECT_THAT((Policy{.rule = Rule::classic,
+                      .sliding_window_size = 1,
+                      .failure_rate_threshold = 1,
+                      .slow_call_rate_threshold = 0.001,
+                      .minimum_number_of_calls = 1}
+                   .validate()),
+              IsEmpty());
+  EXPECT_THAT((Policy{.slow_call_duration = 2s,
+                      .rule = Rule::classic,
+                      .sliding_window_type = SlidingWindowType::time,
+                      .sliding_window_size = 10'000,
+                      .minimum_number_of_calls = 1'000'000}
+                   .validate()),
+              IsEmpty());
+}
+
+TEST(PolicyValidate, KeepsTheClassicRuleWithinItsRanges) {
+  EXPECT_THAT((Policy{.rule = Rule::classic, .sliding_window_size = 0}.validate()),
+              only("sliding_window_size", "0", "from 1 to 10000"));
+  EXPECT_THAT((Policy{.rule = Rule::classic, .failure_rate_threshold = 0}.validate()),
+              only("failure_rate_threshold", "0%", "above 0%"));
+  EXPECT_THAT((Policy{.rule = Rule::classic, .slow_call_rate_threshold = 1.1}.validate()),
+              only("slow_call_rate_threshold", "110%", "at most 100%"));
+  EXPECT_THAT((Policy{.rule = Rule::classic, .minimum_number_of_calls = 1'000'001}.validate()),
+              only("minimum_number_of_calls", "1000001", "from 1 to 1000000"));
+}
+
+TEST(PolicyValidate, RefusesSettingsOfTheRuleThatIsNotInUse) {
+  EXPECT_THAT((Policy{.failure_rate_threshold = 0.6}.validate()),
+              only("failure_rate_threshold", "rule is cusum", "write rule: classic"));
+  EXPECT_THAT((Policy{.unacceptable_failure_rate = 0.6, .rule = Rule::classic}.validate()),
+              only("unacceptable_failure_rate", "rule is classic", "failure_rate_threshold"));
+  const auto given = [](std::string_view field) { return field == "minimum_number_of_calls"; };
+  EXPECT_THAT(Policy{}.rule_contradictions(given),
+              only("minimum_number_of_calls", "rule is cusum", "write rule: classic"));
+  EXPECT_THAT((Policy{.rule = Rule::classic}.rule_contradictions(given)), IsEmpty());
+}
+
 TEST(PolicyValidate, AcceptsTheEndsOfEveryRange) {
   EXPECT_THAT((Policy{.false_trip_interval = 1h,
                       .open_duration = 1ms,
@@ -172,6 +212,12 @@ TEST(PolicyValidate, ReportsEveryProblemAtOnce) {
                      .slow_call_duration = 1ns,
                      .acceptable_slow_call_rate = -1,
                      .unacceptable_slow_call_rate = -1,
+                     .rule = static_cast<Rule>(9),
+                     .sliding_window_type = static_cast<SlidingWindowType>(9),
+                     .sliding_window_size = 0,
+                     .failure_rate_threshold = NAN,
+                     .slow_call_rate_threshold = 2,
+                     .minimum_number_of_calls = 0,
                      .minimum_outage = -1s,
                      .open_duration = Duration::min(),
                      .max_open_duration = Duration::max(),
@@ -189,7 +235,7 @@ TEST(PolicyValidate, ReportsEveryProblemAtOnce) {
                      .on_store_failure = static_cast<OnStoreFailure>(9),
                      .mode = static_cast<Mode>(9)};
   for (const Problem& problem : wrong.validate()) places.insert(problem.place);
-  EXPECT_EQ(places.size(), 24U);  // every field but two booleans, which cannot be wrong
+  EXPECT_EQ(places.size(), 30U);  // every field but two booleans, which cannot be wrong
 }
 
 TEST(PolicyFingerprint, IsShortAndNeverChanges) {
@@ -219,6 +265,17 @@ TEST(PolicyFingerprint, DiffersWithEverySettingThatTheFleetShares) {
                             {.recovery_quiet_duration = 61s},
                             {.minimum_outage = 1s},
                             {.retry_after_max = 1min}};
+  for (const Policy& policy : changed) EXPECT_TRUE(seen.insert(policy.fingerprint()).second);
+}
+
+TEST(PolicyFingerprint, DiffersWithEverySettingOfTheClassicRule) {
+  std::set<std::string> seen{Policy{}.fingerprint()};
+  const Policy changed[] = {{.rule = Rule::classic},
+                            {.rule = Rule::classic, .sliding_window_type = SlidingWindowType::time},
+                            {.rule = Rule::classic, .sliding_window_size = 50},
+                            {.rule = Rule::classic, .failure_rate_threshold = 0.6},
+                            {.rule = Rule::classic, .slow_call_rate_threshold = 0.6},
+                            {.rule = Rule::classic, .minimum_number_of_calls = 20}};
   for (const Policy& policy : changed) EXPECT_TRUE(seen.insert(policy.fingerprint()).second);
 }
 

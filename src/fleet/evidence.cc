@@ -13,20 +13,6 @@ namespace switchgear::fleet {
 
 namespace {
 
-double events_of(const Report& r, Evidence evidence) {
-  switch (evidence) {
-    case Evidence::failures:
-      return static_cast<double>(r.failures) + r.overloads;
-    case Evidence::hard_failures:
-      return r.failures;
-    case Evidence::overloads:
-      return r.overloads;
-    case Evidence::slow:
-      return r.slow;
-  }
-  return 0;
-}
-
 // One report, as far as one rule sees it.
 struct Item {
   StoreTime sent;
@@ -176,6 +162,20 @@ std::vector<ReporterShare> shares_of(const Items& found, std::size_t end, std::s
 
 }  // namespace
 
+double events_of(const Report& r, Evidence evidence) {
+  switch (evidence) {
+    case Evidence::failures:
+      return static_cast<double>(r.failures) + r.overloads;
+    case Evidence::hard_failures:
+      return r.failures;
+    case Evidence::overloads:
+      return r.overloads;
+    case Evidence::slow:
+      return r.slow;
+  }
+  return 0;
+}
+
 double share_bound(double members) {
   if (members < 1.5 || core::mutant(core::Mutant::share_bound_missing)) return 1;
   return std::clamp(1.4 / members, 0.25, 0.5);
@@ -183,6 +183,13 @@ double share_bound(double members) {
 
 std::string Window::text() const {
   char buffer[160];
+  if (calls > 0) {
+    std::snprintf(buffer, sizeof buffer,
+                  "%.0f of about %.0f calls in %.1f s, by %d instance%s; %.0f needed", failures,
+                  calls, std::chrono::duration<double>(last - first).count(), reporters,
+                  reporters == 1 ? "" : "s", need);
+    return buffer;
+  }
   std::snprintf(buffer, sizeof buffer,
                 "%.0f failures by %d instance%s in %.1f s; evidence %.0f of %.0f needed", failures,
                 reporters, reporters == 1 ? "" : "s",

@@ -28,6 +28,8 @@ enum class Evidence : unsigned char {
   overloads,
   slow,
 };
+// How many of them a report holds, thinned as it is.
+double events_of(const Report& report, Evidence evidence);
 
 struct TripQuery {
   core::CusumRule rule;
@@ -43,6 +45,7 @@ struct Window {
   double evidence = 0;  // after the share bound
   double need = 0;
   double failures = 0;  // as reported, thinning undone
+  double calls = 0;     // estimated; only of the classic rule (window_rule.h)
   int reports = 0;
   int reporters = 0;  // distinct instances
   StoreTime first;

@@ -14,12 +14,31 @@ core::CusumRule with_level(core::CusumRule rule, double share) {
   return rule;
 }
 
+// What a fleet of `calls_per_second` opens at. For the classic rule: a window full of failures.
+core::CusumRule fleet_rule(const PolicyTable& table, double calls_per_second) {
+  if (table.policy().rule == Rule::cusum) return table.at(calls_per_second).failure_rule;
+  return {.weight = 1, .level = std::max(10, core::window_rule(table.policy()).minimum_calls)};
+}
+
+double success_worth(const Policy& policy) {
+  if (policy.rule == Rule::cusum) return 1;
+  const double threshold = std::min(policy.failure_rate_threshold, 0.99);
+  return threshold / (1 - threshold);
+}
+
 }  // namespace
 
 LocalGuard::LocalGuard(const PolicyTable& table)
     : policy_(table.policy()),
-      blind_rule_(with_level(table.at(0).failure_rule, 0.5)),
-      own_rule_(with_level(table.at(1e6).failure_rule, 1.5)) {}
+      blind_rule_(with_level(fleet_rule(table, 0), 0.5)),
+      own_rule_(with_level(fleet_rule(table, 1e6), 1.5)),
+      success_worth_(success_worth(table.policy())) {}
+
+bool LocalGuard::feed(core::Cusum& rule, bool failed) const {
+  if (failed) return rule.add_failures(1);
+  rule.add_successes(success_worth_);
+  return false;
+}
 
 bool LocalGuard::admits(HoldTime h) const {
   if (!stopped_ || core::mutant(core::Mutant::local_guard_missing)) return true;
@@ -47,8 +66,8 @@ bool LocalGuard::add(bool failed, bool blind, HoldTime acquired, HoldTime h, cor
     reset();
     return false;
   }
-  const bool trips = own_rule_.add(failed);
-  if (!(blind && blind_rule_.add(failed)) && !trips) return false;
+  const bool trips = feed(own_rule_, failed);
+  if (!(blind && feed(blind_rule_, failed)) && !trips) return false;
   stop(h, random);
   return true;
 }
@@ -61,8 +80,8 @@ void LocalGuard::stop(HoldTime h, core::Random& random) {
 }
 
 void LocalGuard::add_successes(double count, bool blind) {
-  if (blind) blind_rule_.add_successes(count);
-  own_rule_.add_successes(count);
+  if (blind) blind_rule_.add_successes(count * success_worth_);
+  own_rule_.add_successes(count * success_worth_);
 }
 
 Duration LocalGuard::wait(HoldTime h) const {

@@ -13,8 +13,9 @@ namespace switchgear::fleet {
 
 // Two serial CUSUMs (core/trip_rule.h) over this process's own calls: while blind at half the
 // fleet's level, since nobody else will stop it; always at one and a half times that level, so that
-// the fleet opens first where it can. Once stopped it admits one trial call after the open time,
-// which doubles as a circuit's does; the first trial that succeeds ends the stop. Not thread-safe.
+// the fleet opens first where it can. Under the classic rule, CUSUMs too, that neither grow nor
+// fall at its threshold. Once stopped it admits one trial call after the open time, which doubles
+// as a circuit's does; the first trial that succeeds ends the stop. Not thread-safe.
 class LocalGuard {
  public:
   explicit LocalGuard(const PolicyTable& table);
@@ -36,10 +37,12 @@ class LocalGuard {
  private:
   bool is_trial(HoldTime acquired) const { return trial_ == acquired; }
   void stop(HoldTime h, core::Random& random);
+  bool feed(core::Cusum& rule, bool failed) const;
 
   const Policy& policy_;
   core::Cusum blind_rule_;
   core::Cusum own_rule_;
+  const double success_worth_;  // what a success takes away, where a failure adds the weight
   bool stopped_ = false;
   int stops_ = 0;  // in a row
   HoldTime until_{0};

@@ -7,6 +7,7 @@
 
 #include "core/assert.h"
 #include "core/mutant.h"
+#include "fleet/window_rule.h"
 
 namespace switchgear::fleet {
 
@@ -30,6 +31,7 @@ Member::Member(const PolicyTable& table, const MemberOptions& options, InstanceI
   allowance_ = options_.store_operations_per_second;
   phase_ = random_.unit();
   step_jitter_ = random_.unit();
+  if (policy().rule == Rule::classic) window_.emplace(core::window_rule(policy()));
 }
 
 // ---- Admission ------------------------------------------------------------------------------
@@ -274,7 +276,11 @@ void Member::finish(const Permit& permit, Outcome outcome, Duration duration, co
     return;
   }
   // Stopped, it makes no more calls and no more reports: it has to ask what the fleet thinks.
-  if (local_guard_.add(failed, is_blind(h), permit.acquired, h, random_)) read_soon_ = true;
+  // Alone, its own window is exact, and the guard has nothing to add while the store is there.
+  const bool blind = is_blind(h);
+  const bool guarded = !window_ || fleet_.members >= kAloneBelow || blind || local_guard_.stopped();
+  if (guarded && local_guard_.add(failed, blind, permit.acquired, h, random_)) read_soon_ = true;
+  feed_window([&] { return window_->add(failed, slow, h); }, h);
 }
 
 void Member::asked_to_wait(Duration pause, const Now& now) {
@@ -349,6 +355,20 @@ void Member::count_successes(std::uint64_t count, std::int64_t epoch, const Now&
   }
   counters_.outcomes[static_cast<std::size_t>(Outcome::success)] += count;
   local_guard_.add_successes(static_cast<double>(count), is_blind(h));
+  feed_window([&] { return window_->add_successes(count, h); }, h);
+}
+
+template <class Feed>
+void Member::feed_window(Feed feed, HoldTime h) {
+  if (!window_ || (record_ && record_->state != State::closed)) return;
+  const std::optional<core::WindowTrip> trip = feed();
+  const bool alone = fleet_.members < kAloneBelow;
+  if (alone) evidence_ratio_ = window_->ratio();
+  if (!trip) return;
+  own_trip_ = own_trip(*trip, core::window_rule(policy()));
+  own_trip_at_ = h;
+  // At this very call, not at the next answer of the store.
+  if (alone && record_ && stopped_epoch_ != record_->epoch && !hold_obeyed()) plan(h);
 }
 
 void Member::start_clock(HoldTime h) {
@@ -382,10 +402,7 @@ void Member::note_evidence(const Permit& permit, Outcome outcome, bool slow, Hol
   if (here == State::recovering && permit.kind != PermitKind::recovering) return;
   if (hold_obeyed() && record_->hold.kind != HoldKind::metrics_only) return;
   // One thinning a batch, so that its counts stay comparable.
-  const double thinning =
-      batch_.empty()
-          ? std::ceil(std::log2(std::max(1.0, fleet_.calls_per_second / options_.thinning_rate)))
-          : batch_.thinning;
+  const auto thinning = batch_.empty() ? this->thinning() : static_cast<int>(batch_.thinning);
   if (thinning > 0 && !random_.chance(std::exp2(-thinning))) {
     // Not reported, but a sign of trouble all the same: look at what the others say.
     read_soon_ = true;
@@ -402,6 +419,12 @@ void Member::note_evidence(const Permit& permit, Outcome outcome, bool slow, Hol
   batch_.failures += outcome == Outcome::failure;
   batch_.overloads += outcome == Outcome::overload;
   batch_.slow += slow;
+}
+
+int Member::thinning() const {
+  const double by_rate = std::log2(std::max(1.0, fleet_.calls_per_second / options_.thinning_rate));
+  return std::max(static_cast<int>(std::ceil(by_rate)),
+                  window_ ? window_thinning(core::window_rule(policy())) : 0);
 }
 
 void Member::drop_batch() {

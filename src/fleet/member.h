@@ -24,6 +24,7 @@
 #include "core/outcome.h"
 #include "core/random.h"
 #include "core/refusal.h"
+#include "core/sliding_window.h"
 #include "fleet/hold_clock.h"
 #include "fleet/local_guard.h"
 #include "fleet/store_ops.h"
@@ -222,6 +223,9 @@ class Member {
   void start_clock(HoldTime h);
   void note_call(HoldTime h, std::uint64_t calls);
   void note_evidence(const Permit& permit, Outcome outcome, bool slow, HoldTime h);
+  template <class Feed>
+  void feed_window(Feed feed, HoldTime h);
+  int thinning() const;
   void release(const Permit& permit);
   void settle_probe(const Permit& permit, Settlement settlement);
   void expire_probes(HoldTime h);
@@ -359,6 +363,11 @@ class Member {
   LocalGuard local_guard_;
   HoldTime next_trial_{0};
   std::optional<HoldTime> trial_out_;  // since when a blind trial has been out
+
+  // The classic rule, where this process is alone.
+  std::optional<core::SlidingWindow> window_;  // of this process's calls in this epoch
+  std::optional<OwnTrip> own_trip_;
+  HoldTime own_trip_at_{0};
 
   // Slots and the recovery limit.
   bool leaving_ = false;

@@ -432,6 +432,8 @@ void Member::apply_record(const Record& next, HoldTime h) {
                                       .at = next.changed(snapshot_->time)});
     if (!batch_.empty()) drop_batch();
     local_guard_.reset();
+    if (window_) window_->reset();
+    own_trip_.reset();
     sums_ = core::StepSums{};
   }
   if (record_ && next.step != record_->step) {
@@ -465,9 +467,14 @@ void Member::plan(HoldTime h) {
   now.time = store_now(h);
   const Weighing weighing = weigh(table_, now);
   fleet_ = weighing.fleet;
-  evidence_ratio_ = weighing.failures ? weighing.failures->ratio() : 0;
+  const bool by_own_window =
+      window_ && record_->state == State::closed && fleet_.members < kAloneBelow;
+  evidence_ratio_ = by_own_window       ? window_->ratio()
+                    : weighing.failures ? weighing.failures->ratio()
+                                        : 0;
+  if (h - own_trip_at_ > kTripAgeMax) own_trip_.reset();
   replan_ = h < plan_blocked_until_;
-  if (!replan_) planned_ = due_transition(table_, now, decider(h), step_jitter_);
+  if (!replan_) planned_ = due_transition(table_, now, decider(h), step_jitter_, own_trip_);
   outage_pending_ = planned_ && planned_->next.state == State::open && too_short(weighing);
   if (outage_pending_) planned_.reset();
   const bool stops =
@@ -478,12 +485,13 @@ void Member::plan(HoldTime h) {
 }
 
 bool Member::too_short(const Weighing& weighing) {
-  if (policy().minimum_outage == 0s || record_->state != State::closed || !weighing.trips()) {
-    return false;
-  }
+  if (policy().minimum_outage == 0s || record_->state != State::closed) return false;
+  if (!weighing.trips() && !own_trip_) return false;
   // Of a fast fleet the evidence spans less than a burst does, however long the outage is: windows
   // that follow one another closely are one outage.
-  const Window& window = *weighing.failures;
+  Window window;
+  window.first = window.last = store_now(own_trip_at_);
+  if (weighing.trips()) window = *weighing.failures;
   if (window.first > outage_until_ + kSameOutage) outage_from_ = window.first;
   outage_from_ = std::min(outage_from_, window.first);
   outage_until_ = std::max(outage_until_, window.last);

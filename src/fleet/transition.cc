@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <set>
 
 #include "core/assert.h"
@@ -9,6 +10,7 @@
 #include "core/mutant.h"
 #include "core/random.h"
 #include "fleet/hold_clock.h"
+#include "fleet/window_rule.h"
 
 namespace switchgear::fleet {
 
@@ -168,6 +170,9 @@ namespace {
 // The meter looks back over the minute before this one.
 constexpr Duration kMeterMemory = 120s;
 
+// The classic rule's minimum of calls while recovering, at the most.
+constexpr int kRecoveryCalls = 20;
+
 // How many instances there are to outvote a sick one: in a recovery by slots only those who hold
 // one, or report, make calls at all. Were the whole fleet counted, two holders whose every call
 // fails could never supply enough, and the circuit would stay RECOVERING on a dead dependency.
@@ -231,28 +236,61 @@ Weighing weigh(const PolicyTable& table, const Snapshot& snapshot) {
   const core::CompiledPolicy& compiled = table.at(rate);
   const double members = voters(*record, snapshot, result.fleet.members);
 
-  const auto consider = [&](core::CusumRule rule, Evidence evidence, const char* name) {
-    if (result.trips()) return;
-    const auto window = weigh(snapshot.reports, TripQuery{.rule = rule,
-                                                          .evidence = evidence,
-                                                          .calls_per_second = rate,
-                                                          .members = members,
-                                                          .now = snapshot.time});
-    if (!window) return;
+  const auto consider = [&](const std::optional<Window>& window, const char* name) {
+    if (!window || result.trips()) return;
     if (window->trips || !result.failures || window->ratio() > result.failures->ratio()) {
       result.failures = window;
       result.rule = name;
     }
   };
-  consider(compiled.failure_rule, recovering ? Evidence::hard_failures : Evidence::failures,
-           "failure_rate");
-  if (recovering) consider(compiled.recovery_overload_rule, Evidence::overloads, "overload");
-  if (!recovering) consider(compiled.slow_rule, Evidence::slow, "slow_call_rate");
+  const auto by_cusum = [&](core::CusumRule rule, Evidence evidence) {
+    return weigh(snapshot.reports, TripQuery{.rule = rule,
+                                             .evidence = evidence,
+                                             .calls_per_second = rate,
+                                             .members = members,
+                                             .now = snapshot.time});
+  };
+  const Evidence failures = recovering ? Evidence::hard_failures : Evidence::failures;
+  if (table.policy().rule == Rule::cusum) {
+    consider(by_cusum(compiled.failure_rule, failures), "failure_rate");
+    if (!recovering) consider(by_cusum(compiled.slow_rule, Evidence::slow), "slow_call_rate");
+  } else {
+    core::WindowRule rule = core::window_rule(table.policy());
+    // A recovery makes few calls; it must not wait for as many as a fleet at full pace.
+    if (recovering) rule.minimum_calls = std::min(rule.minimum_calls, kRecoveryCalls);
+    const auto by_window = [&](Evidence evidence, double threshold) {
+      return weigh_window(snapshot.reports, WindowQuery{.rule = rule,
+                                                        .threshold = threshold,
+                                                        .evidence = evidence,
+                                                        .calls_per_second = rate,
+                                                        .members = members,
+                                                        .since = record->since,
+                                                        .now = snapshot.time});
+    };
+    consider(by_window(failures, rule.failure_rate), "failure_rate");
+    if (!recovering) consider(by_window(Evidence::slow, rule.slow_call_rate), "slow_call_rate");
+    if (!recovering && result.failures && result.fleet.members < kAloneBelow) {
+      result.failures->trips = false;
+    }
+  }
+  if (recovering) {
+    consider(by_cusum(compiled.recovery_overload_rule, Evidence::overloads), "overload");
+  }
   return result;
 }
 
+OwnTrip own_trip(const core::WindowTrip& trip, const core::WindowRule& rule) {
+  char why[160];
+  std::snprintf(why, sizeof why, "%lld of the last %lld calls %s; the threshold is %.4g %%",
+                static_cast<long long>(trip.events), static_cast<long long>(trip.calls),
+                trip.slow ? "were slow" : "failed",
+                100 * (trip.slow ? rule.slow_call_rate : rule.failure_rate));
+  return {.reason = trip.slow ? "slow_call_rate" : "failure_rate", .why = why};
+}
+
 std::optional<SwapOp> due_transition(const PolicyTable& table, const Snapshot& snapshot,
-                                     const Decider& decider, double jitter) {
+                                     const Decider& decider, double jitter,
+                                     const std::optional<OwnTrip>& own) {
   const Record* record = snapshot.readable();
   if (!record) return std::nullopt;
   if (record->hold.kind != HoldKind::none) {
@@ -281,7 +319,10 @@ std::optional<SwapOp> due_transition(const PolicyTable& table, const Snapshot& s
     op.next.trip = trip_of(weighing, snapshot.time);
     return op;
   }
-  if (record->state == State::closed) return std::nullopt;
+  if (record->state == State::closed) {
+    if (!own || weighing.fleet.members >= kAloneBelow) return std::nullopt;
+    return open_circuit(table, *record, snapshot, decider, own->reason, own->why);
+  }
   return recovery_step_due(table, *record, snapshot, decider, jitter);
 }
 

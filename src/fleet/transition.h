@@ -41,16 +41,28 @@ struct Weighing {
   FleetEstimate fleet;
   bool trips() const { return failures && failures->trips; }
 };
+// Below so many estimated members a process is alone. Under the classic rule it then judges its
+// own calls exactly, and reports open nothing.
+inline constexpr double kAloneBelow = 1.5;
 Weighing weigh(const PolicyTable& table, const Snapshot& snapshot);
 // What the record keeps of a window: needs one.
 Trip trip_of(const Weighing& weighing, StoreTime at);
 
+// What the sliding window of a process over its own calls found (rule: classic).
+struct OwnTrip {
+  std::string reason;  // "failure_rate" or "slow_call_rate"
+  std::string why;
+};
+OwnTrip own_trip(const core::WindowTrip& trip, const core::WindowRule& rule);
+
 // The write that the snapshot calls for, without any demand by a caller: a trip, the end of a
 // probe round, a step of the recovery limit, the end of a recovery, the end of a hold. `jitter` in
 // [0, 1) spreads the instances over one second when a recovery step is due. Empty: nothing is due.
-// The next epoch is max(epoch + 1, store time in ms), so that none is ever reused.
+// The next epoch is max(epoch + 1, store time in ms), so that none is ever reused. `own` opens a
+// closed circuit if the decider is alone.
 std::optional<SwapOp> due_transition(const PolicyTable& table, const Snapshot& snapshot,
-                                     const Decider& decider, double jitter);
+                                     const Decider& decider, double jitter,
+                                     const std::optional<OwnTrip>& own = std::nullopt);
 
 // OPEN to HALF_OPEN together with a probe slot, for a caller that wants to probe. Conditioned on
 // the reopen time by the store's clock. Empty if the state is not OPEN, held, or no slot is free

@@ -19,11 +19,17 @@ struct CircuitCore::Attempt {
 };
 
 CircuitCore::CircuitCore(std::string name)
-    : timed_(false), slow_(0), background_(nullptr), name_(std::move(name)), passes_(true) {}
+    : timed_(false),
+      slow_(0),
+      in_order_(false),
+      background_(nullptr),
+      name_(std::move(name)),
+      passes_(true) {}
 
 CircuitCore::CircuitCore(std::shared_ptr<Seat> seat, Background& background, const Options& options)
     : timed_(seat->policy().slow_call_duration > 0s),
       slow_(seat->policy().slow_call_duration),
+      in_order_(seat->policy().rule == Rule::classic),
       background_(&background),
       name_(seat->name()),
       seat_(std::move(seat)),
@@ -198,6 +204,7 @@ Duration CircuitCore::duration_of(const Leave& leave) const {
 void CircuitCore::finish_by_member(const Leave& leave, Outcome outcome) {
   const bool poke = seat_->touch([&](fleet::Member& member, const Now& now) {
     const Duration duration = now.mono.time_since_epoch() - Duration(leave.started);
+    if (in_order_) collect(member, now);
     member.finish(permit_of(leave), outcome, duration, now);
     return seat_->wants_attention(member, now);
   });
@@ -217,6 +224,8 @@ fleet::Permit CircuitCore::permit_of(const Leave& leave) const {
 void CircuitCore::take(const Note& note) {
   seat_->touch_at(note.ended, [&](fleet::Member& member, const Now& now) {
     moved_++;
+    // A window of the last calls must see them in their order.
+    if (in_order_) collect(member, now);
     member.finish({.kind = fleet::PermitKind::normal, .epoch = note.epoch, .acquired = {}},
                   note.outcome, note.duration, now);
   });

@@ -133,6 +133,7 @@ class CircuitCore final : public SeatListener {
   Gate gate_;
   const bool timed_;
   const Duration slow_;  // 0: no such rule
+  const bool in_order_;  // successes must be handed over before the failure that followed them
   Background* const background_;
 
   const std::string name_;

@@ -158,6 +158,28 @@ TEST_F(ARuntime, JudgesASlowCallThatTheGateAdmitted) {
   }));
 }
 
+TEST_F(ARuntime, HandsTheClassicRuleItsCallsInTheirOrder) {
+  const Policy policy{
+      .rule = Rule::classic, .sliding_window_size = 10, .minimum_number_of_calls = 1};
+  CircuitCore& core = circuit("c", policy);
+  core.finish(leave_of_gate(core), Outcome::success);
+  for (int i = 0; i < 20; ++i) call(core, Outcome::success);
+  // As the member has them: counts() would hand over the successes itself.
+  const auto failures = [&] {
+    return core.seat()->touch([](fleet::Member& m, const Now&) {
+      return m.counters().outcomes[static_cast<int>(Outcome::failure)];
+    });
+  };
+  call(core, Outcome::failure);  // one of the last ten, not the first of all
+  ASSERT_TRUE(eventually([&] { return failures() == 1; }));
+  EXPECT_EQ(state(core), State::closed);
+  for (int i = 0; i < 3; ++i) call(core, Outcome::failure);
+  ASSERT_TRUE(eventually([&] { return failures() == 4; }));
+  EXPECT_EQ(state(core), State::closed);
+  call(core, Outcome::failure);
+  EXPECT_TRUE(eventually([&] { return state(core) == State::open; }));
+}
+
 TEST_F(ARuntime, ObservesWithoutRefusing) {
   table->hold("c", HoldKind::forced_open);
   Policy policy = quick_policy();

@@ -145,6 +145,7 @@ void CircuitMetrics::collect(guard::Engine& engine, MetricsText& text) {
               "Trips a day that chance alone makes likely, at the failure rate that this process "
               "has measured while closed, or at the acceptable one until it has.");
   each([&](const std::string& name, fleet::Member& member) {
+    if (member.policy().rule == Rule::classic) return;  // nothing is known of it beforehand
     text.sample({{"circuit", name}}, false_trips_per_day(member, failure_rate(name, member)));
   });
   text.family("switchgear_inflight_limit", Type::gauge,
