@@ -1,5 +1,6 @@
 #include "lab/dependency.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -16,8 +17,23 @@ void Dependency::call(Reply reply) {
     return;
   }
   if (down_ == Down::black_hole) return;
+  if (options_.queue_max >= 0 && serving_ >= options_.servers && queued() >= options_.queue_max) {
+    scheduler_.after(kRefusal, [reply = std::move(reply)] { reply(Outcome::overload); });
+    return;
+  }
   queue_.push_back(std::move(reply));
   serve();
+}
+
+double Dependency::slowness() const {
+  const double crowd = static_cast<double>(queued()) / std::max(1, options_.servers);
+  double factor = 1 + options_.thrash * std::max(0.0, crowd - 1);
+  if (has_been_down_ && options_.cold_speed < 1) {
+    const double warm = std::min(
+        1.0, static_cast<double>(served_ - cold_from_) / std::max(1, options_.warm_after_calls));
+    factor /= options_.cold_speed + (1 - options_.cold_speed) * warm;
+  }
+  return factor;
 }
 
 void Dependency::serve() {
@@ -26,7 +42,8 @@ void Dependency::serve() {
     queue_.pop_front();
     ++serving_;
     const double unit = options_.exponential ? -std::log(1 - random_.unit()) : 1.0;
-    const auto service = std::chrono::duration_cast<Duration>(options_.service_mean * unit);
+    const auto service =
+        std::chrono::duration_cast<Duration>(options_.service_mean * unit * slowness());
     scheduler_.after(service, [this, life = life_, reply = std::move(reply)] {
       if (life != life_) return;
       --serving_;
@@ -42,6 +59,8 @@ void Dependency::set_down(Down down) {
     ++life_;
     serving_ = 0;
     queue_.clear();
+    cold_from_ = served_;
+    has_been_down_ = true;
   }
   down_ = down;
 }

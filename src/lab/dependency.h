@@ -17,6 +17,13 @@ struct DependencyOptions {
   Duration service_mean = 200ms;
   bool exponential = true;  // otherwise each call takes the mean
   double failure_rate = 0;  // of calls that were served
+  // Calls that wait for a server; one more is refused at once, as overload. Below 0: no end.
+  int queue_max = -1;
+  // Its share of its speed right after it was down, and the calls it must serve to have all of it.
+  double cold_speed = 1;
+  int warm_after_calls = 1'000;
+  // Slows down once as many calls wait as are served: by this share for as many again.
+  double thrash = 0;
 };
 
 // How it is while it is down.
@@ -49,6 +56,7 @@ class Dependency {
 
  private:
   void serve();
+  double slowness() const;
 
   Scheduler& scheduler_;
   core::Random& random_;
@@ -58,6 +66,8 @@ class Dependency {
   int serving_ = 0;
   std::uint64_t received_ = 0;
   std::uint64_t served_ = 0;
+  std::uint64_t cold_from_ = 0;  // what it had served when it was last down
+  bool has_been_down_ = false;
   std::deque<Reply> queue_;
 };
 
