@@ -45,10 +45,8 @@ class Growing {
   }
 
   Window window() const {
-    const double elapsed = std::chrono::duration<double>(last_.sent - first_).count();
-    const double calls = query_.calls_per_second * thinning_scale_ * elapsed;
     Window w;
-    w.need = need(calls);
+    w.need = need(calls());
     w.evidence = bounded(w.need);
     // Sums of fractions: an exact tie must trip, as it does for whole numbers.
     w.trips = w.evidence >= w.need * (1 - 1e-12);
@@ -60,10 +58,25 @@ class Growing {
     return w;
   }
 
-  // The evidence without the share bound: an upper limit that costs nothing.
-  bool may_trip() const { return query_.rule.weight * events_ >= query_.rule.level * (1 - 1e-12); }
+  // This window() has no higher ratio, nor has one that has grown by `events` more: its evidence
+  // is no more than this, and its need no less.
+  double ratio_at_most(double events) const {
+    const double evidence = query_.rule.weight * (events_ + events * thinning_scale_);
+    return evidence / need_if(calls(), evidence);
+  }
+
+  // Upper limits that cost nothing: all evidence as if there were no bound, and all at the bound.
+  bool may_trip() const {
+    return query_.rule.weight * events_ >= query_.rule.level * (1 - 1e-12) &&
+           share_ * static_cast<double>(reporters_) >= 1 - 1e-12;
+  }
 
  private:
+  double calls() const {
+    const double elapsed = std::chrono::duration<double>(last_.sent - first_).count();
+    return query_.calls_per_second * thinning_scale_ * elapsed;
+  }
+
   // The evidence when no instance supplies more than its share of `need`.
   double bounded(double need) const {
     double sum = 0;
@@ -84,16 +97,25 @@ class Growing {
 
   // Failures beyond an instance's share are no evidence, so they drain like successes. How many
   // those are depends on the need, and the need on them: it is where both agree. There is one such
-  // point, since the need falls as more evidence counts and the bound rises with the need.
+  // point, since the need falls as more evidence counts and the bound rises with the need. Newton's
+  // steps come to it from below and do not pass it, since the evidence is concave in the need; each
+  // but the last takes an instance off its bound, so few are made.
   double need(double calls) const {
-    double low = need_if(calls, query_.rule.weight * events_);
-    if (bounded(low) >= query_.rule.weight * events_) return low;
-    double high = need_if(calls, 0);
-    for (int i = 0; i < 24; ++i) {
-      const double middle = (low + high) / 2;
-      (need_if(calls, bounded(middle)) > middle ? low : high) = middle;
+    double need = need_if(calls, query_.rule.weight * events_);
+    for (std::size_t step = 0; step <= reporters_; ++step) {
+      double counted = 0;
+      double slope = 0;
+      for (std::size_t i = 0; i < reporters_; ++i) {
+        const double evidence = query_.rule.weight * by_instance_[touched_[i]];
+        const bool beyond = evidence > share_ * need;
+        counted += beyond ? share_ * need : evidence;
+        slope += beyond ? share_ : 0;
+      }
+      const double missing = need_if(calls, counted) - need;
+      if (slope == 0 || missing <= need * 1e-13) break;
+      need += missing / (1 + slope / query_.rule.weight);
     }
-    return high;
+    return need;
   }
 
   const TripQuery& query_;
@@ -201,6 +223,8 @@ std::optional<Window> weigh(std::span<const Report> reports, const TripQuery& qu
   if (query.rule.weight <= 0) return std::nullopt;
   const Items found = items_of(reports, query);
   const std::vector<Item>& items = found.items;
+  std::vector<double> events_before{0};  // of all items before this one
+  for (const Item& item : items) events_before.push_back(events_before.back() + item.events);
   std::optional<Window> best;
   std::size_t best_end = 0;
   for (std::size_t end = items.size(); end > 0; --end) {
@@ -209,8 +233,12 @@ std::optional<Window> weigh(std::span<const Report> reports, const TripQuery& qu
     Growing growing(query, last);
     for (std::size_t i = end; i > 0; --i) {
       growing.add(items[i - 1]);
+      // The need of a window is a search; most windows of a quiet fleet are not worth one.
+      const double enough = best ? best->ratio() * (1 - 1e-9) : 0;
+      if (growing.ratio_at_most(events_before[i - 1]) < enough) break;
       // Only the newest prefix is looked at closely for display; older ones only if they may trip.
       if (end < items.size() && !growing.may_trip()) continue;
+      if (growing.ratio_at_most(0) < enough) continue;
       const Window w = growing.window();
       if (!best || (w.trips && !best->trips) ||
           (w.trips == best->trips && w.ratio() > best->ratio())) {

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <ostream>
+#include <tuple>
+#include <vector>
 
 #include "core/random.h"
 #include "core/trip_rule.h"
@@ -176,6 +179,69 @@ TEST(Evidence, EveryOrderOfTheSetGivesTheSameAnswer) {
       ASSERT_DOUBLE_EQ(first->ratio(), again->ratio());
     }
   }
+}
+
+// The rule of the header, spelled out: every run of reports that ends at a recent one, and the need
+// by bisection.
+bool trips_by_the_letter(std::vector<Report> reports, const TripQuery& query) {
+  std::ranges::sort(reports, {}, [](const Report& r) { return std::tuple(r.sent, r.seq); });
+  const double weight = query.rule.weight;
+  for (std::size_t end = 1; end <= reports.size(); ++end) {
+    const Report& last = reports[end - 1];
+    if (last.sent <= query.now - kTripAgeMax) continue;
+    for (std::size_t begin = 0; begin < end; ++begin) {
+      std::map<InstanceId, double> by_instance;
+      StoreTime first = last.sent;
+      for (std::size_t i = begin; i < end; ++i) {
+        by_instance[reports[i].instance] += weight * reports[i].failures;
+        first = std::min(first, reports[i].sent - reports[i].span);
+      }
+      const double calls =
+          query.calls_per_second * std::chrono::duration<double>(last.sent - first).count();
+      const auto counted = [&](double need) {
+        double sum = 0;
+        for (const auto& [id, e] : by_instance)
+          sum += std::min(e, share_bound(query.members) * need);
+        return sum;
+      };
+      const auto wants = [&](double need) {
+        return query.rule.level + std::max(0.0, calls + 1 - counted(need) / weight);
+      };
+      double low = query.rule.level;
+      double high = query.rule.level + calls + 1;
+      for (int i = 0; i < 100; ++i) {
+        const double middle = (low + high) / 2;
+        (wants(middle) > middle ? low : high) = middle;
+      }
+      if (counted(high) >= high * (1 - 1e-12)) return true;
+    }
+  }
+  return false;
+}
+
+TEST(Evidence, TripsWhereTheRuleByTheLetterDoes) {
+  core::Random random(11);
+  int trips = 0;
+  for (int round = 0; round < 600; ++round) {
+    const TripQuery query{
+        .rule = {.weight = static_cast<int>(1 + random.below(12)),
+                 .level = static_cast<int>(20 + random.below(80))},
+        .calls_per_second = random.between(0, 60),
+        .members = static_cast<double>(1 + random.below(8)),
+        .now = at(static_cast<std::int64_t>(3'000 + random.below(4'000))),
+    };
+    std::vector<Report> reports;
+    for (std::uint32_t i = 0; i < 5 + random.below(40); ++i) {
+      reports.push_back(failure(static_cast<std::int64_t>(random.below(3'000)), 1 + random.below(6),
+                                i, static_cast<std::uint32_t>(1 + random.below(3))));
+    }
+    const auto window = weigh(reports, query);
+    const bool expected = trips_by_the_letter(reports, query);
+    trips += expected;
+    EXPECT_EQ(window && window->trips, expected) << "round " << round;
+  }
+  EXPECT_GT(trips, 100);
+  EXPECT_LT(trips, 500);
 }
 
 TEST(Evidence, OverloadCountsWhereTheRuleSaysSo) {

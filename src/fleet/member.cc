@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/assert.h"
 #include "core/mutant.h"
@@ -39,6 +40,7 @@ Member::Member(const PolicyTable& table, const MemberOptions& options, InstanceI
 Admission Member::admit(const Now& now) {
   const HoldTime h = clock_.advance(now);
   expire_probes(h);
+  free_held_back(h);
   asked_before_ = std::exchange(asked_at_, h);
   start_clock(h);
   const Mode mode = policy().mode;
@@ -231,7 +233,12 @@ void Member::finish(const Permit& permit, Outcome outcome, Duration duration, co
   const HoldTime h = clock_.advance(now);
   expire_probes(h);
   const auto index = static_cast<std::size_t>(outcome);
-  release(permit);
+  const bool turned_away = permit.kind == PermitKind::recovering && outcome == Outcome::overload;
+  if (turned_away) {
+    hold_back(permit.acquired, h);
+  } else {
+    release(permit);
+  }
   if (permit.kind == PermitKind::probe) {
     const std::uint64_t late = counters_.late_results;
     settle_probe(permit, outcome == Outcome::success   ? Settlement::success
@@ -261,7 +268,8 @@ void Member::finish(const Permit& permit, Outcome outcome, Duration duration, co
     sums_.ok += outcome == Outcome::success;
     sums_.overload += outcome == Outcome::overload;
     sums_.failure += outcome == Outcome::failure;
-    sums_.busy_ms += to_seconds(h - permit.acquired) * 1e3;
+    const HoldTime until = turned_away && !held_back_.empty() ? held_back_.back() : h;
+    sums_.busy_ms += to_seconds(std::max(h, until) - permit.acquired) * 1e3;
     if (outcome == Outcome::success) {
       sums_.rtt_sum_ms += to_seconds(duration) * 1e3;
       sums_.rtt_count += 1;
@@ -302,6 +310,23 @@ void Member::release(const Permit& permit) {
     in_flight_recovering_--;
   }
   if (permit.kind == PermitKind::local && trial_out_ == permit.acquired) trial_out_.reset();
+}
+
+// A dependency that is full turns calls away at once. Were the place free at once as well, the few
+// places too many would make more calls than all that are served, and what is a limit slightly too
+// high would look like a dependency that serves nobody. So the place stays taken for as long as a
+// call that is served takes.
+void Member::hold_back(HoldTime acquired, HoldTime h) {
+  const double base_ms = record_ ? record_->recovery.base_rtt_ms : 0;
+  const Duration usual = base_ms > 0 ? std::chrono::duration_cast<Duration>(1ms * base_ms)
+                                     : policy().call_timeout / 10;
+  held_back_.push_back(std::max(h, acquired + std::min(usual, policy().call_timeout)));
+}
+
+void Member::free_held_back(HoldTime h) {
+  const auto freed = std::erase_if(held_back_, [h](HoldTime until) { return until <= h; });
+  SG_ASSERT(std::cmp_greater_equal(in_flight_recovering_, freed));
+  in_flight_recovering_ -= static_cast<int>(freed);
 }
 
 void Member::settle_probe(const Permit& permit, Settlement settlement) {

@@ -227,6 +227,8 @@ class Member {
   void feed_window(Feed feed, HoldTime h);
   int thinning() const;
   void release(const Permit& permit);
+  void hold_back(HoldTime acquired, HoldTime h);
+  void free_held_back(HoldTime h);
   void settle_probe(const Permit& permit, Settlement settlement);
   void expire_probes(HoldTime h);
   int allowed(HoldTime h) const;
@@ -374,6 +376,8 @@ class Member {
   std::vector<HeldSlot> held_;
   HoldTime claim_after_{0};
   int in_flight_recovering_ = 0;
+  // Places whose call was turned away early, and until when each stays taken.
+  std::vector<HoldTime> held_back_;
   int in_flight_peak_ = 0;         // in this step
   int in_flight_peak_before_ = 0;  // in the one before
   core::StepSums sums_;

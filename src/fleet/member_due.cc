@@ -21,6 +21,7 @@ constexpr Duration kLimitDemand = 1s;
 Duration Member::until_next(const Now& now) {
   const HoldTime h = clock_.advance(now);
   HoldTime due = due_slot_expiry();
+  for (const HoldTime until : held_back_) due = std::min(due, until);
   if (!in_flight_ && policy().mode != Mode::off) {
     HoldTime work = kNever;
     if (leaving_) {

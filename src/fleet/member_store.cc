@@ -27,6 +27,7 @@ constexpr std::chrono::milliseconds kSameOutage{1'000};
 std::optional<Operation> Member::next_operation(const Now& now) {
   const HoldTime h = clock_.advance(now);
   expire_probes(h);
+  free_held_back(h);
   if (policy().mode == Mode::off) return std::nullopt;
   if (in_flight_ || h < store_retry_at_ || !may_spend(h)) return std::nullopt;
   if (retry_) {

@@ -1,5 +1,6 @@
 #include "lab/dependency.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -24,12 +25,26 @@ void Dependency::call(Reply reply) {
   serve();
 }
 
+double Dependency::slowness() const {
+  const double crowd = static_cast<double>(queued()) / std::max(1, options_.servers);
+  double factor = 1 + options_.thrash * std::max(0.0, crowd - 1);
+  if (has_been_down_ && options_.cold_speed < 1) {
+    const double warm = std::min(
+        1.0, static_cast<double>(served_ - cold_from_) / std::max(1, options_.warm_after_calls));
+    factor /= options_.cold_speed + (1 - options_.cold_speed) * warm;
+  }
+  return factor;
+}
+
 void Dependency::serve() {
   while (serving_ < options_.servers && !queue_.empty()) {
     Reply reply = std::move(queue_.front());
     queue_.pop_front();
     ++serving_;
-    scheduler_.after(service_time(), [this, life = life_, reply = std::move(reply)] {
+    const double unit = options_.exponential ? -std::log(1 - random_.unit()) : 1.0;
+    const auto service =
+        std::chrono::duration_cast<Duration>(options_.service_mean * unit * slowness());
+    scheduler_.after(service, [this, life = life_, reply = std::move(reply)] {
       if (life != life_) return;
       --serving_;
       ++served_;
@@ -39,23 +54,13 @@ void Dependency::serve() {
   }
 }
 
-Duration Dependency::service_time() {
-  double factor = options_.exponential ? -std::log(1 - random_.unit()) : 1.0;
-  factor *= 1 + options_.thrash * queued() / options_.servers;
-  const Duration since = scheduler_.now() - back_at_;
-  if (back_at_ > 0s && since < options_.warm_up) {
-    const double warm = to_seconds(since) / to_seconds(options_.warm_up);
-    factor /= options_.cold_share + (1 - options_.cold_share) * warm;
-  }
-  return std::chrono::duration_cast<Duration>(options_.service_mean * factor);
-}
-
 void Dependency::set_down(Down down) {
-  if (down_ != Down::no && down == Down::no) back_at_ = scheduler_.now();
   if (down != Down::no) {
     ++life_;
     serving_ = 0;
     queue_.clear();
+    cold_from_ = served_;
+    has_been_down_ = true;
   }
   down_ = down;
 }

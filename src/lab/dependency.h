@@ -1,7 +1,6 @@
 // A dependency of limited capacity: so many calls at once, the rest in a queue, first come first
-// served. It may turn calls away, thrash under load, and be slow while cold. It knows nothing of
-// its callers' timeouts and finishes what they have abandoned, which is what makes real ones
-// collapse.
+// served. It knows nothing of its callers' timeouts and finishes what they have abandoned, which
+// is what makes real ones collapse.
 #pragma once
 
 #include <deque>
@@ -18,14 +17,13 @@ struct DependencyOptions {
   Duration service_mean = 200ms;
   bool exponential = true;  // otherwise each call takes the mean
   double failure_rate = 0;  // of calls that were served
-  // Calls that may wait; those beyond are turned away at once, as overload. -1: any number.
+  // Calls that wait for a server; one more is refused at once, as overload. Below 0: no end.
   int queue_max = -1;
-  // Thrash: every `servers` calls that wait make service this much of the mean longer.
+  // Its share of its speed right after it was down, and the calls it must serve to have all of it.
+  double cold_speed = 1;
+  int warm_after_calls = 1'000;
+  // Slows down once as many calls wait as are served: by this share for as many again.
   double thrash = 0;
-  // Cold start: back from being down it serves at this share of its speed, rising to all of it
-  // within `warm_up`.
-  double cold_share = 1;
-  Duration warm_up{0};
 };
 
 // How it is while it is down.
@@ -58,17 +56,18 @@ class Dependency {
 
  private:
   void serve();
-  Duration service_time();
+  double slowness() const;
 
   Scheduler& scheduler_;
   core::Random& random_;
   DependencyOptions options_;
   Down down_ = Down::no;
   std::uint64_t life_ = 0;  // grows when it goes down: what was being served before is lost
-  TrueTime back_at_{0};
   int serving_ = 0;
   std::uint64_t received_ = 0;
   std::uint64_t served_ = 0;
+  std::uint64_t cold_from_ = 0;  // what it had served when it was last down
+  bool has_been_down_ = false;
   std::deque<Reply> queue_;
 };
 

@@ -45,6 +45,10 @@ class Outage : public Observer {
       recovering_from_ = 0s;
       ideal();
     }
+    if (options_.relapse_at < options_.relapse_until) {
+      world_.scheduler.at(options_.relapse_at, [this] { relapse(); });
+      world_.scheduler.at(options_.relapse_until, [this] { world_.dependency.set_down(Down::no); });
+    }
     while (!over()) {
       world_.run_for(1s);
       take_second();
@@ -104,6 +108,12 @@ class Outage : public Observer {
            .why = ""});
   }
 
+  void relapse() {
+    world_.dependency.set_down(Down::black_hole);
+    relapsed_at_ = world_.scheduler.now();
+    calls_before_relapse_ = tally_.started;
+  }
+
   void ideal() {
     const double capacity =
         options_.dependency.servers / to_seconds(options_.dependency.service_mean);
@@ -122,6 +132,10 @@ class Outage : public Observer {
       last_epoch_ = t.epoch;
       if (t.to == State::open && (t.from == State::closed || t.from == State::recovering)) {
         ++result_.trips;
+        if (relapsed_at_ && result_.relapse_reopened_seconds < 0) {
+          result_.relapse_reopened_seconds = to_seconds(world_.scheduler.now() - *relapsed_at_);
+          result_.relapse_calls = tally_.started - calls_before_relapse_;
+        }
       }
       event({.at = world_.scheduler.now(),
              .epoch = t.epoch,
@@ -217,6 +231,8 @@ class Outage : public Observer {
   OutageResult result_;
   std::optional<TrueTime> recovering_from_;
   std::int64_t last_epoch_ = 0;
+  std::optional<TrueTime> relapsed_at_;
+  std::uint64_t calls_before_relapse_ = 0;
   bool ending_ = false;
   std::uint64_t ok_before_ = 0;
   std::uint64_t failed_before_ = 0;

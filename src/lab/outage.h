@@ -28,6 +28,9 @@ struct OutageOptions {
   TrueTime down_at{10s};
   TrueTime up_at{40s};
   bool hangs = false;  // while down it never answers, instead of answering with errors
+  // A second outage, a black hole that takes calls and never answers; equal: none.
+  TrueTime relapse_at{0};
+  TrueTime relapse_until{0};
   // What it can bear from `up_at` to `weak_until`, if anything but its capacity.
   int weak_servers = 0;
   TrueTime weak_until{0};
@@ -76,6 +79,8 @@ struct OutageResult {
   std::uint64_t probes = 0;
   int trips = 0;  // CLOSED or RECOVERING to OPEN
   int in_flight_at_outage = 0;
+  double relapse_reopened_seconds = -1;  // from the relapse until the circuit was open; -1: never
+  std::uint64_t relapse_calls = 0;       // begun in that time
   bool drained = false;
   double drain_seconds = 0;        // from the end of the outage until the queue was empty
   double drain_seconds_ideal = 0;  // backlog at that moment over (capacity - arrivals)

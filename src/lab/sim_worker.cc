@@ -104,7 +104,9 @@ void SimWorker::call(const worker::CallAction& action) {
     const bool ok = outcome == Outcome::success;
     ++(ok ? tally_.ok : tally_.failed);
     end({.kind = worker::HandlerAnswer::Kind::answered,
-         .status = ok ? 200 : 500,
+         .status = ok                             ? 200
+                   : outcome == Outcome::overload ? 503
+                                                  : 500,
          .retry_after = "",
          .detail = ""});
   });
