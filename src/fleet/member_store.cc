@@ -82,7 +82,7 @@ void Member::store_failed(const Now& now) {
   store_up_ = false;
   store_failures_++;
   if (core::mutant(core::Mutant::made_up_state_persisted) && snapshot_) {
-    planned_ = fleet::reset(table_, *snapshot_, decider(), "nobody");
+    planned_ = fleet::reset(table_, *snapshot_, decider(h), "nobody");
   }
   store_retry_at_ = h + core::delay(options_.store_backoff, store_failures_, random_);
   if (retry_makes_sense(lost, h)) {
