@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lab/shrink.h"
+
 namespace switchgear::lab {
 
 namespace {
@@ -62,18 +64,20 @@ class Chaos {
   }
 
   ChaosResult run() {
-    const int size =
+    const int drawn =
         1 + static_cast<int>(random_.chance(0.3) ? random_.below(4) : random_.below(40));
+    const int size = std::min(drawn, options_.processes_max);
     per_second_ = random_.between(0.5, 4.0);
     world_.site.stop_before_probe = random_.chance(0.3) ? 0.1 : 0;
     loses_writes_ = random_.chance(0.35);
     for (int i = 0; i < size; ++i) join();
     world_.run_for(between(random_, 1s, 5s));
     disturb_network();
-    const int faults = 4 + static_cast<int>(random_.below(12));
-    for (int i = 0; i < faults; ++i) {
-      world_.scheduler.after(between(random_, 0s, options_.faults), [this] { fault(); });
+    if (!options_.noise) {
+      world_.store.network = {};
+      world_.site.stop_before_probe = 0;
     }
+    plan_faults();
     world_.run_for(options_.faults);
     end_faults();
     check_recovery();
@@ -81,6 +85,7 @@ class Chaos {
     ChaosResult result;
     result.violation = properties_.violation();
     result.trace = world_.trace();
+    result.faults = faults_;
     result.processes = size;
     result.trips = properties_.entered(State::open);
     result.recovered = properties_.entered(State::recovering);
@@ -103,6 +108,20 @@ class Chaos {
 
   void note(const std::string& text) { world_.note(text); }
 
+  void plan_faults() {
+    if (options_.only) {
+      for (const Fault& fault : *options_.only) {
+        world_.scheduler.at(std::max(fault.at, world_.scheduler.now()),
+                            [this, fault] { happen(fault); });
+      }
+      return;
+    }
+    const int faults = 4 + static_cast<int>(random_.below(12));
+    for (int i = 0; i < faults; ++i) {
+      world_.scheduler.after(between(random_, 0s, options_.faults), [this] { random_fault(); });
+    }
+  }
+
   // Faults of the way to the store that last as long as faults do.
   void disturb_network() {
     StoreNetwork& n = world_.store.network;
@@ -112,6 +131,14 @@ class Chaos {
     n.lost_reply = random_.between(0, most);
     n.repeated = random_.between(0, most);
     n.late = random_.between(0, most);
+    // What not every store does: throttle, and answer reads from the past.
+    core::Random rare(core::hash2(options_.seed, 0x7a4e));
+    if (rare.chance(0.15)) n.throttled = rare.between(0, 0.3);
+    if (rare.chance(0.15)) {
+      world_.store.keep_history(5s);
+      n.stale_reads = rare.unit();
+      n.stale_by = between(rare, 100ms, 3s);
+    }
   }
 
   Process* anyone() {
@@ -119,147 +146,190 @@ class Chaos {
     return living.empty() ? nullptr : living[random_.below(living.size())];
   }
 
-  void later(Duration least, Duration most, Scheduler::Task task) {
-    world_.scheduler.after(between(random_, least, most), [this, task = std::move(task)] {
+  Process* process(int index) {
+    const auto i = static_cast<std::size_t>(index);
+    return i < world_.processes.size() ? world_.processes[i].get() : nullptr;
+  }
+
+  void later(Duration wait, Scheduler::Task task) {
+    world_.scheduler.after(wait, [this, task = std::move(task)] {
       if (!peace_) task();
     });
   }
 
-  void fault() {
+  void random_fault() {
     if (peace_) return;
+    std::optional<Fault> fault = draw();
+    if (!fault) return;
+    fault->at = world_.scheduler.now();
+    happen(*fault);
+  }
+
+  // What goes wrong now, by the seed; nothing if there is nobody to whom it could happen.
+  std::optional<Fault> draw() {
     switch (random_.below(13)) {
       case 0:
       case 1:
       case 2:
-        return dependency_down();
-      case 3:
-        return dependency_fails();
-      case 4:
-        return store_down();
-      case 5:
-        return partition();
-      case 6:
-        return store_slow();
-      case 7:
-        return stop_process();
+        return draw_dependency_down();
+      case 3: {
+        Fault f{.kind = FaultKind::dependency_fails};
+        f.rate = random_.between(0.2, 1);
+        f.lasts = between(random_, 3s, 20s);
+        return f;
+      }
+      case 4: {
+        const bool refuses = random_.chance(0.5);
+        return Fault{.kind = refuses ? FaultKind::store_refuses : FaultKind::store_silent,
+                     .lasts = between(random_, 500ms, 25s)};
+      }
+      case 5: {
+        Fault f{.kind = FaultKind::partition};
+        for (const Process* p : world_.living()) {
+          if (random_.chance(0.5)) f.cut.push_back(p->index());
+        }
+        f.lasts = between(random_, 1s, 30s);
+        return f;
+      }
+      case 6: {
+        Fault f{.kind = FaultKind::store_slow};
+        f.by = between(random_, 100ms, 2s);
+        f.lasts = between(random_, 1s, 15s);
+        return f;
+      }
       case 8:
-        return step_clock();
-      case 9:
-        return kill_process();
+        return draw_step_clock();
+      case 9: {
+        const Process* p = anyone();
+        if (!p) return std::nullopt;
+        return Fault{.kind = FaultKind::kill_process,
+                     .lasts = between(random_, 0s, 10s),
+                     .process = p->index()};
+      }
       case 10:
-        return hold();
+        return draw_hold();
       case 11:
-        return lose_writes();
-      case 12:
-        return stop_process();
+        return draw_lost_writes();
       default:
+        return draw_stop();
+    }
+  }
+
+  Fault draw_dependency_down() {
+    const bool refuses = random_.chance(0.5);
+    return {.kind = refuses ? FaultKind::dependency_refuses : FaultKind::dependency_hangs,
+            .lasts = between(random_, 3s, 30s)};
+  }
+
+  std::optional<Fault> draw_stop() {
+    const Process* p = anyone();
+    if (!p) return std::nullopt;
+    Fault f{.kind = FaultKind::stop_process, .process = p->index()};
+    f.standstill =
+        one_of<Standstill>(random_, {Standstill::none, Standstill::local, Standstill::wall});
+    f.lasts = between(random_, 300ms, 30s);
+    return f;
+  }
+
+  std::optional<Fault> draw_step_clock() {
+    const Process* p = anyone();
+    if (!p || p->stopped()) return std::nullopt;
+    return Fault{.kind = FaultKind::step_clock,
+                 .process = p->index(),
+                 .by = between(random_, -10min, 10min)};
+  }
+
+  Fault draw_hold() {
+    Fault f{.kind = FaultKind::hold};
+    f.hold = one_of<HoldKind>(
+        random_, {HoldKind::forced_open, HoldKind::forced_closed, HoldKind::metrics_only});
+    f.hold_ends = random_.chance(0.6);
+    f.lasts = f.hold_ends ? between(random_, 5s, 30s) : between(random_, 2s, 30s);
+    return f;
+  }
+
+  Fault draw_lost_writes() {
+    if (!loses_writes_) return draw_dependency_down();
+    if (random_.chance(0.5)) return {.kind = FaultKind::store_loses_all};
+    return {.kind = FaultKind::store_rolls_back, .lasts = between(random_, 500ms, 15s)};
+  }
+
+  void happen(const Fault& fault) {
+    if (peace_) return;
+    faults_.push_back(fault);
+    note(describe(fault));
+    switch (fault.kind) {
+      case FaultKind::dependency_refuses:
+      case FaultKind::dependency_hangs:
+        world_.dependency.set_down(fault.kind == FaultKind::dependency_refuses ? Down::refusing
+                                                                               : Down::black_hole);
+        return later(fault.lasts, [this] {
+          note("dependency is back");
+          world_.dependency.set_down(Down::no);
+        });
+      case FaultKind::dependency_fails:
+        world_.dependency.options().failure_rate = fault.rate;
+        return later(fault.lasts, [this] { world_.dependency.options().failure_rate = 0.002; });
+      case FaultKind::store_refuses:
+      case FaultKind::store_silent:
+        world_.store.network.down = true;
+        world_.store.network.refusing = fault.kind == FaultKind::store_refuses;
+        return later(fault.lasts, [this] {
+          note("store is back");
+          world_.store.network.down = false;
+        });
+      case FaultKind::store_slow:
+        world_.store.network.slow = fault.by;
+        return later(fault.lasts, [this] { world_.store.network.slow = 0s; });
+      case FaultKind::partition:
+        world_.store.cut_off = fault.cut;
+        return later(fault.lasts, [this] {
+          note("the fleet is whole again");
+          world_.store.cut_off.clear();
+        });
+      case FaultKind::hold:
+        return hold(fault);
+      case FaultKind::store_loses_all:
+        world_.store.flush();
+        return properties_.store_lost();
+      case FaultKind::store_rolls_back:
+        world_.store.save_copy();
+        return later(fault.lasts, [this] {
+          note("store goes back to its earlier copy");
+          world_.store.restore_copy();
+          properties_.store_lost();
+        });
+      case FaultKind::stop_process:
+      case FaultKind::step_clock:
+      case FaultKind::kill_process:
+        if (Process* p = process(fault.process)) happen_to(*p, fault);
         return;
     }
   }
 
-  void dependency_down() {
-    const Down down = random_.chance(0.5) ? Down::refusing : Down::black_hole;
-    note(down == Down::refusing ? "dependency refuses" : "dependency is a black hole");
-    world_.dependency.set_down(down);
-    later(3s, 30s, [this] {
-      note("dependency is back");
-      world_.dependency.set_down(Down::no);
-    });
-  }
-
-  void dependency_fails() {
-    const double rate = random_.between(0.2, 1);
-    note("dependency fails " + std::to_string(rate));
-    world_.dependency.options().failure_rate = rate;
-    later(3s, 20s, [this] { world_.dependency.options().failure_rate = 0.002; });
-  }
-
-  void store_down() {
-    StoreNetwork& n = world_.store.network;
-    n.down = true;
-    n.refusing = random_.chance(0.5);
-    note(n.refusing ? "store refuses" : "store is silent");
-    later(500ms, 25s, [this] {
-      note("store is back");
-      world_.store.network.down = false;
-    });
-  }
-
-  void partition() {
-    world_.store.cut_off.clear();
-    for (const Process* p : world_.living()) {
-      if (random_.chance(0.5)) world_.store.cut_off.push_back(p->index());
+  void happen_to(Process& p, const Fault& fault) {
+    if (p.dead()) return;
+    if (fault.kind == FaultKind::stop_process) return p.stop(fault.standstill, fault.lasts);
+    if (fault.kind == FaultKind::step_clock) {
+      return p.clocks().step_wall(world_.scheduler.now(), fault.by);
     }
-    note("half the fleet loses the store");
-    later(1s, 30s, [this] {
-      note("the fleet is whole again");
-      world_.store.cut_off.clear();
-    });
+    p.kill();
+    later(fault.lasts, [this] { join(); });
   }
 
-  void store_slow() {
-    world_.store.network.slow = between(random_, 100ms, 2s);
-    note("store is slow by " + seconds_text(world_.store.network.slow));
-    later(1s, 15s, [this] { world_.store.network.slow = 0s; });
-  }
-
-  void stop_process() {
-    Process* p = anyone();
-    if (!p) return;
-    const auto which =
-        one_of<Standstill>(random_, {Standstill::none, Standstill::local, Standstill::wall});
-    const Duration length = between(random_, 300ms, 30s);
-    note("process " + std::to_string(p->index()) + " is stopped for " + seconds_text(length));
-    p->stop(which, length);
-  }
-
-  void step_clock() {
-    Process* p = anyone();
-    if (!p || p->stopped()) return;
-    const Duration by = between(random_, -10min, 10min);
-    note("process " + std::to_string(p->index()) + " wall clock steps by " + seconds_text(by));
-    p->clocks().step_wall(world_.scheduler.now(), by);
-  }
-
-  void kill_process() {
-    Process* p = anyone();
-    if (!p) return;
-    note("process " + std::to_string(p->index()) + " is killed");
-    p->kill();
-    later(0s, 10s, [this] { join(); });
-  }
-
-  void hold() {
-    const auto kind = one_of<HoldKind>(
-        random_, {HoldKind::forced_open, HoldKind::forced_closed, HoldKind::metrics_only});
-    fleet::Hold h{.kind = kind, .who = "anna" + std::to_string(++holds_), .why = "", .until = {}};
-    if (random_.chance(0.6)) h.until = world_.store.time() + ceil_ms(between(random_, 5s, 30s));
-    note("hold " + std::string(to_string(kind)) + (h.until == StoreTime{} ? "" : " for a while"));
+  void hold(const Fault& fault) {
+    fleet::Hold h{
+        .kind = fault.hold, .who = "anna" + std::to_string(++holds_), .why = "", .until = {}};
+    if (fault.hold_ends) h.until = world_.store.time() + ceil_ms(fault.lasts);
     world_.hold(h);
     properties_.person_acted();
-    if (h.until == StoreTime{}) later(2s, 30s, [this] { release(); });
+    if (!fault.hold_ends) later(fault.lasts, [this] { release(); });
   }
 
   void release() {
     note("hold released");
     world_.hold({.kind = HoldKind::none, .who = "anna", .why = "", .until = {}});
     properties_.person_acted();
-  }
-
-  void lose_writes() {
-    if (!loses_writes_) return dependency_down();
-    if (random_.chance(0.5)) {
-      note("store loses everything");
-      world_.store.flush();
-      properties_.store_lost();
-      return;
-    }
-    world_.store.save_copy();
-    later(500ms, 15s, [this] {
-      note("store goes back to an earlier copy");
-      world_.store.restore_copy();
-      properties_.store_lost();
-    });
   }
 
   void end_faults() {
@@ -334,21 +404,65 @@ class Chaos {
   bool loses_writes_ = false;
   bool peace_ = false;
   int holds_ = 0;
+  std::vector<Fault> faults_;
   Duration back_after_{0};
   std::string late_violation_;
 };
 
 }  // namespace
 
+std::string describe(const Fault& fault) {
+  const auto who = [&] { return "process " + std::to_string(fault.process); };
+  const auto what = [&]() -> std::string {
+    switch (fault.kind) {
+      case FaultKind::dependency_refuses:
+        return "the dependency answers with errors";
+      case FaultKind::dependency_hangs:
+        return "the dependency never answers";
+      case FaultKind::dependency_fails:
+        return "the dependency fails " + std::to_string(static_cast<int>(100 * fault.rate)) +
+               " % of calls";
+      case FaultKind::store_refuses:
+        return "the store answers with errors";
+      case FaultKind::store_silent:
+        return "the store is silent";
+      case FaultKind::store_slow:
+        return "the store is slower by " + seconds_text(fault.by) + " each way";
+      case FaultKind::partition: {
+        std::string names;
+        for (const int p : fault.cut) names += " " + std::to_string(p);
+        return "the store cannot be reached by" + (names.empty() ? " nobody" : names);
+      }
+      case FaultKind::stop_process:
+        return who() + " is stopped" +
+               (fault.standstill == Standstill::local  ? ", its monotonic clocks with it"
+                : fault.standstill == Standstill::wall ? ", its wall clock with it"
+                                                       : "");
+      case FaultKind::step_clock:
+        return "the wall clock of " + who() + " steps by " + seconds_text(fault.by);
+      case FaultKind::kill_process:
+        return who() + " is killed; the next starts";
+      case FaultKind::hold:
+        return "a person holds " + std::string(to_string(fault.hold));
+      case FaultKind::store_loses_all:
+        return "the store loses everything";
+      case FaultKind::store_rolls_back:
+        return "the store is copied; it goes back to that";
+    }
+    return "?";
+  };
+  const bool after =
+      fault.kind == FaultKind::kill_process || fault.kind == FaultKind::store_rolls_back;
+  return what() +
+         (fault.lasts == 0s ? "" : (after ? " after " : " for ") + seconds_text(fault.lasts));
+}
+
 ChaosResult run_chaos(const ChaosOptions& options) { return Chaos(options).run(); }
 
 std::string check_seed(std::uint64_t seed) {
   const ChaosResult result = run_chaos({.seed = seed});
   if (result.violation.empty()) return "";
-  const ChaosResult again = run_chaos({.seed = seed, .tracing = true});
-  return "seed " + std::to_string(seed) + ": " + result.violation +
-         "\nRepeat with SWITCHGEAR_SEED=" + std::to_string(seed) + ". The last events:\n" +
-         again.trace;
+  return to_text(shrink({.seed = seed}));
 }
 
 }  // namespace switchgear::lab

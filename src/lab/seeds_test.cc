@@ -1,5 +1,6 @@
 // Random lives of fleets. `make test` runs three hundred; SWITCHGEAR_SEEDS=5000 runs more, and
-// SWITCHGEAR_SEED=42 runs one and prints its last events.
+// SWITCHGEAR_SEED=42 runs one. A life that fails is shrunk to the shortest that still does, and
+// told.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
