@@ -9,6 +9,10 @@ namespace switchgear::fleet {
 
 namespace {
 
+// Of the fleet's level: while blind, and always.
+constexpr double kBlindShare = 0.5;
+constexpr double kOwnShare = 1.5;
+
 core::CusumRule with_level(core::CusumRule rule, double share) {
   rule.level = std::max<double>(rule.weight, rule.level * share);
   return rule;
@@ -30,14 +34,23 @@ double success_worth(const Policy& policy) {
 
 LocalGuard::LocalGuard(const PolicyTable& table)
     : policy_(table.policy()),
-      blind_rule_(with_level(fleet_rule(table, 0), 0.5)),
-      own_rule_(with_level(fleet_rule(table, 1e6), 1.5)),
+      blind_rule_(with_level(fleet_rule(table, 0), kBlindShare)),
+      own_rule_(with_level(fleet_rule(table, 1e6), kOwnShare)),
       success_worth_(success_worth(table.policy())) {}
 
-bool LocalGuard::feed(core::Cusum& rule, bool failed) const {
-  if (failed) return rule.add_failures(1);
+bool LocalGuard::feed(core::Cusum& rule, bool failed, double share) const {
+  if (failed) return rule.add_failures(1) && rule.sum() >= share * window_failures_;
   rule.add_successes(success_worth_);
   return false;
+}
+
+void LocalGuard::expect(const FleetEstimate& fleet) {
+  if (policy_.rule == Rule::cusum) return;
+  const core::WindowRule rule = core::window_rule(policy_);
+  const double calls =
+      rule.type == SlidingWindowType::time ? rule.size * fleet.calls_per_second : rule.size;
+  // One of many makes a small part of the calls, though perhaps four times as many as most.
+  window_failures_ = rule.failure_rate * calls * std::min(1.0, 4 / fleet.members);
 }
 
 bool LocalGuard::admits(HoldTime h) const {
@@ -66,8 +79,8 @@ bool LocalGuard::add(bool failed, bool blind, HoldTime acquired, HoldTime h, cor
     reset();
     return false;
   }
-  const bool trips = feed(own_rule_, failed);
-  if (!(blind && feed(blind_rule_, failed)) && !trips) return false;
+  const bool trips = feed(own_rule_, failed, kOwnShare);
+  if (!(blind && feed(blind_rule_, failed, kBlindShare)) && !trips) return false;
   stop(h, random);
   return true;
 }

@@ -31,17 +31,21 @@ class LocalGuard {
   void add_successes(double count, bool blind);
   // How long until a trial may go out, as far as is known; 0 if not stopped.
   Duration wait(HoldTime h) const;
+  // How fast and large the fleet is. The classic rule's window holds so many calls, and this
+  // process must not stop itself before the fleet can have opened.
+  void expect(const FleetEstimate& fleet);
   // The fleet has decided: what was seen here is part of that.
   void reset();
 
  private:
   bool is_trial(HoldTime acquired) const { return trial_ == acquired; }
   void stop(HoldTime h, core::Random& random);
-  bool feed(core::Cusum& rule, bool failed) const;
+  bool feed(core::Cusum& rule, bool failed, double share) const;
 
   const Policy& policy_;
   core::Cusum blind_rule_;
   core::Cusum own_rule_;
+  double window_failures_ = 0;  // classic rule: no level is below its share of these
   const double success_worth_;  // what a success takes away, where a failure adds the weight
   bool stopped_ = false;
   int stops_ = 0;  // in a row

@@ -448,8 +448,12 @@ void Member::note_evidence(const Permit& permit, Outcome outcome, bool slow, Hol
 
 int Member::thinning() const {
   const double by_rate = std::log2(std::max(1.0, fleet_.calls_per_second / options_.thinning_rate));
-  return std::max(static_cast<int>(std::ceil(by_rate)),
-                  window_ ? window_thinning(core::window_rule(policy())) : 0);
+  // A recovery makes so few calls that each failure counts.
+  const bool by_window =
+      window_ && (!record_ || record_->state == State::closed) && fleet_.members >= kAloneBelow;
+  return std::max(
+      static_cast<int>(std::ceil(by_rate)),
+      by_window ? window_thinning(core::window_rule(policy()), fleet_.calls_per_second) : 0);
 }
 
 void Member::drop_batch() {

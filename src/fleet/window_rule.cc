@@ -10,6 +10,9 @@ namespace switchgear::fleet {
 
 namespace {
 
+// One in a million: beyond that nothing would be reported any more.
+constexpr int kThinningMax = 20;
+
 using Seconds = std::chrono::duration<double>;
 
 // The events that `calls` need. An estimate of the traffic and a sample of the failures scatter;
@@ -18,7 +21,7 @@ using Seconds = std::chrono::duration<double>;
 // for.
 double needed(double threshold, double calls, double weight) {
   const double error = std::sqrt(threshold * (1 - threshold) * calls * weight);
-  return std::min(threshold * calls + 2 * error, calls);
+  return std::min(threshold * calls + 1.5 * error, calls);
 }
 
 double seconds_between(StoreTime from, StoreTime to) { return Seconds(to - from).count(); }
@@ -159,10 +162,17 @@ std::optional<Window> weigh_window(std::span<const Report> reports, const Window
   return best;
 }
 
-int window_thinning(const core::WindowRule& rule) {
+int window_thinning(const core::WindowRule& rule, double calls_per_second) {
   const double threshold = std::max(rule.failure_rate, rule.slow_call_rate);
+  const double calls =
+      rule.type == SlidingWindowType::time ? calls_per_second * rule.size : rule.size;
   int j = 0;
-  while (needed(threshold, rule.minimum_calls, std::exp2(j)) > kReportsMax * std::exp2(j)) ++j;
+  const auto too_few = [&] {
+    const double weight = std::exp2(j);
+    return std::max(needed(threshold, rule.minimum_calls, weight), threshold * calls) >
+           kReportsMax * weight;
+  };
+  while (too_few() && j < kThinningMax) ++j;
   return j;
 }
 

@@ -8,8 +8,8 @@
 //   E_i      = events of instance i in the window, thinning undone; a report that spans a time
 //              counts with the part of it that lies within
 //   counted  = sum of min(E_i, share * need)
-//   need     = threshold * calls, and two standard errors of the estimate (60 of 100 calls where
-//              the threshold is 50 %), but never more than all calls
+//   need     = threshold * calls, and one and a half standard errors of the estimate (58 of 100
+//              calls where the threshold is 50 %), but never more than all calls
 // It trips iff calls >= the minimum and counted >= need, for a window that ends now or at one of
 // the last reports. The share (share_bound) keeps one sick instance from opening the circuit.
 //
@@ -46,9 +46,10 @@ inline constexpr std::chrono::milliseconds kFleetWindowMin{200};
 // At most kReportsMax^2 steps.
 std::optional<Window> weigh_window(std::span<const Report> reports, const WindowQuery& query);
 
-// How much a member thins its reports for this rule: j such that 64 reports of one failure each,
-// each standing for 2^j, are what is needed in the smallest window that may be judged. Without it
-// a fleet whose dependency fails every call would fill the set before it holds the evidence.
-int window_thinning(const core::WindowRule& rule);
+// How much a member thins its reports for this rule while CLOSED: j such that 64 reports of one
+// failure each, each standing for 2^j, hold what the threshold is of a whole window, and what is
+// needed of the minimum of calls. Else a fast fleet would fill the set with the last moments of its
+// window, and one whose every call fails might fill it before it holds enough evidence.
+int window_thinning(const core::WindowRule& rule, double calls_per_second);
 
 }  // namespace switchgear::fleet

@@ -246,6 +246,25 @@ def test_config_check_shows_what_the_settings_come_down_to(run, tmp_path):
     ]
 
 
+def test_config_check_shows_the_classic_rule(run, tmp_path):
+    (tmp_path / "switchgear.yaml").write_text(
+        "circuits:\n  a:\n    rule: classic\n    sliding_window_size: 20\n"
+        "    slow_call_duration: 2s\n"
+    )
+    header, failures, slow = run("config", "check").stdout.splitlines()
+    assert header.split() == ["CIRCUIT", "MODE", "RULE", "WINDOW", "MINIMUM", "OPENS", "AT"]
+    assert failures.split() == ["a", "enforce", "failure_rate", *"20 calls 20 calls 50%".split()]
+    assert slow.split() == ["a", "enforce", "slow_call_rate", *"20 calls 20 calls 100%".split()]
+    answer = json.loads(run("config", "check", "--output", "json").stdout)
+    assert answer["circuits"][0]["rules"][0] == {
+        "rule": "failure_rate",
+        "window": 20,
+        "window_unit": "calls",
+        "minimum_calls": 20,
+        "threshold": 0.5,
+    }
+
+
 def test_config_check_warns_of_false_trips_at_the_measured_rate(run, tmp_path):
     (tmp_path / "switchgear.yaml").write_text(EXAMPLE)
     assert "trip falsely" not in run("config", "check", "--baseline", "0.5%").stderr
