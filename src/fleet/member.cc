@@ -353,7 +353,9 @@ void Member::expire_probes(HoldTime h) {
   // A probe whose lease ended without a word is a failed probe; one that was never used goes back.
   for (auto it = held_.begin(); it != held_.end();) {
     const bool unusable = h - it->claimed + policy().call_timeout > usable_lease(it->lease);
-    const bool over = it->in_use ? h - it->claimed >= it->lease : unusable;
+    // No call that began in time lasts beyond the usable part of its lease. Said before the store
+    // lets the slot go: whoever takes it next would be the one to find out.
+    const bool over = it->in_use ? h - it->claimed >= usable_lease(it->lease) : unusable;
     if (!it->probe || !over) {
       ++it;
       continue;

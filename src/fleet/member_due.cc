@@ -189,7 +189,7 @@ HoldTime Member::due_slot_expiry() const {
     if (!s.probe) continue;
     // One nanosecond past the point from which expire_probes() acts.
     due = std::min(
-        due, s.claimed + (s.in_use ? s.lease
+        due, s.claimed + (s.in_use ? usable_lease(s.lease)
                                    : usable_lease(s.lease) - policy().call_timeout + Duration{1}));
   }
   return due;

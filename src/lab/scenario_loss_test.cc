@@ -145,6 +145,7 @@ TEST(Scenario22RecordVanishes, OneHolderOfALiveOpenViewPutsItBack) {
 TEST(Scenario22RecordVanishes, ALiveOpenViewWinsOverARecordThatANewcomerCreated) {
   Fleet fleet(10, long_open());
   fleet.trip();
+  for (int i = 0; i < 10; ++i) fleet.call(i);  // so that everybody hears of it
   fleet.world.run_for(3s);
   const std::int64_t seen = fleet.stored().epoch;
   CountReassertions observer(fleet.properties);
