@@ -326,18 +326,24 @@ def test_schema_accepts_what_the_program_accepts_and_refuses_what_it_refuses(run
 
 
 def test_schemas_defaults_are_accepted_by_the_program(run, tmp_path):
+    of_classic = "With rule: classic"
     document = {"circuits": {"a": {}}, "worker": {"backoff": {}}}
-    synonyms = "Synonym of "
+    classic = {}
     for path, leaf in leaves(schema(run)):
-        if leaf["default"] == "" or leaf["description"].startswith(synonyms):
+        if leaf["default"] == "" or leaf["description"].startswith("Synonym of "):
             continue
         at = document
         for name in path[:-1]:
             at = at["a" if name == "*" else name]
+        if leaf["description"].startswith(of_classic):  # refused beside those of the other rule
+            at = classic
         at[path[-1]] = leaf["default"]
-    (tmp_path / "switchgear.yaml").write_text(json.dumps(document))
-    result = run("config", "check")
-    assert result.returncode == DONE, result.stderr
+    assert classic
+    for circuits in document["circuits"], {"a": {"rule": "classic", **classic}}:
+        document["circuits"] = circuits
+        (tmp_path / "switchgear.yaml").write_text(json.dumps(document))
+        result = run("config", "check")
+        assert result.returncode == DONE, result.stderr
 
 
 # ---- Circuits on a real store ------------------------------------------------------------------------
