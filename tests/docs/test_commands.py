@@ -239,3 +239,18 @@ def test_the_cpp_compiles_against_the_public_header(tmp_path):
          "-fsyntax-only", "-I", peers.REPOSITORY / "include", "-I", peers.REPOSITORY / "src", source],
         capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_guarantees_name_tests_that_are_there():
+    text = (peers.REPOSITORY / "docs/guarantees.md").read_text(encoding="utf-8")
+    sources = [*(peers.REPOSITORY / "src").rglob("*_test.cc"),
+               *(peers.REPOSITORY / "tests").rglob("test_*.py")]
+    all_tests = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    named = re.findall(r"`(\w+)\.(\w+)`", text)
+    assert len(named) > 20
+    for suite, test in named:
+        assert re.search(rf"TEST(_F|_P)?\(\s*{suite},\s*{test}\)", all_tests), f"{suite}.{test}"
+    functions = re.findall(r"`(test_\w+)`", text)
+    assert len(functions) > 10
+    for function in functions:
+        assert f"def {function}(" in all_tests, function
