@@ -10,7 +10,7 @@ build='clang-19 lld-19 libclang-rt-19-dev cmake ninja-build ccache make git
 # redis-tools and not redis-server: it carries the same program (a server when called by that
 # name) without a service that would start and take port 6379.
 test='libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev binutils strace
-  redis-tools python3 python3-venv openjdk-17-jre-headless maven'
+  redis-tools spin python3 python3-venv openjdk-17-jre-headless maven'
 lint='clang-tidy-19 clang-format-19'
 bench='libbenchmark-dev'
 prove='debootstrap'
