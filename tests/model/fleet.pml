@@ -59,7 +59,7 @@ typedef Held {
   unsigned stage : 2;
   unsigned token : 3;
   unsigned epoch : 3;
-  unsigned age : 2;   /* HELD: ticks since just before the claim was sent, by the holder's clock */
+  unsigned age : 2;   /* until SENT: ticks since just before the claim, by the holder's clock */
   unsigned call : 2;  /* at the dependency: ticks until the call must end, plus 1; 0: none */
 }
 
@@ -287,20 +287,18 @@ inline start(p, s) {
 /* admit() and may_start(), and then the process stands still. */
 #define MAY_freeze(p, s) MAY_start(p, s)
 inline freeze(p, s) {
-  H(p, s).stage = FROZEN;
-  H(p, s).age = 0
+  H(p, s).stage = FROZEN
 }
 
-/* The call goes out however late: the exception that P3 states. A call that the lease does not
- * cover any more is not counted. */
+/* The call goes out however late: the exception that P3 states. A call that may_start() would
+ * refuse by now is not counted, and the slot may be settled at once. */
 #define MAY_thaw(p, s) (H(p, s).stage == FROZEN)
 inline thaw(p, s) {
-  H(p, s).stage = SENT;
   if
-  :: P3_lease_covers_the_call(p, s) ->
-       H(p, s).call = TIMEOUT + 1;
-       assert(P3_calls_at_most_probes)
-  :: else
+  :: COVERS(H(p, s).age) -> start(p, s)
+  :: else ->
+       H(p, s).stage = SENT;
+       H(p, s).age = 0
   fi
 }
 
@@ -377,6 +375,7 @@ inline tick() {
   tick_of(2)
 }
 
+#define AGES(p, s) (H(p, s).stage == HELD || H(p, s).stage == FROZEN)
 inline tick_of(p) {
   if
   :: in[p].retry.age < EXPIRED &&
@@ -385,7 +384,7 @@ inline tick_of(p) {
   :: else
   fi;
   for (i : 0 .. SLOTS - 1) {
-    H(p, i).age = H(p, i).age + (H(p, i).stage == HELD && H(p, i).age < EXPIRED -> 1 : 0);
+    H(p, i).age = H(p, i).age + (AGES(p, i) && H(p, i).age < EXPIRED -> 1 : 0);
     H(p, i).call = (H(p, i).call > 0 -> H(p, i).call - 1 : 0)
   }
 }
