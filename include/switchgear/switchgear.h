@@ -145,10 +145,10 @@ struct Options {
   // Failed calls that may wait for the background thread to count them, 48 bytes each; more are
   // dropped and counted. 2 to 1,048,576.
   std::size_t failures_queued_max = 8192;
-  // Whether the store may push changes, where it can (Redis): every process that uses a circuit then
-  // knows of its opening within a round trip instead of at its next look. Costs a second connection,
-  // one message for each change of state or hold, and one read by each process that it is news to.
-  // Nothing depends on it: where it fails, views are refreshed as the policy says.
+  // Whether the store may push changes, where it can (Redis): every process that uses a circuit
+  // then knows of its opening within a round trip instead of at its next look. Costs a second
+  // connection, one message for each change of state or hold, and one read by each process that it
+  // is news to. Nothing depends on it: where it fails, views are refreshed as the policy says.
   bool push = true;
   // Called on the background thread: be quick and throw nothing. What they throw is swallowed.
   // The same as Circuits::on_transition(), for as long as the Circuits live.

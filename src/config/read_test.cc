@@ -247,8 +247,9 @@ TEST(Rule, RefusesTheKeysOfTheOtherEvenAtTheirDefaults) {
 }
 
 TEST(Key, FarFromAllIsToldWhichThereAre) {
-  EXPECT_EQ(problems_of("zzz: 1\n"),
-            "switchgear.yaml:1:1: zzz: unknown key; the keys here are circuits, push, store, worker\n");
+  EXPECT_EQ(
+      problems_of("zzz: 1\n"),
+      "switchgear.yaml:1:1: zzz: unknown key; the keys here are circuits, push, store, worker\n");
 }
 
 TEST(Environment, OverridesEveryKey) {

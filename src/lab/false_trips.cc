@@ -127,9 +127,8 @@ std::uint64_t false_trips_of_half_of_100(int processes, const FalseTripOptions& 
 
 TripDelay trip_delay_of_cusum(core::CusumRule rule) {
   return delays(1, [rule] {
-    return [cusum = core::Cusum(rule)](bool failed, std::size_t) mutable {
-      return cusum.add(failed);
-    };
+    return
+        [cusum = core::Cusum(rule)](bool failed, std::size_t) mutable { return cusum.add(failed); };
   });
 }
 

@@ -363,8 +363,7 @@ TEST_F(RedisClientTest, ASubscriberGetsWhatIsPublishedAndAnswersToItsCommands) {
 }
 
 TEST_F(RedisClientTest, ARefusedSubscriptionIsAnAnswer) {
-  const RedisServer server(
-      {"--user", "ann", "on", ">pw", "~*", "resetchannels", "+@all"});
+  const RedisServer server({"--user", "ann", "on", ">pw", "~*", "resetchannels", "+@all"});
   RedisClient client = client_of("redis://ann:pw@127.0.0.1:" + std::to_string(server.port()));
   EXPECT_EQ(error_of(client, {"SUBSCRIBE", "a"}).code, "auth");
   EXPECT_EQ(text_of(client, {"PING"}), "\"PONG\"");

@@ -6,8 +6,16 @@
  * no effect any more is forgotten. */
 #define P_INSTANCES 3
 #define P_SLOTS 2
-enum { kClaim = 1, kSettle = 2, kSwap = 3, kHalfOpen = 2, kHeld = 1, kSent = 3, kExpired = 2,
-       kNow = 2 };
+enum {
+  kClaim = 1,
+  kSettle = 2,
+  kSwap = 3,
+  kHalfOpen = 2,
+  kHeld = 1,
+  kSent = 3,
+  kExpired = 2,
+  kNow = 2
+};
 
 static int uses_slot(const struct Request* r) {
   return r->op == kClaim || r->op == kSettle || (r->op == kSwap && r->what == kHalfOpen);
@@ -116,8 +124,7 @@ static int could_count_again(const struct Request* settlement, unsigned p) {
 static int is_void(const struct Request* q, unsigned p, int awaited) {
   const int current = q->expected == kNow;
   const struct Slot* slot = &now.slots[q->slot];
-  const int ours =
-      slot->owned && !slot->settled && slot->holder == p && slot->token == q->token;
+  const int ours = slot->owned && !slot->settled && slot->holder == p && slot->token == q->token;
   switch (q->op) {
     case kClaim:
       return !current && !(awaited && ours);
@@ -127,9 +134,9 @@ static int is_void(const struct Request* q, unsigned p, int awaited) {
 #ifdef BROKEN_UNFENCED_CLOSE
       if (q->what == 0) return 0;
 #endif
-      return !current && !(awaited && q->what == kHalfOpen && q->expected + 1 == kNow &&
-                           now.store.swapped && now.store.swapper == p &&
-                           now.store.swap_id == q->swap_id);
+      return !current &&
+             !(awaited && q->what == kHalfOpen && q->expected + 1 == kNow && now.store.swapped &&
+               now.store.swapper == p && now.store.swap_id == q->swap_id);
     default:
       return 1;
   }
@@ -194,8 +201,7 @@ static void number_tokens(int p) {
   struct Instance* in = &now.in[p];
   unsigned names[8], known = 0;
   memset(names, 0xff, sizeof names);
-#define NUMBERED(token) \
-  ((token) = names[token] != ~0u ? names[token] : (names[token] = known++))
+#define NUMBERED(token) ((token) = names[token] != ~0u ? names[token] : (names[token] = known++))
   for (int s = 0; s < P_SLOTS; s++) {
     if (now.slots[s].owned && now.slots[s].holder == p) NUMBERED(now.slots[s].token);
   }
@@ -246,8 +252,8 @@ static void describe(void) {
   static const char* const stages[] = {"", "held", "frozen", "sent"};
   static const char* const ops[] = {"", "claim", "settle", "swap"};
   static const char* const settlements[] = {"", "success", "failure", "returned"};
-  const struct Request* requests[] = {&now.r, &now.in[0].retry, &now.in[1].retry,
-                                      &now.in[2].retry, &now.stray};
+  const struct Request* requests[] = {&now.r, &now.in[0].retry, &now.in[1].retry, &now.in[2].retry,
+                                      &now.stray};
   static const char* const names[] = {"request", "retry 0", "retry 1", "retry 2", "stray"};
   printf("%s ok=%d failed=%d;", states[now.store.state], now.store.ok, now.store.failed);
   for (int s = 0; s < P_SLOTS; s++) {
@@ -268,7 +274,9 @@ static void describe(void) {
     const struct Request* r = requests[i];
     if (!r->op) continue;
     printf(" %s: %s %s by %d, slot %d token %d%s;", names[i], ops[r->op],
-           r->op == kSettle ? settlements[r->what] : r->op == kSwap ? states[r->what] : "",
+           r->op == kSettle ? settlements[r->what]
+           : r->op == kSwap ? states[r->what]
+                            : "",
            r->from, r->slot, r->token, r->expected == now.store.epoch ? "" : " (past epoch)");
   }
   printf("\n");
