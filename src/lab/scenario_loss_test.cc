@@ -144,9 +144,11 @@ TEST(Scenario22RecordVanishes, OneHolderOfALiveOpenViewPutsItBack) {
 
 TEST(Scenario22RecordVanishes, ALiveOpenViewWinsOverARecordThatANewcomerCreated) {
   Fleet fleet(10, long_open());
-  fleet.trip();
-  for (int i = 0; i < 10; ++i) fleet.call(i);  // so that everybody hears of it
-  fleet.world.run_for(3s);
+  fleet.call_steadily(5);
+  fleet.world.run_for(5s);
+  fleet.world.dependency.set_down(Down::refusing);
+  ASSERT_TRUE(fleet.reaches(State::open, 10s));
+  fleet.world.run_for(6s);  // all have seen it
   const std::int64_t seen = fleet.stored().epoch;
   CountReassertions observer(fleet.properties);
   fleet.world.observe(observer);
@@ -161,13 +163,14 @@ TEST(Scenario22RecordVanishes, ALiveOpenViewWinsOverARecordThatANewcomerCreated)
   ASSERT_EQ(fleet.state(), State::closed);
   EXPECT_EQ(fleet.stored().reason, "created");
   fleet.world.store.cut_off.clear();
-  fleet.call_steadily(5);
   ASSERT_TRUE(fleet.reaches(State::open, 10s));
   fleet.world.run_for(10s);
   EXPECT_EQ(fleet.state(), State::open);
   EXPECT_GT(fleet.stored().epoch, seen);
   EXPECT_EQ(observer.reasserted, 1);
   EXPECT_EQ(observer.created, 1);
+  fleet.call(newcomer.index());  // idle until now, it looks when it is used
+  fleet.world.run_for(1s);
   EXPECT_EQ(newcomer.member().state(), State::open);
 }
 

@@ -123,9 +123,16 @@ class Shared:
 
     def operations(self):
         """Store operations so far: each is one script."""
+        return self._commands("evalsha", "eval")
+
+    def reports_added(self):
+        """Reports that the store took into the evidence of their epoch so far."""
+        return self._commands("zadd")
+
+    def _commands(self, *names):
         calls = 0
         for line in self.redis.command("INFO", "commandstats").splitlines():
-            if line.startswith(("cmdstat_evalsha:", "cmdstat_eval:")):
+            if line.startswith(tuple(f"cmdstat_{name}:" for name in names)):
                 calls += int(line.partition("calls=")[2].partition(",")[0])
         return calls
 

@@ -6,6 +6,7 @@
 //   may_start ID       {"may_start":true}
 //   finish ID OUTCOME  {}
 //   dependency HOW     success, failure, or hang: how the calls of `calls` end
+//   fails_from MS      success until this time (Unix, in ms), then failure: for all at once
 //   calls RATE         makes so many calls a second from a thread of its own until told otherwise
 //   status             all that this process sees of the circuit, and what its calls came to
 //
@@ -94,6 +95,11 @@ class Caller {
     hanging_.clear();
   }
 
+  void set_fails_from(std::chrono::system_clock::time_point when) {
+    const std::lock_guard lock(mutex_);
+    fails_from_ = when;
+  }
+
   void write(std::ostream& out) {
     const std::lock_guard lock(mutex_);
     std::sort(took_us_.begin(), took_us_.end());
@@ -108,7 +114,10 @@ class Caller {
   }
 
  private:
-  void end(switchgear::Permit& permit) { permit.finish(outcome_); }
+  void end(switchgear::Permit& permit) {
+    const bool fails = std::chrono::system_clock::now() >= fails_from_;
+    permit.finish(fails ? Outcome::failure : outcome_);
+  }
 
   void run() {
     std::unique_lock lock(mutex_);
@@ -155,6 +164,7 @@ class Caller {
   bool ended_ = false;
   bool hangs_ = false;
   Outcome outcome_ = Outcome::success;
+  std::chrono::system_clock::time_point fails_from_ = std::chrono::system_clock::time_point::max();
   double rate_ = 0;
   std::uint64_t asked_ = 0;
   std::uint64_t made_ = 0;
@@ -201,6 +211,10 @@ class Session {
       std::string how;
       in >> how;
       caller_.set_dependency(how);
+    } else if (word == "fails_from") {
+      std::int64_t unix_ms = 0;
+      in >> unix_ms;
+      caller_.set_fails_from(std::chrono::system_clock::time_point(ms(unix_ms)));
     } else if (word == "calls") {
       double rate = 0;
       in >> rate;
@@ -262,6 +276,8 @@ int main(int argc, char** argv) {
     const std::string value = setting.substr(equals + 1);
     if (name == "name_space") {
       options.name_space = value;
+    } else if (name == "first_view_wait_ms") {
+      options.first_view_wait = ms(std::stoi(value));
     } else if (name == "store_timeout_ms") {
       options.store_timeout = ms(std::stoi(value));
     } else if (const auto found = kSettings.find(name); found != kSettings.end()) {

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 
 import peers
 from clients import Client, Shared, all_see, ask_all, trip
@@ -24,16 +25,15 @@ def test_scenario01_lost_update(clients, redis, shared):
     record = shared.becomes("OPEN")
     assert record["opens"] == "1"
     all_see(fleet, "OPEN")
-    # Each is in the evidence behind the trip, came between the look at it and the swap, or was
-    # counted as too late for it; none is in it twice.
-    counted = failures_in(record["why"])
-    assert counted >= 5, record
+    # What was there at the swap made the trip; every other failure was counted as too late.
+    assert failures_in(record["why"]) >= 5, record
 
-    def heard():
-        return sum(s["failed"] + s["late"] for s in ask_all(fleet, "status"))
-    wait_until(lambda: heard() == 20, 5, lambda: f"20 failures heard of, not {heard()}")
-    beside = sum(s["evidence_dropped"] + s["late"] for s in ask_all(fleet, "status"))
-    assert counted + beside <= 20, f"{counted} and {beside}: {record['why']}"
+    def accounted():
+        late = sum(s["evidence_dropped"] + s["late"] for s in ask_all(fleet, "status"))
+        return shared.reports_added(), late
+    wait_until(lambda: sum(accounted()) == 20, 5,
+               lambda: f"20 failures accounted for; {accounted()} counted and late: {record['why']}")
+    assert accounted()[0] >= 5
     assert shared.record()["ep"] == record["ep"], "a second transition"
     assert shared.reports() == []
 
@@ -64,20 +64,23 @@ def test_scenario16_hot_circuit(clients, redis, shared, figures):
     # Views are read every 5 s, and each process adds to the meter once a minute.
     assert healthy <= 4 * 4, f"{healthy} store operations for 40,000 healthy calls"
     before = shared.operations()
-    failed = sum(s["made"] for s in ask_all(fleet, "status"))
-    ask_all(fleet, "dependency", "failure")
-    shared.becomes("OPEN")
-    all_see(fleet, "OPEN")
-    failed = sum(s["made"] for s in ask_all(fleet, "status")) - failed
+    ask_all(fleet, "fails_from", int(time.time() * 1000) + 200)
+    # By the fleet's circuit or, where a process has seen enough before the fleet has, by itself.
+    wait_until(lambda: all(s["refused"] > 0 for s in ask_all(fleet, "status")), 10,
+               lambda: f"every process stopped; the record is {shared.record()}")
+    failed = sum(s["failed"] for s in ask_all(fleet, "status"))
     down = shared.operations() - before
     # A report per process and gap (20 ms at this size), and the swap; all within a moment.
     assert down <= 4 * 60, f"{down} store operations for {failed} failed calls"
+    assert failed <= 20000 * 0.5, f"{failed} failed calls"
+    state = shared.state()
     before = shared.operations()
     asked = sum(s["asked"] for s in ask_all(fleet, "status"))
     wait_until(lambda: sum(s["asked"] for s in ask_all(fleet, "status")) > asked + 20000, 20,
                "20,000 more calls", every=0.2)
     assert shared.operations() - before <= 4 * 8, "a store operation for refused calls"
-    figures(f"{healthy} store operations for 40,000 healthy calls; {down} to open, {failed} calls")
+    figures(f"{healthy} store operations for 40,000 healthy calls; {down} until all had stopped, "
+            f"{failed} failed calls; the circuit was {state}")
 
 
 def test_scenario19_names(clients, redis):
