@@ -12,6 +12,9 @@ namespace {
 // Of the fleet's level: while blind, and always.
 constexpr double kBlindShare = 0.5;
 constexpr double kOwnShare = 1.5;
+// So long the fleet has to decide: a process that fails a thousand calls a second would stop before
+// its first report has arrived, and what the others report would never be enough.
+constexpr Duration kFleetFirst = 500ms;
 
 core::CusumRule with_level(core::CusumRule rule, double share) {
   rule.level = std::max<double>(rule.weight, rule.level * share);
@@ -79,7 +82,8 @@ bool LocalGuard::add(bool failed, bool blind, HoldTime acquired, HoldTime h, cor
     reset();
     return false;
   }
-  const bool trips = feed(own_rule_, failed, kOwnShare);
+  if (own_rule_.sum() <= 0) failing_since_ = h;
+  const bool trips = feed(own_rule_, failed, kOwnShare) && h - failing_since_ >= kFleetFirst;
   if (!(blind && feed(blind_rule_, failed, kBlindShare)) && !trips) return false;
   stop(h, random);
   return true;

@@ -12,8 +12,9 @@
 namespace switchgear::fleet {
 
 // Two serial CUSUMs (core/trip_rule.h) over this process's own calls: while blind at half the
-// fleet's level, since nobody else will stop it; always at one and a half times that level, so that
-// the fleet opens first where it can. Under the classic rule, CUSUMs too, that neither grow nor
+// fleet's level, since nobody else will stop it; always at one and a half times that level, and no
+// sooner than half a second after its calls began to fail, so that the fleet opens first where it
+// can. Under the classic rule, CUSUMs too, that neither grow nor
 // fall at its threshold. Once stopped it admits one trial call after the open time, which doubles
 // as a circuit's does; the first trial that succeeds ends the stop. Not thread-safe.
 class LocalGuard {
@@ -50,6 +51,7 @@ class LocalGuard {
   bool stopped_ = false;
   int stops_ = 0;  // in a row
   HoldTime until_{0};
+  HoldTime failing_since_{0};  // since when the sum of its own failures is above 0
   std::optional<HoldTime> trial_;  // when the trial that is out was admitted
 };
 

@@ -80,7 +80,7 @@ TEST_F(AMember, SickAloneItStopsItselfWhileTheFleetGoesOn) {
   permitted();
   settle();
   for (int i = 0; i < 15; ++i) {
-    call(Outcome::failure, 1ms);
+    call(Outcome::failure, 50ms);
     reports.clear();  // as if a large fleet outvoted it
   }
   EXPECT_EQ(refused(), "local");
@@ -103,11 +103,21 @@ TEST_F(AMember, SickAloneItStopsItselfWhileTheFleetGoesOn) {
   EXPECT_TRUE(member.gate(now).open);
 }
 
+TEST_F(AMember, LeavesTheFleetTheTimeToOpenBeforeItStopsItself) {
+  permitted();
+  settle();
+  for (int i = 0; i < 400; ++i) {
+    call(Outcome::failure, 1ms);
+    reports.clear();
+  }
+  EXPECT_FALSE(member.stopped_alone());
+}
+
 TEST_F(AMember, StoppedByItselfItAsksWhatTheFleetThinks) {
   permitted();
   settle();
   for (int i = 0; i < 15; ++i) {
-    call(Outcome::failure, 1ms);
+    call(Outcome::failure, 50ms);
     settle();
     reports.clear();
   }
@@ -123,7 +133,7 @@ TEST_F(AMember, ATrialThatNeverComesBackStopsNobodyForGood) {
   permitted();
   settle();
   for (int i = 0; i < 15; ++i) {
-    call(Outcome::failure, 1ms);
+    call(Outcome::failure, 50ms);
     reports.clear();
   }
   pass(12s);
@@ -193,7 +203,7 @@ TEST_F(AMember, StoppedByItselfItSaysWhenTheNextTrialIs) {
   permitted();
   settle();
   for (int i = 0; i < 15; ++i) {
-    call(Outcome::failure, 1ms);
+    call(Outcome::failure, 50ms);
     reports.clear();
   }
   EXPECT_TRUE(member.stopped_alone());
