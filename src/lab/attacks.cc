@@ -103,7 +103,8 @@ class Fleet {
 };
 
 // Half the calls of one of four fast callers fail, about 5,400 if nobody stops it; the others see
-// what is part of normal life. Each stop comes after half a second, and a trial that succeeds ends it.
+// what is part of normal life. Each stop comes after half a second, and a trial that succeeds ends
+// it.
 std::string sick_caller(std::uint64_t seed) {
   Fleet fleet({.seed = seed, .failure_rate = 0.03});
   fleet.call_steadily(270, 1);
