@@ -138,10 +138,13 @@ struct Options {
   Duration store_timeout = 1s;
   // Keeps several systems on one store apart. 1 to 64 of A-Z a-z 0-9 . _ : -
   std::string name_space = "switchgear";
-  // Circuits that this process may have, about 20 KB each, so that names which come from outside
-  // cannot exhaust its memory. Calls of circuits beyond it are not guarded; on_problem hears of
-  // it. 1 to 1,000,000.
+  // Circuits that this process may have, keyed ones included, about 20 KB each, so that names which
+  // come from outside cannot exhaust its memory. Calls of circuits beyond it are not guarded;
+  // on_problem hears of it. 1 to 1,000,000.
   std::size_t circuits_max = 10'000;
+  // Keyed circuits ("payments-api/tenant-7") that one parent may have; see Circuit::key().
+  // 1 to 1,000,000.
+  std::size_t keys_max = 10'000;
   // Failed calls that may wait for the background thread to count them, 48 bytes each; more are
   // dropped and counted. 2 to 1,048,576.
   std::size_t failures_queued_max = 8192;
@@ -189,7 +192,8 @@ class Permit {
       : circuit_(std::exchange(other.circuit_, nullptr)),
         uncaught_(other.uncaught_),
         admitted_(other.admitted_),
-        what_(other.what_) {}
+        what_(other.what_),
+        keeps_(std::move(other.keeps_)) {}
   Permit& operator=(Permit&& other) noexcept {
     if (this != &other) {
       if (circuit_ != nullptr) abandon();
@@ -197,6 +201,7 @@ class Permit {
       uncaught_ = other.uncaught_;
       admitted_ = other.admitted_;
       what_ = other.what_;
+      keeps_ = std::move(other.keeps_);
     }
     return *this;
   }
@@ -244,6 +249,8 @@ class Permit {
   unsigned uncaught_;            // exceptions that were unwinding already
   bool admitted_;
   What what_;
+  // Of a keyed circuit alone, which is forgotten only while no call of it is out.
+  std::shared_ptr<guard::CircuitCore> keeps_;
 };
 
 // What a circuit looks like from this process.
@@ -265,6 +272,14 @@ struct CircuitStatus {
   std::uint64_t late = 0;              // results of an earlier epoch: changed nothing
   std::uint64_t dropped = 0;           // results for which there was no room
   std::uint64_t evidence_dropped = 0;  // failures counted here, but too old for the fleet
+};
+
+// How the keyed circuits of one parent stand, in this process.
+struct KeysStatus {
+  std::size_t keys = 0;
+  std::size_t open = 0;  // OPEN or HALF_OPEN
+  std::size_t recovering = 0;
+  std::size_t held = 0;
 };
 
 namespace detail {
@@ -356,6 +371,19 @@ class Circuit {
   // view of the circuit. Throws nothing.
   [[nodiscard]] Permit try_acquire() const noexcept;
 
+  // The circuit of one key of what this circuit guards, such as a tenant or a shard, made when it
+  // is first asked for, with this circuit's settings: what is wrong with one key stops that key
+  // alone. The same as asking the Circuits for "name/key". Throws InvalidArgument for a bad key.
+  //
+  //   payments.key(tenant).run([&] { return charge(card); }, later);
+  //
+  // Keys may come from outside. A process keeps at most Options::keys_max of each parent; beyond
+  // that it forgets the one that was asked for longest ago, if nothing is lost with it: closed, not
+  // held, no call or handle out, nothing left to report. One that is open, probing, recovering or
+  // held is never forgotten. Where none can be forgotten, calls of a new key are not guarded; see
+  // Circuits::unguarded(). Asking takes a lock for less than a microsecond.
+  Circuit key(std::string_view key) const;
+
   // "(beyond circuits_max)" for a circuit that is one too many.
   std::string_view name() const;
   // Takes the circuit's lock for a moment: for metrics and people, not for every call.
@@ -363,11 +391,11 @@ class Circuit {
 
  private:
   friend class Circuits;
-  Circuit(std::shared_ptr<guard::Runtime> runtime, guard::CircuitCore* core)
-      : core_(core), runtime_(std::move(runtime)) {}
+  Circuit(std::shared_ptr<guard::Runtime> runtime, std::shared_ptr<guard::CircuitCore> core)
+      : runtime_(std::move(runtime)), core_(std::move(core)) {}
 
-  guard::CircuitCore* core_;
   std::shared_ptr<guard::Runtime> runtime_;
+  std::shared_ptr<guard::CircuitCore> core_;  // ends before the runtime does
 };
 
 // Goes on until its end. Move-only.
@@ -397,7 +425,8 @@ class Circuits {
 
   // The circuit of this name, 1 to 256 of A-Z a-z 0-9 . _ : - and optionally a slash and a key of
   // the same kind. The same name is the same circuit, in every process that uses the store. Without
-  // a policy: the one it was first asked for with, or the default. Throws InvalidArgument for a bad
+  // a policy: the one it was first asked for with, or that of its parent if it has a key, or the
+  // default. Throws InvalidArgument for a bad
   // name or policy (with all problems), and for a name in use with another policy.
   //
   // FAILS: settings of one circuit that differ between processes; the fleet goes by whoever writes:
@@ -420,6 +449,11 @@ class Circuits {
   // FAILS: a subscription that nobody keeps ends at once:
   //   (void)circuits.on_transition(page_somebody);   // wrong
   [[nodiscard]] Subscription on_transition(std::function<void(const TransitionEvent&)> callback);
+
+  // The keys of a parent, rolled up; for metrics and people.
+  KeysStatus keys_of(std::string_view parent) const;
+  // Times that circuit() or key() had no room for a new circuit and gave one that guards nothing.
+  std::uint64_t unguarded() const;
 
   // False while the last operation on the store has failed.
   bool store_up() const;

@@ -2,6 +2,8 @@
 
 #include <ostream>
 
+#include "core/name.h"
+
 namespace switchgear::cli {
 namespace {
 
@@ -31,8 +33,42 @@ std::string holders(const fleet::Record& record, StoreTime now) {
 
 const Policy& policy_for(const config::Config& config, const std::string& circuit) {
   static const Policy kDefault;
-  const auto found = config.circuits.find(circuit);
+  auto found = config.circuits.find(circuit);
+  if (found == config.circuits.end()) {
+    found = config.circuits.find(std::string(core::parent_of(circuit)));
+  }
   return found == config.circuits.end() ? kDefault : found->second;
+}
+
+void CircuitKeys::add_to(Table& table, const std::string& parent) const {
+  std::string text = std::to_string(refusing) + " of " + std::to_string(keys) + " open";
+  if (recovering > 0) text += ", " + std::to_string(recovering) + " recovering";
+  if (unreadable > 0) text += ", " + std::to_string(unreadable) + " unreadable";
+  table.add({parent + "/*",
+             {text, refusing > 0 ? Colour::red : Colour::green},
+             held > 0 ? Cell(std::to_string(held) + " held", Colour::yellow) : Cell("-")});
+}
+
+void CircuitKeys::write(const std::string& parent, config::JsonWriter& json) const {
+  json.begin_object().member("circuit", parent).member("keys", keys);
+  json.member("open", refusing).member("recovering", recovering);
+  json.member("held", held).member("unreadable", unreadable).end_object();
+}
+
+std::map<std::string, CircuitKeys> roll_up(std::vector<CircuitView>& views) {
+  std::map<std::string, CircuitKeys> all;
+  std::erase_if(views, [&](const CircuitView& view) {
+    const auto parent = core::parent_of(view.name());
+    if (parent.empty()) return false;
+    CircuitKeys& keys = all[std::string(parent)];
+    ++keys.keys;
+    keys.refusing += view.is_open();
+    keys.recovering += view.state() == State::recovering;
+    keys.held += view.held();
+    keys.unreadable += !view.state().has_value();
+    return true;
+  });
+  return all;
 }
 
 CircuitView::CircuitView(std::string name, const Policy& policy, fleet::Snapshot snapshot)
@@ -45,6 +81,10 @@ CircuitView::CircuitView(std::string name, const Policy& policy, fleet::Snapshot
 std::optional<fleet::Hold> CircuitView::hold() const {
   if (record() == nullptr || !record()->hold.in_force(snapshot_.time)) return std::nullopt;
   return record()->hold;
+}
+
+std::optional<State> CircuitView::state() const {
+  return record() == nullptr ? std::nullopt : std::optional(record()->state);
 }
 
 bool CircuitView::is_open() const {

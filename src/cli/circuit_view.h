@@ -1,8 +1,10 @@
 // One circuit as the store holds it, for people and for programs.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/context.h"
 #include "cli/terminal.h"
@@ -20,6 +22,11 @@ class CircuitView {
 
   // Whether calls are refused: open or probing, or held open; not if held otherwise.
   bool is_open() const;
+
+  const std::string& name() const { return name_; }
+  // Of the record; empty if it cannot be read.
+  std::optional<State> state() const;
+  bool held() const { return hold().has_value(); }
 
   static Table list_header();
   void add_to(Table& table) const;
@@ -48,7 +55,22 @@ class CircuitView {
   std::string fingerprint_;  // of this machine's settings
 };
 
-// The policy that this machine's configuration has for the circuit, or the default one.
+// The keyed circuits of one parent, rolled up.
+struct CircuitKeys {
+  int keys = 0;
+  int refusing = 0;  // calls: OPEN, HALF_OPEN, or held open
+  int recovering = 0;
+  int held = 0;
+  int unreadable = 0;
+  void add_to(Table& table, const std::string& parent) const;
+  // circuit, keys, open (those that refuse calls), recovering, held, unreadable
+  void write(const std::string& parent, config::JsonWriter& json) const;
+};
+// Takes the keyed ones out of `views`.
+std::map<std::string, CircuitKeys> roll_up(std::vector<CircuitView>& views);
+
+// The policy that this machine's configuration has for the circuit, or for its parent if it has a
+// key, or the default one.
 const Policy& policy_for(const config::Config& config, const std::string& circuit);
 
 }  // namespace switchgear::cli

@@ -1,5 +1,6 @@
 #include "cli/circuits.h"
 
+#include <map>
 #include <memory>
 #include <ostream>
 
@@ -17,6 +18,7 @@ struct ListOptions {
   SettingsOptions settings;
   Output output = Output::table;
   bool exit_code = false;
+  bool keys = false;  // one by one
 };
 
 int list(Context& context, const ListOptions& options) {
@@ -39,17 +41,32 @@ int list(Context& context, const ListOptions& options) {
 
   bool any_open = false;
   for (const CircuitView& view : views) any_open = any_open || view.is_open();
+  std::map<std::string, CircuitKeys> keys;
+  if (!options.keys) keys = roll_up(views);
   if (options.output == Output::json) {
     config::JsonWriter json;
     json.begin_object().key("circuits").begin_array();
     for (const CircuitView& view : views) view.write(json);
-    json.end_array().end_object();
+    json.end_array();
+    if (!keys.empty()) {
+      json.key("keys").begin_array();
+      for (const auto& [parent, of_parent] : keys) of_parent.write(parent, json);
+      json.end_array();
+    }
+    json.end_object();
     context.out << json.text();
-  } else if (views.empty()) {
+  } else if (views.empty() && keys.empty()) {
     context.err << "switchgear: no circuits in this store yet\n";
   } else {
     Table table = CircuitView::list_header();
-    for (const CircuitView& view : views) view.add_to(table);
+    for (const CircuitView& view : views) {
+      view.add_to(table);
+      const auto of_this = keys.find(view.name());
+      if (of_this == keys.end()) continue;
+      of_this->second.add_to(table, view.name());
+      keys.erase(of_this);
+    }
+    for (const auto& [parent, of_parent] : keys) of_parent.add_to(table, parent);
     table.print(context.out, context.colour);
   }
   return options.exit_code && any_open ? kFoundOpen : kDone;
@@ -70,10 +87,12 @@ void add_list(CLI::App& parent, Chosen& chosen) {
       add_command(parent, "list", "all circuits of the store, with their states",
                   {"switchgear circuits list --store redis://127.0.0.1:6379",
                    "switchgear circuits list --output json | jq '.circuits[] | select(.open)'",
+                   "switchgear circuits list --keys         # keyed circuits one by one",
                    "switchgear circuits list --exit-code    # 3 if one is open"});
   const auto options = std::make_shared<ListOptions>();
   add_settings_options(*command, options->settings);
   add_output_option(*command, options->output);
+  command->add_flag("--keys", options->keys, "List the keys of a circuit one by one");
   command->add_flag("--exit-code", options->exit_code, "Exit with 3 if any circuit is open");
   command->callback([&chosen, options] {
     chosen = [options](Context& context) { return list(context, *options); };

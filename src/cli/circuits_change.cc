@@ -5,6 +5,7 @@
 #include <array>
 #include <ostream>
 
+#include "cli/circuit_view.h"
 #include "cli/circuits.h"
 #include "config/suggest.h"
 #include "fleet/transition.h"
@@ -47,9 +48,7 @@ std::string user_and_host(const Context& context) {
 
 int write_change(Context& context, CircuitSession& opened, const CircuitOptions& options,
                  fleet::Snapshot snapshot, const Change& change) {
-  const auto policy = opened.config.circuits.find(options.name);
-  const fleet::PolicyTable table(policy == opened.config.circuits.end() ? Policy{}
-                                                                        : policy->second);
+  const fleet::PolicyTable table(policy_for(opened.config, options.name));
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     if (snapshot.record && !snapshot.record->has_value()) {
       context.err << "switchgear: the record of " << options.name << " cannot be read ("

@@ -16,4 +16,10 @@ inline constexpr std::size_t kNameCharactersMax = 256;
 // rewritten, so that two names never mean the same circuit.
 std::optional<std::string> problem_with_circuit_name(std::string_view name);
 
+// "payments-api" of the keyed circuit "payments-api/eu-1"; empty for one without a key.
+constexpr std::string_view parent_of(std::string_view name) {
+  const std::size_t slash = name.find('/');
+  return slash == std::string_view::npos ? std::string_view() : name.substr(0, slash);
+}
+
 }  // namespace switchgear::core

@@ -96,6 +96,15 @@ State Member::state() const {
   return record_->state;
 }
 
+bool Member::forgettable() const {
+  const bool untroubled = state() == State::closed && !local_guard_.stopped() &&
+                          (!record_ || record_->hold.kind == HoldKind::none) &&
+                          unreadable_.empty() && !missing_ && !reassert_due_;
+  return untroubled && in_flight_recovering_ == 0 && !trial_out_ && held_.empty() &&
+         settles_.empty() && batch_.empty() && !in_flight_ && !retry_ && !planned_ && !own_trip_ &&
+         held_back_.empty();
+}
+
 bool Member::too_old(HoldTime h) const {
   return h - view_at_ > policy().view_max_age && !core::mutant(core::Mutant::stale_view_served);
 }

@@ -139,6 +139,10 @@ class Member {
   // How long until next_operation should be asked again, at most `Duration::max()`.
   Duration until_next(const Now& now);
 
+  // Whether nothing would be lost if this member ended: CLOSED without a hold, without trouble seen
+  // here alone, with nothing taken from the store, nothing under way and nothing left to tell.
+  bool forgettable() const;
+
   // ---- View -------------------------------------------------------------------------------
   // The state that decides here and now; OPEN while this process has seen a trip not yet written.
   State state() const;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <variant>
 
+#include "core/name.h"
+
 namespace switchgear::guard {
 namespace {
 
@@ -24,6 +26,7 @@ CircuitCore::CircuitCore(std::string name)
       in_order_(false),
       background_(nullptr),
       name_(std::move(name)),
+      keyed_(!core::parent_of(name_).empty()),
       passes_(true) {}
 
 CircuitCore::CircuitCore(std::shared_ptr<Seat> seat, Background& background, const Options& options)
@@ -32,6 +35,7 @@ CircuitCore::CircuitCore(std::shared_ptr<Seat> seat, Background& background, con
       in_order_(seat->policy().rule == Rule::classic),
       background_(&background),
       name_(seat->name()),
+      keyed_(!core::parent_of(name_).empty()),
       seat_(std::move(seat)),
       options_(options),
       passes_(false) {
@@ -171,11 +175,13 @@ void CircuitCore::finish_otherwise(const Leave& leave, Outcome outcome) {
   const Duration duration = duration_of(leave);
   if (outcome == Outcome::success && duration < slow_ && gate_.count_success(leave.word)) return;
   if (passes_.load(std::memory_order_relaxed)) return;
+  notes_out_.fetch_add(1, std::memory_order_relaxed);
   if (!background_->note({.circuit = this,
                           .epoch = Gate::epoch_of(leave.word),
                           .ended = read_monotonic(),
                           .duration = duration,
                           .outcome = outcome})) {
+    notes_out_.fetch_sub(1, std::memory_order_release);
     dropped_.fetch_add(1, std::memory_order_relaxed);
   }
 }
@@ -229,6 +235,7 @@ void CircuitCore::take(const Note& note) {
     member.finish({.kind = fleet::PermitKind::normal, .epoch = note.epoch, .acquired = {}},
                   note.outcome, note.duration, now);
   });
+  notes_out_.fetch_sub(1, std::memory_order_release);
 }
 
 bool CircuitCore::sweep() {
@@ -251,6 +258,12 @@ void CircuitCore::retire() {
     collect(member, now);
     gate_.set_awake(false);
   });
+}
+
+bool CircuitCore::forgettable() {
+  if (!seat_) return true;
+  if (notes_out_.load(std::memory_order_acquire) > 0) return false;
+  return seat_->touch([](fleet::Member& member, const Now&) { return member.forgettable(); });
 }
 
 void CircuitCore::touched(fleet::Member& member, const Now& now) {

@@ -65,6 +65,8 @@ class CircuitCore final : public SeatListener {
   ~CircuitCore() override;
 
   const std::string& name() const { return name_; }
+  // Whether it is one of many under a parent, and may be forgotten.
+  bool keyed() const { return keyed_; }
 
   // ---- The path of a call ---------------------------------------------------------------------
   // Whether a call may go out: fills in the one or the other.
@@ -102,11 +104,15 @@ class CircuitCore final : public SeatListener {
   bool sweep();
   // From now on every call passes and nothing is counted. From any thread.
   void retire();
+  // Whether nothing would be lost if this circuit were gone, provided that nobody has a handle on
+  // it. From any thread.
+  bool forgettable();
 
   // Of all calls so far. From any thread.
   CircuitCounts counts();
   // Null if the circuit guards nothing.
   Seat* seat() { return seat_.get(); }
+  const std::shared_ptr<Seat>& shared_seat() const { return seat_; }
   // Whether the gate is in use. Within a touch of the seat.
   bool awake() const { return gate_.awake(); }
   bool in_batch = false;  // the background thread's mark
@@ -137,11 +143,13 @@ class CircuitCore final : public SeatListener {
   Background* const background_;
 
   const std::string name_;
+  const bool keyed_;
   const std::shared_ptr<Seat> seat_;
   const Options options_;
   std::atomic<bool> passes_;
   SuccessCounters aside_;
   std::atomic<std::uint64_t> dropped_{0};
+  std::atomic<std::uint32_t> notes_out_{0};  // given to the background thread, not yet taken
 
   // With the seat's lock held.
   MonoTime first_view_until_ = MonoTime::min();

@@ -33,23 +33,23 @@ Engine::Engine(net::Loop& loop, std::unique_ptr<stores::Store> store, EngineOpti
 Engine::~Engine() { alive_.reset(); }
 
 Result<fleet::Member*> Engine::add(const std::string& name, const Policy& policy) {
-  auto seat = make_seat(name, policy);
-  if (!seat) return seat.error();
-  fleet::Member* member = &(*seat)->member();
-  if (auto adopted = adopt(std::move(*seat)); !adopted) return adopted.error();
+  if (auto checked = check(name, policy); !checked) return checked.error();
+  auto seat = make_seat(name, std::make_shared<const fleet::PolicyTable>(policy));
+  fleet::Member* member = &seat->member();
+  if (auto adopted = adopt(std::move(seat)); !adopted) return adopted.error();
   return member;
 }
 
 fleet::Member& Engine::member(const std::string& name) {
   const auto found = circuits_.find(name);
   SG_ASSERT(found != circuits_.end());
-  return found->second.seat->member();
+  return found->second->seat->member();
 }
 
 bool Engine::ready(const std::string& name) {
   const auto found = circuits_.find(name);
   if (found == circuits_.end()) return false;
-  return found->second.seat->touch(
+  return found->second->seat->touch(
       [](fleet::Member& member, const Now&) { return member.record() != nullptr; });
 }
 
@@ -60,17 +60,24 @@ std::vector<std::string> Engine::names() const {
   return names;
 }
 
-Result<std::shared_ptr<Seat>> Engine::make_seat(const std::string& name,
-                                                const Policy& policy) const {
+Result<void> Engine::check(const std::string& name, const Policy& policy) {
   if (const auto problem = core::problem_with_circuit_name(name)) return refused("name", *problem);
   if (const Problems problems = policy.validate(); !problems.empty()) {
     std::string text = "the policy of " + name + " is not valid";
     for (const Problem& problem : problems) text += "; " + problem.place + ": " + problem.message;
     return refused("policy", text);
   }
-  return std::make_shared<Seat>(name, policy, options_.member, options_.identity.instance,
-                                core::hash2(options_.identity.seed, core::fnv1a(name)),
-                                options_.clock);
+  return {};
+}
+
+std::shared_ptr<Seat> Engine::make_seat(const std::string& name,
+                                        std::shared_ptr<const fleet::PolicyTable> table) const {
+  // A circuit that was forgotten and comes back must not repeat the tokens of its first life.
+  const std::uint64_t life = seats_made_.fetch_add(1, std::memory_order_relaxed);
+  const std::uint64_t seed =
+      core::hash2(core::hash2(options_.identity.seed, core::fnv1a(name)), life);
+  return std::make_shared<Seat>(name, std::move(table), options_.member, options_.identity.instance,
+                                seed, options_.clock);
 }
 
 Result<void> Engine::adopt(std::shared_ptr<Seat> seat) {
@@ -82,10 +89,11 @@ Result<void> Engine::adopt(std::shared_ptr<Seat> seat) {
                                             " circuits already, the most it may have; use fewer "
                                             "names or raise circuits_max");
   }
-  Driven& driven = circuits_[seat->name()];
-  driven.seat = std::move(seat);
-  if (options_.push && driven.seat->policy().mode != Mode::off) {
-    store_->watch(driven.seat->name());
+  const auto driven = std::make_shared<Driven>();
+  circuits_.emplace(seat->name(), driven);
+  driven->seat = std::move(seat);
+  if (options_.push && driven->seat->policy().mode != Mode::off) {
+    store_->watch(driven->seat->name());
   }
   drive(driven);
   return {};
@@ -94,7 +102,7 @@ Result<void> Engine::adopt(std::shared_ptr<Seat> seat) {
 void Engine::changed(const std::string& name, std::int64_t epoch) {
   const auto found = circuits_.find(name);
   if (found == circuits_.end()) return;
-  const bool news = found->second.seat->touch(
+  const bool news = found->second->seat->touch(
       [&](fleet::Member& member, const Now&) { return member.heard_of(epoch); });
   if (!news) return;
   ++pushes_heard_;
@@ -110,62 +118,79 @@ void Engine::poke(const std::string& name) {
 void Engine::poke(Seat& seat) {
   // A poke may overtake a circuit that was not adopted.
   const auto found = circuits_.find(seat.name());
-  if (found != circuits_.end() && found->second.seat.get() == &seat) drive(found->second);
+  if (found != circuits_.end() && found->second->seat.get() == &seat) drive(found->second);
 }
 
-void Engine::drive(Driven& driven) {
+void Engine::release(Seat& seat) {
+  const auto found = circuits_.find(seat.name());
+  if (found == circuits_.end() || found->second->seat.get() != &seat) return;
+  store_->release(seat.name());
+  found->second->released = true;
+  found->second->timer.cancel();
+  circuits_.erase(found);
+}
+
+void Engine::drive(const DrivenPtr& driven) {
   struct Step {
     std::optional<fleet::Operation> operation;
     std::vector<fleet::Transition> transitions;
     std::optional<fleet::Transition> first_sight;
   };
-  const Step step = driven.seat->touch([&](fleet::Member& member, const Now& now) {
-    driven.seat->collect(member, now);
+  const Step step = driven->seat->touch([&](fleet::Member& member, const Now& now) {
+    driven->seat->collect(member, now);
     Step next{.operation = member.next_operation(now), .transitions = member.take_transitions()};
     arm(driven, now, member.until_next(now));
-    if (!driven.seen && member.record() != nullptr) {
-      driven.seen = true;
+    if (!driven->seen && member.record() != nullptr) {
+      driven->seen = true;
       next.first_sight = first_sight_of(*member.record(), member.store_time(now));
     }
     return next;
   });
   if (step.operation) start(driven, *step.operation);
   if (step.first_sight && events_.first_sight) {
-    events_.first_sight(driven.seat->name(), *step.first_sight);
+    events_.first_sight(driven->seat->name(), *step.first_sight);
   }
   if (!events_.transition) return;
   for (const fleet::Transition& transition : step.transitions) {
-    events_.transition(driven.seat->name(), transition);
+    events_.transition(driven->seat->name(), transition);
   }
 }
 
-void Engine::arm(Driven& driven, const Now& now, Duration until) {
+void Engine::arm(const DrivenPtr& driven, const Now& now, Duration until) {
   if (until == Duration::max()) {
-    driven.timer.cancel();
-    driven.due = MonoTime::max();
+    driven->timer.cancel();
+    driven->due = MonoTime::max();
   } else {
     const MonoTime due = now.mono + std::max(until, kShortestWait);
     // A timer that fires too early costs one look; moving it with every poke would cost more.
-    if (!driven.timer.pending() || due < driven.due) {
-      driven.due = due;
-      driven.timer = loop_.call_after(due - now.mono, [this, &driven] { drive(driven); });
+    if (!driven->timer.pending() || due < driven->due) {
+      driven->due = due;
+      driven->timer =
+          loop_.call_after(due - now.mono, [this, weak = std::weak_ptr<Driven>(driven)] {
+            if (const DrivenPtr due_now = weak.lock()) drive(due_now);
+          });
     }
   }
-  driven.seat->attention_planned(driven.due);
+  driven->seat->attention_planned(driven->due);
 }
 
-void Engine::start(Driven& driven, const fleet::Operation& operation) {
-  store_->execute(driven.seat->name(), operation,
-                  [this, &driven, alive = std::weak_ptr<bool>(alive_), sent = now(),
+void Engine::start(const DrivenPtr& driven, const fleet::Operation& operation) {
+  store_->execute(driven->seat->name(), operation,
+                  [this, driven, alive = std::weak_ptr<bool>(alive_), sent = now(),
                    name = fleet::name_of(operation)](const Result<fleet::Answer>& answer) {
                     if (!alive.expired()) finished(driven, name, sent, answer);
                   });
 }
 
-void Engine::finished(Driven& driven, std::string_view operation, const Now& sent,
+void Engine::finished(const DrivenPtr& driven, std::string_view operation, const Now& sent,
                       const Result<fleet::Answer>& answer) {
-  const Now now = driven.seat->touch([&](fleet::Member& member, const Now& at) {
-    driven.seat->collect(member, at);
+  if (driven->released) {
+    const std::string& name = driven->seat->name();
+    if (!circuits_.contains(name)) store_->release(name);
+    return;
+  }
+  const Now now = driven->seat->touch([&](fleet::Member& member, const Now& at) {
+    driven->seat->collect(member, at);
     if (answer) {
       member.answered(*answer, at);
     } else {
@@ -173,10 +198,10 @@ void Engine::finished(Driven& driven, std::string_view operation, const Now& sen
     }
     return at;
   });
-  driven.seat->answered();
+  driven->seat->answered();
   store_up_ = answer.has_value();
   if (events_.store_result) {
-    events_.store_result({.circuit = driven.seat->name(),
+    events_.store_result({.circuit = driven->seat->name(),
                           .backend = backend_,
                           .operation = operation,
                           .result = answer ? fleet::to_string(answer->status)

@@ -4,6 +4,7 @@
 // store and feeds back the answer. It decides nothing itself.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -73,11 +74,17 @@ class Engine {
   std::vector<std::string> names() const;
 
   // ---- For a process whose calls live on other threads --------------------------------------
-  // A circuit that the engine does not drive yet. From any thread. Errors: "name", "policy".
-  Result<std::shared_ptr<Seat>> make_seat(const std::string& name, const Policy& policy) const;
+  // Whether a circuit of this name and policy can be. From any thread. Errors: "name", "policy".
+  static Result<void> check(const std::string& name, const Policy& policy);
+  // A circuit that the engine does not drive yet; its name and policy have been checked. From any
+  // thread.
+  std::shared_ptr<Seat> make_seat(const std::string& name,
+                                  std::shared_ptr<const fleet::PolicyTable> table) const;
   // Drives it from now on. Errors: "exists", "too_many_circuits".
   Result<void> adopt(std::shared_ptr<Seat> seat);
   void poke(Seat& seat);
+  // Drives it no longer. An operation under way is carried out, and its answer is dropped.
+  void release(Seat& seat);
 
   Now now() const { return options_.clock(); }
   const EngineOptions& options() const { return options_; }
@@ -93,15 +100,18 @@ class Engine {
     net::Timer timer;
     MonoTime due = MonoTime::max();
     bool seen = false;  // its record
+    bool released = false;
   };
-  using DrivenMap = std::map<std::string, Driven, std::less<>>;
+  // Shared, as an answer may still come to one that was released.
+  using DrivenPtr = std::shared_ptr<Driven>;
+  using DrivenMap = std::map<std::string, DrivenPtr, std::less<>>;
 
-  void drive(Driven& driven);
+  void drive(const DrivenPtr& driven);
   void changed(const std::string& name, std::int64_t epoch);
-  void start(Driven& driven, const fleet::Operation& operation);
-  void finished(Driven& driven, std::string_view operation, const Now& sent,
+  void start(const DrivenPtr& driven, const fleet::Operation& operation);
+  void finished(const DrivenPtr& driven, std::string_view operation, const Now& sent,
                 const Result<fleet::Answer>& answer);
-  void arm(Driven& driven, const Now& now, Duration until);
+  void arm(const DrivenPtr& driven, const Now& now, Duration until);
 
   net::Loop& loop_;
   EngineOptions options_;
@@ -109,7 +119,8 @@ class Engine {
   std::string backend_;
   bool store_up_ = true;
   std::uint64_t pushes_heard_ = 0;
-  DrivenMap circuits_;  // addresses are stable
+  DrivenMap circuits_;
+  mutable std::atomic<std::uint64_t> seats_made_{0};
   // Answers that come while the store is being destroyed must find nobody.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<stores::Store> store_;

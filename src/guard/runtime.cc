@@ -42,7 +42,10 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const MakeStore& make_store, Run
 }
 
 Runtime::Runtime(RuntimeOptions options, RuntimeEvents events)
-    : options_(std::move(options)), events_(std::move(events)), notes_(options_.notes_max) {}
+    : options_(std::move(options)),
+      events_(std::move(events)),
+      notes_(options_.notes_max),
+      circuits_(options_.engine.circuits_max, options_.keys_max) {}
 
 Runtime::~Runtime() { close(); }
 
@@ -50,10 +53,10 @@ void Runtime::close() {
   if (closed_.exchange(true)) return;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [name, entry] : circuits_) {
-      entry.core->retire();
-      if (entry.core->seat() != nullptr) leaving_.push_back(entry.core->seat());
-    }
+    circuits_.each([&](const Core& core) {
+      core->retire();
+      if (core->seat() != nullptr) leaving_.push_back(core);
+    });
   }
   // Posted, since a stop that comes before the thread runs the loop would be forgotten.
   loop_.post([this] { leave(); });
@@ -61,18 +64,18 @@ void Runtime::close() {
 }
 
 void Runtime::leave() {
-  for (Seat* seat : leaving_) {
-    seat->touch([](fleet::Member& member, const Now&) { member.leave(); });
-    engine_->poke(*seat);
+  for (const Core& core : leaving_) {
+    core->seat()->touch([](fleet::Member& member, const Now&) { member.leave(); });
+    engine_->poke(*core->seat());
   }
   stop_when_left(engine_->now().mono + kLastWords);
 }
 
 void Runtime::stop_when_left(MonoTime deadline) {
   bool left = true;
-  for (Seat* seat : leaving_) {
-    engine_->poke(*seat);  // a call that has just ended frees its slot too
-    left &= seat->touch([](fleet::Member& member, const Now&) { return member.left(); });
+  for (const Core& core : leaving_) {
+    engine_->poke(*core->seat());  // a call that has just ended frees its slot too
+    left &= core->seat()->touch([](fleet::Member& member, const Now&) { return member.left(); });
   }
   if (left || engine_->now().mono >= deadline) return loop_.stop();
   leave_timer_ = loop_.call_after(2ms, [this, deadline] { stop_when_left(deadline); });
@@ -80,66 +83,104 @@ void Runtime::stop_when_left(MonoTime deadline) {
 
 // ---- Any thread -----------------------------------------------------------------------------
 
-Result<CircuitCore*> Runtime::circuit(const std::string& name) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto found = circuits_.find(name); found != circuits_.end()) {
-      return found->second.core.get();
-    }
-  }
-  return circuit(name, Policy{});
+Result<Runtime::Core> Runtime::circuit(const std::string& name) {
+  return circuit_of(name, nullptr);
 }
 
-Result<CircuitCore*> Runtime::circuit(const std::string& name, const Policy& policy) {
-  // Validated before anything else, so that `mode: off` hides no mistake.
-  auto seat = engine_->make_seat(name, policy);
-  if (!seat) return seat.error();
-  const std::lock_guard lock(mutex_);
-  if (const auto found = circuits_.find(name); found != circuits_.end()) {
-    if (found->second.policy == policy) return found->second.core.get();
+Result<Runtime::Core> Runtime::circuit(const std::string& name, const Policy& policy) {
+  return circuit_of(name, &policy);
+}
+
+Result<Runtime::Core> Runtime::circuit_of(const std::string& name, const Policy* policy) {
+  const auto known = [&](const CircuitDirectory::Found& found) -> Result<Core> {
+    if (policy == nullptr || found.table->policy() == *policy) return found.core;
     return Error{.code = "exists",
                  .message = "the circuit " + name +
                             " is in use with other settings; give the same ones everywhere, or "
                             "ask for it by its name alone",
                  .source = "circuit"};
+  };
+  Table table;
+  {
+    const std::lock_guard lock(mutex_);
+    if (auto found = circuits_.find(name); found.core) return known(found);
+    table = circuits_.inherited(name);
   }
-  if (circuits_.size() >= options_.engine.circuits_max) {
+  const Policy wanted = policy != nullptr ? *policy : table ? table->policy() : Policy{};
+  // Even where the policy says off, so that this hides no mistake.
+  if (auto checked = Engine::check(name, wanted); !checked) return checked.error();
+  // Compiling a policy may take milliseconds: not under the lock, and once for all keys.
+  if (!table || table->policy() != wanted) {
+    table = std::make_shared<const fleet::PolicyTable>(wanted);
+  }
+  Core core = make(name, table);
+
+  std::vector<Core> forgotten;
+  const std::lock_guard lock(mutex_);
+  if (auto found = circuits_.find(name); found.core) return known(found);
+  const bool room = circuits_.make_room(name, forgotten);
+  if (!forgotten.empty()) forget(std::move(forgotten));
+  if (!room) {
     note_one_too_many(name);
-    return &beyond_limit_;
+    return beyond_limit_;
   }
-  const bool watched = policy.mode != Mode::off;
-  auto core = watched ? std::make_unique<CircuitCore>(*seat, static_cast<Background&>(*this),
-                                                      options_.circuit)
-                      : std::make_unique<CircuitCore>(name);
-  CircuitCore* const made = core.get();
-  circuits_.emplace(name, Entry{.core = std::move(core), .policy = policy});
+  circuits_.add(core, std::move(table));
   if (closed_.load()) {
-    made->retire();
-  } else if (watched) {
-    loop_.post([this, seat = std::move(*seat)] {
-      if (auto adopted = engine_->adopt(seat); !adopted) report(adopted.error().text());
+    core->retire();
+  } else if (core->seat() != nullptr) {
+    loop_.post([this, core] {
+      if (auto adopted = engine_->adopt(core->shared_seat()); !adopted) {
+        report(adopted.error().text());
+      }
     });
   }
-  return made;
+  return core;
+}
+
+Runtime::Core Runtime::make(const std::string& name, Table table) {
+  if (table->policy().mode == Mode::off) return std::make_shared<CircuitCore>(name);
+  return std::make_shared<CircuitCore>(engine_->make_seat(name, std::move(table)),
+                                       static_cast<Background&>(*this), options_.circuit);
+}
+
+// On the background thread, behind all that was posted while somebody had a handle on them: nothing
+// of theirs is on its way any more when they go.
+void Runtime::forget(std::vector<Core> forgotten) {
+  loop_.post([this, forgotten = std::move(forgotten)] {
+    for (const Core& core : forgotten) {
+      std::erase(awake_, core.get());
+      if (core->seat() != nullptr) engine_->release(*core->seat());
+    }
+  });
+}
+
+std::size_t Runtime::circuits() const {
+  const std::lock_guard lock(mutex_);
+  return circuits_.size();
+}
+
+KeysStatus Runtime::keys_of(const std::string& parent) const {
+  const std::lock_guard lock(mutex_);
+  return circuits_.keys_of(parent);
 }
 
 void Runtime::listen(std::shared_ptr<Listener> listener) {
   loop_.post([this, listener = std::move(listener)] {
     feed_.add(listener);
-    std::vector<Seat*> seats;
+    std::vector<Core> cores;
     {
       const std::lock_guard lock(mutex_);
-      for (const auto& [name, entry] : circuits_) {
-        if (entry.core->seat() != nullptr) seats.push_back(entry.core->seat());
-      }
+      circuits_.each([&](const Core& core) {
+        if (core->seat() != nullptr) cores.push_back(core);
+      });
     }
-    for (Seat* seat : seats) {
-      const auto found = seat->touch([](fleet::Member& member, const Now& now) {
+    for (const Core& core : cores) {
+      const auto found = core->seat()->touch([](fleet::Member& member, const Now& now) {
         const fleet::Record* record = member.record();
         return record == nullptr ? std::nullopt
                                  : std::optional(first_sight_of(*record, member.store_time(now)));
       });
-      if (found) listener->tell(seat->name(), *found, true);
+      if (found) listener->tell(core->name(), *found, true);
     }
   });
 }

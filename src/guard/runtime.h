@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,6 +13,7 @@
 #include "core/result.h"
 #include "guard/bounded_queue.h"
 #include "guard/circuit_core.h"
+#include "guard/circuit_directory.h"
 #include "guard/engine.h"
 #include "guard/tick_clock.h"
 #include "guard/transition_feed.h"
@@ -24,6 +24,8 @@ namespace switchgear::guard {
 struct RuntimeOptions {
   EngineOptions engine;
   CircuitCore::Options circuit;
+  // Keyed circuits that one parent may have; see guard/circuit_directory.h.
+  std::size_t keys_max = 10'000;
   // Failed calls that may wait for the background thread, at most; more are dropped and counted.
   std::size_t notes_max = 8192;
 };
@@ -47,12 +49,15 @@ class Runtime final : private Background {
   // close(), and then all circuits are gone: nobody may use one any more.
   ~Runtime() override;
 
-  // The circuit of this name, made if it is new; the pointer is good until the runtime ends. With
-  // Mode::off, or beyond the engine's circuits_max, one that lets every call pass. Errors: "name",
-  // "policy"; "exists" if the name is in use with another policy.
-  Result<CircuitCore*> circuit(const std::string& name, const Policy& policy);
-  // The circuit of this name if there is one, else a new one with the default policy.
-  Result<CircuitCore*> circuit(const std::string& name);
+  using Core = std::shared_ptr<CircuitCore>;
+  // The circuit of this name, made if it is new. Only the runtime ends it, one without a key when
+  // it ends itself, one with a key when room is needed and nobody else has a pointer to it. With
+  // Mode::off, or beyond the engine's circuits_max or keys_max, one that lets every call pass.
+  // Errors: "name", "policy"; "exists" if the name is in use with another policy.
+  Result<Core> circuit(const std::string& name, const Policy& policy);
+  // The circuit of this name if there is one, else a new one with the policy of its parent if it
+  // has a key and the parent is there, else with the default policy.
+  Result<Core> circuit(const std::string& name);
 
   // Tells the listener of every transition from now on, and soon how each circuit stands; both on
   // the background thread.
@@ -63,15 +68,18 @@ class Runtime final : private Background {
   void close();
 
   bool store_up() const { return store_up_.load(std::memory_order_relaxed); }
+  // Times that a circuit was asked for and there was no room.
   std::uint64_t circuits_refused() const { return beyond_.load(std::memory_order_relaxed); }
+  std::size_t circuits() const;
+  KeysStatus keys_of(const std::string& parent) const;
 
  private:
-  struct Entry {
-    std::unique_ptr<CircuitCore> core;
-    Policy policy;
-  };
+  using Table = CircuitDirectory::Table;
 
   Runtime(RuntimeOptions options, RuntimeEvents events);
+  Result<Core> circuit_of(const std::string& name, const Policy* policy);
+  Core make(const std::string& name, Table table);
+  void forget(std::vector<Core> forgotten);
   void note_one_too_many(const std::string& name);
 
   // Background, from any thread.
@@ -98,9 +106,9 @@ class Runtime final : private Background {
   std::atomic<std::uint64_t> beyond_{0};
   std::atomic<bool> closed_{false};
 
-  std::mutex mutex_;  // of circuits_; never held together with a seat's
-  std::map<std::string, Entry, std::less<>> circuits_;
-  CircuitCore beyond_limit_{"(beyond circuits_max)"};
+  mutable std::mutex mutex_;  // of circuits_; taken before a seat's, never after
+  mutable CircuitDirectory circuits_;
+  const Core beyond_limit_ = std::make_shared<CircuitCore>("(beyond circuits_max)");
 
   TransitionFeed feed_;
 
@@ -111,7 +119,7 @@ class Runtime final : private Background {
   net::Timer sweep_timer_;
   net::Timer drain_timer_;
   net::Timer leave_timer_;
-  std::vector<Seat*> leaving_;  // written once, by close()
+  std::vector<Core> leaving_;  // written once, by close()
   std::thread thread_;
 };
 

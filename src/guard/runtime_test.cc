@@ -259,7 +259,7 @@ TEST_F(ARuntime, SwallowsWhatACallbackThrows) {
 
 TEST_F(ARuntime, GivesTheSameCircuitForTheSameName) {
   EXPECT_EQ(&circuit(), &circuit());
-  EXPECT_EQ(&circuit(), *runtime->circuit("c"));
+  EXPECT_EQ(&circuit(), runtime->circuit("c")->get());
 }
 
 TEST_F(ARuntime, RefusesOneNameWithTwoPolicies) {

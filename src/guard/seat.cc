@@ -4,13 +4,14 @@
 
 namespace switchgear::guard {
 
-Seat::Seat(std::string name, const Policy& policy, const fleet::MemberOptions& options,
-           fleet::InstanceId instance, std::uint64_t seed, Clock clock)
+Seat::Seat(std::string name, std::shared_ptr<const fleet::PolicyTable> table,
+           const fleet::MemberOptions& options, fleet::InstanceId instance, std::uint64_t seed,
+           Clock clock)
     : name_(std::move(name)),
       clock_(std::move(clock)),
-      table_(policy),
+      table_(std::move(table)),
       last_(clock_()),
-      member_(table_, options, instance, seed, last_) {}
+      member_(*table_, options, instance, seed, last_) {}
 
 void Seat::wait(std::unique_lock<std::mutex>& lock, Duration limit) {
   changed_.wait_for(lock, limit);

@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -33,14 +34,15 @@ class SeatListener {
 // user or the user's call.
 class Seat {
  public:
-  // `clock` is copied. `policy` is valid.
-  Seat(std::string name, const Policy& policy, const fleet::MemberOptions& options,
-       fleet::InstanceId instance, std::uint64_t seed, Clock clock);
+  // `clock` is copied. The policy of `table` is valid; circuits may share one.
+  Seat(std::string name, std::shared_ptr<const fleet::PolicyTable> table,
+       const fleet::MemberOptions& options, fleet::InstanceId instance, std::uint64_t seed,
+       Clock clock);
   Seat(const Seat&) = delete;
   Seat& operator=(const Seat&) = delete;
 
   const std::string& name() const { return name_; }
-  const Policy& policy() const { return table_.policy(); }
+  const Policy& policy() const { return table_->policy(); }
 
   // Runs fn(member, now) under the lock and returns what it returns. From any thread.
   template <class Fn>
@@ -102,7 +104,7 @@ class Seat {
 
   const std::string name_;
   const Clock clock_;
-  const fleet::PolicyTable table_;
+  const std::shared_ptr<const fleet::PolicyTable> table_;
   std::mutex mutex_;
   std::condition_variable changed_;
   Now last_;

@@ -61,6 +61,7 @@ Problems Options::validate() const {
          "must be from 1 ms to 1 min");
   expect(circuits_max >= 1 && circuits_max <= 1'000'000, "circuits_max",
          "must be from 1 to 1,000,000");
+  expect(keys_max >= 1 && keys_max <= 1'000'000, "keys_max", "must be from 1 to 1,000,000");
   expect(failures_queued_max >= 2 && failures_queued_max <= 1'048'576, "failures_queued_max",
          "must be from 2 to 1,048,576");
   return problems;
@@ -92,6 +93,7 @@ Outcome classify_exception() noexcept {
 void Permit::finish(Outcome outcome) {
   guard::CircuitCore* const circuit = std::exchange(circuit_, nullptr);
   if (circuit != nullptr) circuit->finish(what_.leave, outcome);
+  if (keeps_) keeps_.reset();
 }
 
 void Permit::finish(Outcome outcome, Duration retry_after) {
@@ -108,9 +110,19 @@ bool Permit::may_start() const { return circuit_ != nullptr && circuit_->may_sta
 Permit Circuit::try_acquire() const noexcept {
   Permit permit;
   permit.admitted_ = core_->admit(permit.what_.leave, permit.what_.refusal);
-  permit.circuit_ = permit.admitted_ ? core_ : nullptr;
+  permit.circuit_ = permit.admitted_ ? core_.get() : nullptr;
+  if (permit.admitted_ && core_->keyed()) permit.keeps_ = core_;
   permit.uncaught_ = *guard::thread_context().uncaught;
   return permit;
+}
+
+Circuit Circuit::key(std::string_view key) const {
+  if (core_->name().front() == '(') return *this;  // beyond the limits
+  if (core_->name().find('/') != std::string::npos) {
+    throw InvalidArgument("the circuit " + core_->name() + " has a key already, and can have no '" +
+                          std::string(key) + "'");
+  }
+  return {runtime_, value_or_throw(runtime_->circuit(core_->name() + "/" + std::string(key)))};
 }
 
 std::string_view Circuit::name() const { return core_->name(); }
@@ -169,6 +181,16 @@ Subscription Circuits::on_transition(std::function<void(const TransitionEvent&)>
   return Subscription(std::move(listener));
 }
 
+KeysStatus Circuits::keys_of(std::string_view parent) const {
+  const guard::KeysStatus status = runtime_->keys_of(std::string(parent));
+  return {.keys = status.keys,
+          .open = status.open,
+          .recovering = status.recovering,
+          .held = status.held};
+}
+
+std::uint64_t Circuits::unguarded() const { return runtime_->circuits_refused(); }
+
 bool Circuits::store_up() const { return runtime_->store_up(); }
 
 Circuits open(std::string_view url, Options options) {
@@ -177,6 +199,7 @@ Circuits open(std::string_view url, Options options) {
   }
   guard::RuntimeOptions runtime_options;
   runtime_options.engine.circuits_max = options.circuits_max;
+  runtime_options.keys_max = options.keys_max;
   runtime_options.engine.push = options.push;
   runtime_options.engine.member.store_budget = std::max<Duration>(options.first_view_wait, 1ms);
   runtime_options.circuit.first_view_wait = options.first_view_wait;

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "core/name.h"
 #include "core/state.h"
 
 namespace switchgear::ops {
@@ -33,6 +34,22 @@ double limit_in_force(const fleet::Member& member) {
 constexpr double kBaselineCalls = 1'000;
 // Beyond these the past counts half, so that a baseline follows what changes.
 constexpr double kBaselineMemory = 1'000'000;
+
+// The name in labels: keys are rolled up into their parent, since any number of them may come.
+std::string label_of(const std::string& circuit) {
+  const auto parent = core::parent_of(circuit);
+  return parent.empty() ? circuit : std::string(parent);
+}
+
+void add(fleet::MemberCounters& sum, const fleet::MemberCounters& more) {
+  const auto add_each = [](auto& to, const auto& from) {
+    for (std::size_t i = 0; i < std::size(to); i++) to[i] += from[i];
+  };
+  add_each(sum.outcomes, more.outcomes);
+  add_each(sum.probes, more.probes);
+  add_each(sum.refused, more.refused);
+  sum.late_results += more.late_results;
+}
 
 double false_trips_per_day(const fleet::Member& member, double failure_rate) {
   const double calls_per_second = member.fleet().calls_per_second;
@@ -70,7 +87,7 @@ double CircuitMetrics::failure_rate(const std::string& circuit, const fleet::Mem
 }
 
 void CircuitMetrics::transition(const std::string& circuit, const fleet::Transition& transition) {
-  auto key = std::tuple(circuit, transition.from, transition.to, transition.reason);
+  auto key = std::tuple(label_of(circuit), transition.from, transition.to, transition.reason);
   // Reasons come out of the store, so somebody else may have written them.
   if (!transitions_.contains(key) && transitions_.size() >= kSeriesMax) {
     key = std::tuple(std::string("other"), transition.from, transition.to, std::string("other"));
@@ -83,7 +100,8 @@ void CircuitMetrics::store_result(const guard::StoreResult& result) {
                     std::string(result.result))]++;
 }
 
-void CircuitMetrics::call(const std::string& circuit, Duration duration) {
+void CircuitMetrics::call(const std::string& name, Duration duration) {
+  const std::string circuit = label_of(name);
   auto found = durations_.find(circuit);
   if (found == durations_.end()) {
     if (durations_.size() >= kSeriesMax) return;
@@ -93,7 +111,21 @@ void CircuitMetrics::call(const std::string& circuit, Duration duration) {
 }
 
 void CircuitMetrics::collect(guard::Engine& engine, MetricsText& text) {
-  const std::vector<std::string> names = engine.names();
+  std::vector<std::string> names;                       // without the keys
+  std::map<std::string, fleet::MemberCounters> counts;  // with them
+  std::map<std::string, std::map<State, double>> keys;  // of a parent, by state
+  std::map<std::string, double> unreadable;
+  for (std::string& name : engine.names()) {
+    fleet::Member& member = engine.member(name);
+    const std::string label = label_of(name);
+    add(counts[label], member.counters());
+    unreadable[label] += !member.unreadable().empty();
+    if (label == name) {
+      names.push_back(std::move(name));
+    } else {
+      for (const State state : kStates) keys[label][state] += member.state() == state;
+    }
+  }
   const auto each = [&](auto&& what) {
     for (const std::string& name : names) what(name, engine.member(name));
   };
@@ -111,29 +143,36 @@ void CircuitMetrics::collect(guard::Engine& engine, MetricsText& text) {
       text.sample({{"circuit", name}, {"hold", to_string(hold)}}, member.hold_in_force() == hold);
     }
   });
+  text.family("switchgear_circuit_keys", Type::gauge,
+              "Keyed circuits of this parent in this process, by state.");
+  for (const auto& [name, states] : keys) {
+    for (const auto& [state, number] : states) {
+      text.sample({{"circuit", name}, {"state", to_string(state)}}, number);
+    }
+  }
   text.family("switchgear_calls_total", Type::counter, "Calls that ended, probes included.");
-  each([&](const std::string& name, fleet::Member& member) {
+  for (const auto& [name, sum] : counts) {
     for (const Outcome outcome : kOutcomes) {
       const auto i = static_cast<std::size_t>(outcome);
       text.sample({{"circuit", name}, {"outcome", to_string(outcome)}},
-                  static_cast<double>(member.counters().outcomes[i] + member.counters().probes[i]));
+                  static_cast<double>(sum.outcomes[i] + sum.probes[i]));
     }
-  });
+  }
   text.family("switchgear_probes_total", Type::counter, "Probe calls that ended.");
-  each([&](const std::string& name, fleet::Member& member) {
+  for (const auto& [name, sum] : counts) {
     for (const Outcome outcome : kOutcomes) {
       text.sample({{"circuit", name}, {"outcome", to_string(outcome)}},
-                  static_cast<double>(member.counters().probes[static_cast<std::size_t>(outcome)]));
+                  static_cast<double>(sum.probes[static_cast<std::size_t>(outcome)]));
     }
-  });
+  }
   text.family("switchgear_refused_total", Type::counter, "Times that a call was refused.");
-  each([&](const std::string& name, fleet::Member& member) {
-    for (std::size_t i = 0; i < std::size(member.counters().refused); i++) {
+  for (const auto& [name, sum] : counts) {
+    for (std::size_t i = 0; i < std::size(sum.refused); i++) {
       const auto reason = static_cast<fleet::RefusalReason>(i);
       text.sample({{"circuit", name}, {"reason", to_string(reason)}},
-                  static_cast<double>(member.counters().refused[i]));
+                  static_cast<double>(sum.refused[i]));
     }
-  });
+  }
   text.family("switchgear_call_duration_seconds", Type::histogram, "How long calls took.");
   for (const auto& [name, histogram] : durations_) text.histogram({{"circuit", name}}, histogram);
   text.family("switchgear_evidence_ratio", Type::gauge,
@@ -165,14 +204,13 @@ void CircuitMetrics::collect(guard::Engine& engine, MetricsText& text) {
   }
   text.family("switchgear_late_results_total", Type::counter,
               "Results of an earlier epoch, which changed nothing.");
-  each([&](const std::string& name, fleet::Member& member) {
-    text.sample({{"circuit", name}}, static_cast<double>(member.counters().late_results));
-  });
-  text.family("switchgear_record_unreadable", Type::gauge,
-              "1 if the circuit's record cannot be read, so that it is left alone.");
-  each([&](const std::string& name, fleet::Member& member) {
-    text.sample({{"circuit", name}}, !member.unreadable().empty());
-  });
+  for (const auto& [name, sum] : counts) {
+    text.sample({{"circuit", name}}, static_cast<double>(sum.late_results));
+  }
+  text.family(
+      "switchgear_record_unreadable", Type::gauge,
+      "Records of the circuit and its keys that cannot be read, so that they are left alone.");
+  for (const auto& [name, number] : unreadable) text.sample({{"circuit", name}}, number);
   text.family("switchgear_store_operations_total", Type::counter,
               "Operations of the store that ended, by status or error.");
   for (const auto& [key, count] : store_) {

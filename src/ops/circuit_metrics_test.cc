@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "stores/open.h"
 
 namespace switchgear::ops {
@@ -81,6 +83,39 @@ TEST(CircuitMetrics, ExpectsFalseTripsByTheRateThatIsMeasured) {
   EXPECT_LT(by_policy, 1.0 / 365);  // the policy's own false_trip_interval
   for (int i = 0; i < 2'000; i++) call();
   EXPECT_EQ(expected(), 0);
+}
+
+TEST(CircuitMetrics, RollsKeysUpIntoTheirParent) {
+  net::Loop loop;
+  auto store = stores::open_store(loop, "memory:");
+  ASSERT_TRUE(store);
+  guard::Engine engine(loop, std::move(*store));
+  CircuitMetrics metrics;
+  ASSERT_TRUE(engine.add("payments", Policy{}));
+  std::size_t lines = 0;
+  for (int i = 0; i < 200; i++) {
+    const std::string name = "payments/" + std::to_string(i);
+    ASSERT_TRUE(engine.add(name, Policy{}));
+    const auto admission = engine.member(name).admit(engine.now());
+    engine.member(name).finish(std::get<fleet::Permit>(admission), Outcome::success, 1ms,
+                               engine.now());
+    metrics.call(name, 1ms);
+    metrics.transition(name, {.from = State::closed, .to = State::open, .reason = "operator"});
+    MetricsText text;
+    metrics.collect(engine, text);
+    const auto now = static_cast<std::size_t>(std::ranges::count(text.text(), '\n'));
+    if (i == 0) lines = now;
+    EXPECT_EQ(now, lines) << "with " << i + 1 << " keys";
+  }
+  MetricsText text;
+  metrics.collect(engine, text);
+  EXPECT_EQ(value_of(text.text(), "switchgear_circuit_keys{circuit=\"payments\",state=\"CLOSED\"}"),
+            200);
+  EXPECT_EQ(
+      value_of(text.text(), "switchgear_calls_total{circuit=\"payments\",outcome=\"success\"}"),
+      200);
+  EXPECT_THAT(text.text(), HasSubstr("to=\"OPEN\",reason=\"operator\"} 200\n"));
+  EXPECT_THAT(text.text(), Not(HasSubstr("payments/")));
 }
 
 TEST(CircuitMetrics, BoundsTheSeriesThatReasonsCanMake) {

@@ -59,6 +59,7 @@ class MemoryStore final : public Store {
                AnswerCallback done) override;
   void list(NamesCallback done) override;
   void remove(const std::string& circuit, std::function<void(Result<void>)> done) override;
+  void release(const std::string& circuit) override { table_.remove(circuit); }
   std::string backend() const override { return "memory"; }
 
   MemoryTable& table() { return table_; }

@@ -126,6 +126,6 @@ void RedisStore::on_change(
 }
 
 void RedisStore::watch(const std::string& circuit) { watch_.subscribe(key(circuit) + ":c"); }
-void RedisStore::unwatch(const std::string& circuit) { watch_.unsubscribe(key(circuit) + ":c"); }
+void RedisStore::release(const std::string& circuit) { watch_.unsubscribe(key(circuit) + ":c"); }
 
 }  // namespace switchgear::stores

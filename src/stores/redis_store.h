@@ -44,7 +44,7 @@ class RedisStore final : public Store {
   void on_change(
       std::function<void(const std::string& circuit, std::int64_t epoch)> changed) override;
   void watch(const std::string& circuit) override;
-  void unwatch(const std::string& circuit) override;
+  void release(const std::string& circuit) override;
   std::string backend() const override { return "redis"; }
 
   // "{sg:…}" of a circuit: what its keys begin with.

@@ -38,7 +38,9 @@ class Store {
   // never, and says nothing of what the record holds. Set before the first watch().
   virtual void on_change(std::function<void(const std::string& circuit, std::int64_t epoch)>) {}
   virtual void watch(const std::string& /*circuit*/) {}
-  virtual void unwatch(const std::string& /*circuit*/) {}
+  // Nobody in this process uses the circuit any more: it is watched no longer, and a store that
+  // belongs to this process alone forgets it.
+  virtual void release(const std::string& /*circuit*/) {}
 
   // "memory", "redis": the label in metrics.
   virtual std::string backend() const = 0;

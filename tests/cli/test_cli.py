@@ -524,6 +524,29 @@ def test_watch_goes_on_when_the_store_has_been_away(binary, redis, on_store):
     assert watch.interrupt() == INTERRUPTED
 
 
+def test_list_rolls_keys_up_under_their_parent(on_store):
+    on_store("circuits", "hold", "payments-api", "--metrics-only")
+    on_store("circuits", "hold", "payments-api/a", "--open")
+    on_store("circuits", "hold", "payments-api/b", "--closed")
+    on_store("circuits", "hold", "orders/a", "--closed")
+    lines = on_store("circuits", "list").stdout.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == ["payments-api", "payments-api/*", "orders/*"]
+    assert "1 of 2 open" in lines[1]
+    assert "2 held" in lines[1]
+    assert on_store("circuits", "list", "--exit-code").returncode == FOUND_OPEN
+
+    told = json.loads(on_store("circuits", "list", "--output", "json").stdout)
+    assert [circuit["name"] for circuit in told["circuits"]] == ["payments-api"]
+    assert told["keys"][1] == {
+        "circuit": "payments-api",
+        **{"keys": 2, "open": 1, "recovering": 0, "held": 2, "unreadable": 0},
+    }
+    lines = on_store("circuits", "list", "--keys").stdout.splitlines()[1:]
+    assert sorted(line.split()[0] for line in lines) == [
+        *("orders/a", "payments-api", "payments-api/a", "payments-api/b")
+    ]
+
+
 def test_two_hands_at_once_both_leave_their_mark(on_store):
     on_store("circuits", "hold", "a", "--open")
     results = []

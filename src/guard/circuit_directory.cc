@@ -1,0 +1,101 @@
+#include "guard/circuit_directory.h"
+
+#include <utility>
+
+#include "core/assert.h"
+#include "core/name.h"
+
+namespace switchgear::guard {
+namespace {
+
+// Circuits looked at to make room for one. Those that must stay go to the end of the queue, so that
+// the next newcomer looks at others.
+constexpr int kLooksMax = 64;
+
+}  // namespace
+
+CircuitDirectory::Found CircuitDirectory::find(std::string_view name) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return {};
+  if (const auto parent = core::parent_of(name); !parent.empty()) {
+    Uses& uses = parents_.find(parent)->second;
+    uses.splice(uses.end(), uses, found->second.use);
+  }
+  return {.core = found->second.core, .table = found->second.table};
+}
+
+CircuitDirectory::Table CircuitDirectory::inherited(std::string_view name) const {
+  const auto parent = core::parent_of(name);
+  if (parent.empty()) return nullptr;
+  const auto found = entries_.find(parent);
+  return found == entries_.end() ? nullptr : found->second.table;
+}
+
+bool CircuitDirectory::make_room(std::string_view name, std::vector<Core>& forgotten) {
+  int looks = 0;
+  const auto own = parents_.find(core::parent_of(name));
+  if (own != parents_.end() && own->second.size() >= keys_max_ &&
+      !forget_one_of(own->second, looks, forgotten)) {
+    return false;
+  }
+  if (entries_.size() < circuits_max_) return true;
+  for (auto it = parents_.begin(); it != parents_.end();) {
+    const auto parent = it++;
+    if (forget_one_of(parent->second, looks, forgotten)) {
+      if (parent->second.empty()) parents_.erase(parent);
+      return true;
+    }
+  }
+  return false;
+}
+
+bool CircuitDirectory::forget_one_of(Uses& uses, int& looks, std::vector<Core>& forgotten) {
+  for (std::size_t left = uses.size(); left > 0 && looks < kLooksMax; --left, ++looks) {
+    const Entries::iterator oldest = uses.front();
+    if (!forgettable(oldest->second)) {
+      uses.splice(uses.end(), uses, uses.begin());
+      continue;
+    }
+    uses.pop_front();
+    forgotten.push_back(std::move(oldest->second.core));
+    entries_.erase(oldest);
+    return true;
+  }
+  return false;
+}
+
+bool CircuitDirectory::forgettable(const Entry& entry) {
+  // Ours is the only handle: there is no other to copy, and the caller keeps new ones away.
+  return entry.core.use_count() == 1 && entry.core->forgettable();
+}
+
+void CircuitDirectory::add(Core core, Table table) {
+  std::string name = core->name();
+  const auto [at, is_new] =
+      entries_.emplace(std::move(name), Entry{.core = std::move(core), .table = std::move(table)});
+  SG_ASSERT(is_new);
+  const auto parent = core::parent_of(at->first);
+  if (parent.empty()) return;
+  Uses& uses = parents_[std::string(parent)];
+  at->second.use = uses.insert(uses.end(), at);
+}
+
+KeysStatus CircuitDirectory::keys_of(std::string_view parent) {
+  KeysStatus status;
+  const auto found = parents_.find(parent);
+  if (found == parents_.end()) return status;
+  for (const Entries::iterator& key : found->second) {
+    ++status.keys;
+    Seat* const seat = key->second.core->seat();
+    if (seat == nullptr) continue;
+    seat->touch([&](fleet::Member& member, const Now&) {
+      const State state = member.state();
+      status.open += state == State::open || state == State::half_open;
+      status.recovering += state == State::recovering;
+      status.held += member.hold_in_force() != HoldKind::none;
+    });
+  }
+  return status;
+}
+
+}  // namespace switchgear::guard
