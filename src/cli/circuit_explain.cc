@@ -29,6 +29,10 @@ std::string ordinal(int n) {
 
 std::string evidence_of(const fleet::Trip& trip) {
   const char* what = trip.rule == "slow_call_rate" ? "slow call" : "failure";
+  if (trip.reports == 0) {
+    return count(trip.failures, what) + " in the window of one instance's own calls; " +
+           short_number(trip.need) + " needed";
+  }
   return count(trip.failures, what) + " in " + count(trip.reports, "report") + " by " +
          count(trip.reporters, "instance") + " within " + short_duration(trip.last - trip.first) +
          "; evidence " + short_number(trip.evidence) + " of " + short_number(trip.need) + " needed";

@@ -93,6 +93,16 @@ TEST_F(Explaining, OpenTellsTheRuleTheReportersTheTimesAndTheEvidence) {
   EXPECT_THAT(text(), HasSubstr("2025-12-17T19:34:00.000Z (in 8.0s)  the open time ends"));
 }
 
+TEST_F(Explaining, ATripOfOneInstancesOwnWindowIsToldAsThat) {
+  const auto op = fleet::due_transition(
+      table, snapshot, me, 0,
+      fleet::OwnTrip{.reason = "failure_rate", .why = "60 of 100", .failures = 60, .need = 50});
+  swap(op);
+  ASSERT_THAT(told().because, ElementsAre(kind("trip")));
+  EXPECT_THAT(told().because[0].text,
+              HasSubstr("60 failures in the window of one instance's own calls; 50 needed"));
+}
+
 TEST_F(Explaining, OpenPastItsTimeWaitsForACall) {
   trip();
   snapshot.time = at(11s);

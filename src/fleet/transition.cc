@@ -213,6 +213,24 @@ Trip trip_of(const Weighing& weighing, StoreTime at) {
   return trip;
 }
 
+namespace {
+
+// Of calls that no report told of: the instance's own window saw them.
+Trip trip_of(const OwnTrip& own, InstanceId instance, StoreTime at) {
+  return {.at = at,
+          .rule = own.reason,
+          .failures = own.failures,
+          .evidence = own.failures,
+          .need = own.need,
+          .reports = 0,
+          .reporters = 1,
+          .first = at,
+          .last = at,
+          .shares = {{.instance = instance, .failures = own.failures}}};
+}
+
+}  // namespace
+
 Weighing weigh(const PolicyTable& table, const Snapshot& snapshot) {
   Weighing result;
   const Record* record = snapshot.readable();
@@ -285,7 +303,11 @@ OwnTrip own_trip(const core::WindowTrip& trip, const core::WindowRule& rule) {
                 static_cast<long long>(trip.events), static_cast<long long>(trip.calls),
                 trip.slow ? "were slow" : "failed",
                 100 * (trip.slow ? rule.slow_call_rate : rule.failure_rate));
-  return {.reason = trip.slow ? "slow_call_rate" : "failure_rate", .why = why};
+  return {.reason = trip.slow ? "slow_call_rate" : "failure_rate",
+          .why = why,
+          .failures = static_cast<double>(trip.events),
+          .need = static_cast<double>(trip.calls) *
+                  (trip.slow ? rule.slow_call_rate : rule.failure_rate)};
 }
 
 std::optional<SwapOp> due_transition(const PolicyTable& table, const Snapshot& snapshot,
@@ -321,7 +343,9 @@ std::optional<SwapOp> due_transition(const PolicyTable& table, const Snapshot& s
   }
   if (record->state == State::closed) {
     if (!own || weighing.fleet.members >= kAloneBelow) return std::nullopt;
-    return open_circuit(table, *record, snapshot, decider, own->reason, own->why);
+    SwapOp op = open_circuit(table, *record, snapshot, decider, own->reason, own->why);
+    op.next.trip = trip_of(*own, decider.instance, snapshot.time);
+    return op;
   }
   return recovery_step_due(table, *record, snapshot, decider, jitter);
 }

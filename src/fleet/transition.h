@@ -52,6 +52,8 @@ Trip trip_of(const Weighing& weighing, StoreTime at);
 struct OwnTrip {
   std::string reason;  // "failure_rate" or "slow_call_rate"
   std::string why;
+  double failures = 0;  // or slow calls
+  double need = 0;
 };
 OwnTrip own_trip(const core::WindowTrip& trip, const core::WindowRule& rule);
 
