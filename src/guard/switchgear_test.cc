@@ -214,6 +214,22 @@ TEST(Circuits, MayBeMovedAndEndBeforeTheirHandles) {
   EXPECT_EQ(circuit->run([] { return 2; }), 2);
 }
 
+// A process that fails before it knows the fleet's view may stop itself for a whole open time, and
+// the fleet never hears enough of it to open; where that time is long, a view comes first.
+void see_a_view(const Circuit& circuit) {
+  circuit.run([] { return Outcome::success; }, [](const Refusal&) { return Outcome::ignored; });
+  ASSERT_TRUE(eventually([&] { return circuit.status().epoch > 0; }));
+}
+
+// Two failures trip it, however fast the calls of a test follow one another.
+Policy trips_and_stays_open() {
+  Policy policy = quick_policy();
+  policy.failure_weight = 10'000;
+  policy.trip_level = 15'000;
+  policy.open_duration = policy.max_open_duration = 1h;
+  return policy;
+}
+
 // Fails calls until the circuit is open, then makes good ones until it is closed again.
 void trip_and_recover(const Circuit& circuit) {
   std::optional<Refusal> refusal;
@@ -235,9 +251,8 @@ void trip_and_recover(const Circuit& circuit) {
 
 TEST(Circuits, ThrowTheRefusalWhereThereIsNoFallback) {
   auto circuits = open("memory:");
-  Policy policy = quick_policy();
-  policy.open_duration = policy.max_open_duration = 1h;
-  const Circuit circuit = circuits.circuit("c", policy);
+  const Circuit circuit = circuits.circuit("c", trips_and_stays_open());
+  see_a_view(circuit);
   std::optional<Refusal> refusal;
   ASSERT_TRUE(eventually([&] {
     try {
@@ -352,14 +367,13 @@ TEST(Circuits, LetACallbackEndItsOwnSubscriptionAndThrow) {
 
 TEST(CircuitsOnRedis, TellOfATripThatAProcessNowDeadHasMade) {
   const net::RedisServer redis;
-  Policy policy = quick_policy();
-  policy.open_duration = 1h;
-  policy.max_open_duration = 1h;
+  const Policy policy = trips_and_stays_open();
   {
     Heard written;
     auto author = open(redis.url());
     const Subscription events = author.on_transition(std::ref(written));
     const Circuit circuit = author.circuit("c", policy);
+    see_a_view(circuit);
     ASSERT_TRUE(eventually([&] {
       circuit.run([] { return Outcome::failure; }, [](const Refusal&) { return Outcome::ignored; });
       return !written.all().empty() && written.all().back().to == State::open;
