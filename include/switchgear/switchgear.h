@@ -381,7 +381,12 @@ class Circuit {
   // that it forgets the one that was asked for longest ago, if nothing is lost with it: closed, not
   // held, no call or handle out, nothing left to report. One that is open, probing, recovering or
   // held is never forgotten. Where none can be forgotten, calls of a new key are not guarded; see
-  // Circuits::unguarded(). Asking takes a lock for less than a microsecond.
+  // Circuits::unguarded(). Asking for a key that is there takes a lock for less than a microsecond
+  // and no I/O; asking for a new one builds it. Whoever calls one key often keeps what this
+  // returns: that costs nothing per call.
+  //
+  // With its circuit a process forgets the policy that a key was given by name, and what its calls
+  // were counted as; the record stays in the store, except in "memory:".
   Circuit key(std::string_view key) const;
 
   // "(beyond circuits_max)" for a circuit that is one too many.

@@ -40,19 +40,27 @@ const Policy& policy_for(const config::Config& config, const std::string& circui
   return found == config.circuits.end() ? kDefault : found->second;
 }
 
-void CircuitKeys::add_to(Table& table, const std::string& parent) const {
+std::string CircuitKeys::text() const {
   std::string text = std::to_string(refusing) + " of " + std::to_string(keys) + " open";
   if (recovering > 0) text += ", " + std::to_string(recovering) + " recovering";
   if (unreadable > 0) text += ", " + std::to_string(unreadable) + " unreadable";
+  return text;
+}
+
+void CircuitKeys::add_to(Table& table, const std::string& parent) const {
   table.add({parent + "/*",
-             {text, refusing > 0 ? Colour::red : Colour::green},
+             {text(), refusing > 0 ? Colour::red : Colour::green},
              held > 0 ? Cell(std::to_string(held) + " held", Colour::yellow) : Cell("-")});
 }
 
-void CircuitKeys::write(const std::string& parent, config::JsonWriter& json) const {
-  json.begin_object().member("circuit", parent).member("keys", keys);
-  json.member("open", refusing).member("recovering", recovering);
-  json.member("held", held).member("unreadable", unreadable).end_object();
+void CircuitKeys::add_to(Facts& facts) const {
+  facts.add("keys", {text() + (held > 0 ? ", " + std::to_string(held) + " held" : ""),
+                     refusing > 0 ? Colour::red : Colour::green});
+}
+
+void CircuitKeys::write(config::JsonWriter& json) const {
+  json.member("keys", keys).member("open", refusing).member("recovering", recovering);
+  json.member("held", held).member("unreadable", unreadable);
 }
 
 std::map<std::string, CircuitKeys> roll_up(std::vector<CircuitView>& views) {
@@ -133,12 +141,13 @@ void CircuitView::add_to(Table& table) const {
              record()->reason});
 }
 
-void CircuitView::print(Context& context) const {
+void CircuitView::print(Context& context, const CircuitKeys* keys) const {
   Facts facts;
   facts.add("circuit", Cell(name_, Colour::bold));
   if (record() == nullptr) {
     facts.add("state", {"unreadable", Colour::yellow});
     if (snapshot_.record) facts.add("why", snapshot_.record->error().message);
+    if (keys != nullptr) keys->add_to(facts);
     facts.print(context.out, context.colour);
     return;
   }
@@ -171,10 +180,11 @@ void CircuitView::print(Context& context) const {
           (settings_match() ? "" : ", by settings of this machine that are not the fleet's"));
   facts.add("fleet", short_number(weighing_.fleet.members) + " instances, " +
                          short_number(weighing_.fleet.calls_per_second) + " calls/s");
+  if (keys != nullptr) keys->add_to(facts);
   facts.print(context.out, context.colour);
 }
 
-void CircuitView::write(config::JsonWriter& json) const {
+void CircuitView::write(config::JsonWriter& json, const CircuitKeys* keys) const {
   const auto time_or_null = [&](std::string_view key, StoreTime t) {
     json.key(key);
     if (t == StoreTime{}) {
@@ -185,6 +195,11 @@ void CircuitView::write(config::JsonWriter& json) const {
   };
   json.begin_object().member("name", name_);
   json.member("store_time", iso_time(snapshot_.time));
+  if (keys != nullptr) {
+    json.key("keys").begin_object();
+    keys->write(json);
+    json.end_object();
+  }
   if (record() == nullptr) {
     json.member("state", "UNREADABLE");
     json.member("error", snapshot_.record ? snapshot_.record->error().message : "");

@@ -14,6 +14,8 @@
 
 namespace switchgear::cli {
 
+struct CircuitKeys;
+
 class CircuitView {
  public:
   // `policy` is what this machine's configuration says of the circuit; the evidence is weighed by
@@ -30,7 +32,8 @@ class CircuitView {
 
   static Table list_header();
   void add_to(Table& table) const;
-  void print(Context& context) const;
+  // `keys`: of this circuit, if it has any.
+  void print(Context& context, const CircuitKeys* keys = nullptr) const;
   // One object, whose members only ever get more; times are ISO 8601, by the store's clock:
   //   name, store_time, state (CLOSED, OPEN, HALF_OPEN, RECOVERING; UNREADABLE comes with `error`
   //   and nothing else), open (whether calls are refused), hold (null, or kind, who, reason and
@@ -38,8 +41,9 @@ class CircuitView {
   //   unless OPEN), opens (in a row), probes (at_a_time, succeeded, failed), slots (those taken:
   //   slot, holder, expires), limit (calls in flight; null unless RECOVERING), evidence (ratio of
   //   a trip, rule, text), fleet (members, calls_per_second), settings_match (whether this
-  //   machine's settings, by which evidence is weighed, are the fleet's).
-  void write(config::JsonWriter& json) const;
+  //   machine's settings, by which evidence is weighed, are the fleet's), keys (if it has any and
+  //   they are asked for: see CircuitKeys).
+  void write(config::JsonWriter& json, const CircuitKeys* keys = nullptr) const;
 
  private:
   const fleet::Record* record() const { return snapshot_.readable(); }
@@ -63,8 +67,13 @@ struct CircuitKeys {
   int held = 0;
   int unreadable = 0;
   void add_to(Table& table, const std::string& parent) const;
-  // circuit, keys, open (those that refuse calls), recovering, held, unreadable
-  void write(const std::string& parent, config::JsonWriter& json) const;
+  // For circuits show, one line.
+  void add_to(Facts& facts) const;
+  // keys, open (those that refuse calls), recovering, held, unreadable
+  void write(config::JsonWriter& json) const;
+
+ private:
+  std::string text() const;
 };
 // Takes the keyed ones out of `views`.
 std::map<std::string, CircuitKeys> roll_up(std::vector<CircuitView>& views);

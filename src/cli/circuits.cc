@@ -21,6 +21,20 @@ struct ListOptions {
   bool keys = false;  // one by one
 };
 
+// The circuits of these names as the store has them now.
+Result<std::vector<CircuitView>> read_views(StoreSession& session, const config::Config& config,
+                                            const std::vector<std::string>& names) {
+  std::vector<CircuitView> views;
+  for (const std::string& name : names) {
+    auto answer = session.execute(name, fleet::ReadOp{});
+    if (!answer) return answer.error();
+    // Between the two questions it may have been removed.
+    if (!answer->snapshot.record) continue;
+    views.emplace_back(name, policy_for(config, name), std::move(answer->snapshot));
+  }
+  return views;
+}
+
 int list(Context& context, const ListOptions& options) {
   const auto settings = load_settings(context, options.settings);
   if (!settings) return kUsage;
@@ -30,14 +44,9 @@ int list(Context& context, const ListOptions& options) {
 
   const auto names = session->names();
   if (!names) return report_store_error(context, names.error());
-  std::vector<CircuitView> views;
-  for (const std::string& name : *names) {
-    auto answer = session->execute(name, fleet::ReadOp{});
-    if (!answer) return report_store_error(context, answer.error());
-    // Between the two questions it may have been removed.
-    if (!answer->snapshot.record) continue;
-    views.emplace_back(name, policy_for(settings->config, name), std::move(answer->snapshot));
-  }
+  auto read = read_views(*session, settings->config, *names);
+  if (!read) return report_store_error(context, read.error());
+  std::vector<CircuitView>& views = *read;
 
   bool any_open = false;
   for (const CircuitView& view : views) any_open = any_open || view.is_open();
@@ -47,13 +56,13 @@ int list(Context& context, const ListOptions& options) {
     config::JsonWriter json;
     json.begin_object().key("circuits").begin_array();
     for (const CircuitView& view : views) view.write(json);
-    json.end_array();
-    if (!keys.empty()) {
-      json.key("keys").begin_array();
-      for (const auto& [parent, of_parent] : keys) of_parent.write(parent, json);
-      json.end_array();
+    json.end_array().key("keys").begin_array();
+    for (const auto& [parent, of_parent] : keys) {
+      json.begin_object().member("circuit", parent);
+      of_parent.write(json);
+      json.end_object();
     }
-    json.end_object();
+    json.end_array().end_object();
     context.out << json.text();
   } else if (views.empty() && keys.empty()) {
     context.err << "switchgear: no circuits in this store yet\n";
@@ -72,13 +81,48 @@ int list(Context& context, const ListOptions& options) {
   return options.exit_code && any_open ? kFoundOpen : kDone;
 }
 
+// Of a circuit; `keys` is 0 if it has none.
+Result<CircuitKeys> read_keys(const CircuitSession& opened, const std::string& parent) {
+  auto names = opened.session->names();
+  if (!names) return names.error();
+  std::erase_if(*names, [&](const std::string& name) { return core::parent_of(name) != parent; });
+  auto views = read_views(*opened.session, opened.config, *names);
+  if (!views) return views.error();
+  return roll_up(*views)[parent];
+}
+
+// A parent that nobody calls by itself has no record of its own.
+void print_keys_alone(Context& context, const CircuitOptions& options, const CircuitKeys& keys) {
+  if (options.output == Output::table) {
+    Facts facts;
+    facts.add("circuit", Cell(options.name, Colour::bold));
+    facts.add("state", "none, only its keys are called");
+    keys.add_to(facts);
+    facts.print(context.out, context.colour);
+    return;
+  }
+  config::JsonWriter json;
+  json.begin_object().member("name", options.name).key("state").null();
+  json.key("keys").begin_object();
+  keys.write(json);
+  json.end_object().end_object();
+  context.out << json.text();
+}
+
 int show(Context& context, const CircuitOptions& options) {
   CircuitSession opened = open_circuit(context, options);
   if (!opened.session) return opened.exit_code;
   auto answer = opened.session->execute(options.name, fleet::ReadOp{});
   if (!answer) return report_store_error(context, answer.error());
-  if (!answer->snapshot.record) return report_no_such_circuit(context, opened, options.name);
-  print_circuit(context, opened, options, std::move(answer->snapshot));
+  const auto keys = read_keys(opened, options.name);
+  if (!keys) return report_store_error(context, keys.error());
+  if (answer->snapshot.record) {
+    print_circuit(context, opened, options, std::move(answer->snapshot), &*keys);
+  } else if (keys->keys > 0) {
+    print_keys_alone(context, options, *keys);
+  } else {
+    return report_no_such_circuit(context, opened, options.name);
+  }
   return kDone;
 }
 
@@ -151,15 +195,16 @@ int report_no_such_circuit(Context& context, CircuitSession& opened, const std::
 }
 
 void print_circuit(Context& context, const CircuitSession& opened, const CircuitOptions& options,
-                   fleet::Snapshot snapshot) {
+                   fleet::Snapshot snapshot, const CircuitKeys* keys) {
+  if (keys != nullptr && keys->keys == 0) keys = nullptr;
   const CircuitView view(options.name, policy_for(opened.config, options.name),
                          std::move(snapshot));
   if (options.output == Output::table) {
-    view.print(context);
+    view.print(context, keys);
     return;
   }
   config::JsonWriter json;
-  view.write(json);
+  view.write(json, keys);
   context.out << json.text();
 }
 

@@ -31,8 +31,10 @@ CircuitSession open_circuit(Context& context, const CircuitOptions& options);
 // Says so, with a suggestion; answers the exit code.
 int report_no_such_circuit(Context& context, CircuitSession& opened, const std::string& name);
 
+// `keys`: of this circuit, if they are to be told too.
+struct CircuitKeys;
 void print_circuit(Context& context, const CircuitSession& opened, const CircuitOptions& options,
-                   fleet::Snapshot snapshot);
+                   fleet::Snapshot snapshot, const CircuitKeys* keys = nullptr);
 
 // circuits_explain.cc
 void add_explain(CLI::App& parent, Chosen& chosen);

@@ -97,9 +97,8 @@ State Member::state() const {
 }
 
 bool Member::forgettable() const {
-  const bool untroubled = state() == State::closed && !local_guard_.stopped() &&
-                          (!record_ || record_->hold.kind == HoldKind::none) &&
-                          unreadable_.empty() && !missing_ && !reassert_due_;
+  const bool untroubled = state() == State::closed && !local_guard_.stopped() && !hold_obeyed() &&
+                          unreadable_.empty() && !missing_ && !reassert_due_ && !outage_pending_;
   return untroubled && in_flight_recovering_ == 0 && !trial_out_ && held_.empty() &&
          settles_.empty() && batch_.empty() && !in_flight_ && !retry_ && !planned_ && !own_trip_ &&
          held_back_.empty();

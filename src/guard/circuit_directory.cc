@@ -1,5 +1,6 @@
 #include "guard/circuit_directory.h"
 
+#include <atomic>
 #include <utility>
 
 #include "core/assert.h"
@@ -19,7 +20,8 @@ CircuitDirectory::Found CircuitDirectory::find(std::string_view name) {
   if (found == entries_.end()) return {};
   if (const auto parent = core::parent_of(name); !parent.empty()) {
     Uses& uses = parents_.find(parent)->second;
-    uses.splice(uses.end(), uses, found->second.use);
+    uses.splice(uses.end(), uses, found->second.of_parent);
+    keys_.splice(keys_.end(), keys_, found->second.of_all);
   }
   return {.core = found->second.core, .table = found->second.table};
 }
@@ -38,15 +40,7 @@ bool CircuitDirectory::make_room(std::string_view name, std::vector<Core>& forgo
       !forget_one_of(own->second, looks, forgotten)) {
     return false;
   }
-  if (entries_.size() < circuits_max_) return true;
-  for (auto it = parents_.begin(); it != parents_.end();) {
-    const auto parent = it++;
-    if (forget_one_of(parent->second, looks, forgotten)) {
-      if (parent->second.empty()) parents_.erase(parent);
-      return true;
-    }
-  }
-  return false;
+  return entries_.size() < circuits_max_ || forget_one_of(keys_, looks, forgotten);
 }
 
 bool CircuitDirectory::forget_one_of(Uses& uses, int& looks, std::vector<Core>& forgotten) {
@@ -56,17 +50,27 @@ bool CircuitDirectory::forget_one_of(Uses& uses, int& looks, std::vector<Core>& 
       uses.splice(uses.end(), uses, uses.begin());
       continue;
     }
-    uses.pop_front();
     forgotten.push_back(std::move(oldest->second.core));
-    entries_.erase(oldest);
+    drop(oldest);  // perhaps with `uses`
     return true;
   }
   return false;
 }
 
+void CircuitDirectory::drop(Entries::iterator key) {
+  const auto parent = parents_.find(core::parent_of(key->first));
+  parent->second.erase(key->second.of_parent);
+  if (parent->second.empty()) parents_.erase(parent);
+  keys_.erase(key->second.of_all);
+  entries_.erase(key);
+}
+
 bool CircuitDirectory::forgettable(const Entry& entry) {
   // Ours is the only handle: there is no other to copy, and the caller keeps new ones away.
-  return entry.core.use_count() == 1 && entry.core->forgettable();
+  if (entry.core.use_count() != 1) return false;
+  // What others did before they let go of theirs is seen from here on.
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return entry.core->forgettable();
 }
 
 void CircuitDirectory::add(Core core, Table table) {
@@ -77,7 +81,8 @@ void CircuitDirectory::add(Core core, Table table) {
   const auto parent = core::parent_of(at->first);
   if (parent.empty()) return;
   Uses& uses = parents_[std::string(parent)];
-  at->second.use = uses.insert(uses.end(), at);
+  at->second.of_parent = uses.insert(uses.end(), at);
+  at->second.of_all = keys_.insert(keys_.end(), at);
 }
 
 KeysStatus CircuitDirectory::keys_of(std::string_view parent) {

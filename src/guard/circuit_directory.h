@@ -66,17 +66,21 @@ class CircuitDirectory {
   struct Entry {
     Core core;
     Table table;
-    Uses::iterator use{};  // of a key only
+    // Of a key only.
+    Uses::iterator of_parent{};
+    Uses::iterator of_all{};
   };
   using Parents = std::map<std::string, Uses, std::less<>>;
 
   bool forget_one_of(Uses& uses, int& looks, std::vector<Core>& forgotten);
+  void drop(Entries::iterator key);
   static bool forgettable(const Entry& entry);
 
   const std::size_t circuits_max_;
   const std::size_t keys_max_;
   Entries entries_;
   Parents parents_;  // that have keys
+  Uses keys_;        // of all parents
 };
 
 }  // namespace switchgear::guard

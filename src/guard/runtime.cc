@@ -187,9 +187,12 @@ void Runtime::listen(std::shared_ptr<Listener> listener) {
 
 void Runtime::note_one_too_many(const std::string& name) {
   if (beyond_.fetch_add(1, std::memory_order_relaxed) > 0) return;
-  const std::string text = "this process has " + std::to_string(options_.engine.circuits_max) +
-                           " circuits, the most it may have; calls of further ones, the first " +
-                           "being " + name + ", are not guarded";
+  const std::string text =
+      "there is no room for the circuit " + name + ": this process may have " +
+      std::to_string(options_.engine.circuits_max) + " circuits (circuits_max), of them " +
+      std::to_string(options_.keys_max) + " keys of one parent (keys_max), and none can be " +
+      "forgotten; calls of circuits beyond that are not guarded; use fewer names or raise the "
+      "limit";
   loop_.post([this, text] { report(text); });
 }
 

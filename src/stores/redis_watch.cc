@@ -26,7 +26,9 @@ void RedisWatch::subscribe(const std::string& channel) {
 
 void RedisWatch::unsubscribe(const std::string& channel) {
   if (channels_.erase(channel) == 0 || waiting_) return;
-  if (joining_.erase(channel) == 0) leaving_.insert(channel);
+  // Also one that is about to join: it may be there already, from before it last left.
+  joining_.erase(channel);
+  leaving_.insert(channel);
   flush_soon();
 }
 

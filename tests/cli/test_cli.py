@@ -537,14 +537,20 @@ def test_list_rolls_keys_up_under_their_parent(on_store):
 
     told = json.loads(on_store("circuits", "list", "--output", "json").stdout)
     assert [circuit["name"] for circuit in told["circuits"]] == ["payments-api"]
-    assert told["keys"][1] == {
-        "circuit": "payments-api",
-        **{"keys": 2, "open": 1, "recovering": 0, "held": 2, "unreadable": 0},
-    }
+    keys = {"keys": 2, "open": 1, "recovering": 0, "held": 2, "unreadable": 0}
+    assert told["keys"][1] == {"circuit": "payments-api", **keys}
     lines = on_store("circuits", "list", "--keys").stdout.splitlines()[1:]
     assert sorted(line.split()[0] for line in lines) == [
         *("orders/a", "payments-api", "payments-api/a", "payments-api/b")
     ]
+
+    assert "1 of 2 open, 2 held" in on_store("circuits", "show", "payments-api").stdout
+    shown = json.loads(on_store("circuits", "show", "payments-api", "--output", "json").stdout)
+    assert shown["keys"] == keys
+    assert shown["hold"]["kind"] == "METRICS_ONLY"
+    alone = on_store("circuits", "show", "orders").stdout
+    assert "only its keys are called" in alone
+    assert "0 of 1 open, 1 held" in alone
 
 
 def test_two_hands_at_once_both_leave_their_mark(on_store):
