@@ -288,6 +288,47 @@ TEST_F(ARuntime, LetsCallsOfOneCircuitTooManyPassAndSaysSo) {
   EXPECT_TRUE(eventually([&] { return told == 1; }));
 }
 
+TEST_F(ARuntime, ForgetsNoKeyThatHasFailuresToReport) {
+  RuntimeOptions options;
+  options.keys_max = 1;
+  runtime = runtime_on(table, options);
+  const auto guarded = [&](const std::string& name) {
+    return (*runtime->circuit(name, quick_policy()))->seat() != nullptr;
+  };
+  Runtime::Core first = *runtime->circuit("p/a", quick_policy());
+  const Leave leave = leave_of_gate(*first);
+  table->down = true;
+  first->finish(leave, Outcome::failure);
+  first.reset();
+  EXPECT_FALSE(guarded("p/b"));
+  const int asked = table->operations;
+  EXPECT_FALSE(guarded("p/b"));
+  table->down = false;
+  EXPECT_TRUE(eventually([&] { return guarded("p/b"); }));
+  EXPECT_GT(table->operations, asked);
+}
+
+TEST_F(ARuntime, ForgetsNoKeyThatAPersonHolds) {
+  RuntimeOptions options;
+  options.keys_max = 1;
+  runtime = runtime_on(table, options);
+  const auto guarded = [&](const std::string& name) {
+    return (*runtime->circuit(name, quick_policy()))->seat() != nullptr;
+  };
+  table->hold("p/a", HoldKind::metrics_only);
+  {
+    const Runtime::Core first = *runtime->circuit("p/a", quick_policy());
+    ASSERT_TRUE(eventually([&] { return call(*first, Outcome::success) && seen(*first); }));
+  }
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(guarded("p/b"));
+  table->release("p/a");
+  // It is looked at again when it is used again.
+  EXPECT_TRUE(eventually([&] {
+    call(**runtime->circuit("p/a", quick_policy()), Outcome::success);
+    return guarded("p/b");
+  }));
+}
+
 TEST_F(ARuntime, LetsCallsPassAfterItsEnd) {
   CircuitCore& core = circuit();
   Leave early = leave_of_gate(core);
