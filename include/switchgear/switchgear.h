@@ -431,8 +431,8 @@ class Circuits {
   // The circuit of this name, 1 to 256 of A-Z a-z 0-9 . _ : - and optionally a slash and a key of
   // the same kind. The same name is the same circuit, in every process that uses the store. Without
   // a policy: the one it was first asked for with, or that of its parent if it has a key, or the
-  // default. Throws InvalidArgument for a bad
-  // name or policy (with all problems), and for a name in use with another policy.
+  // default. Throws InvalidArgument for a bad name or policy (with all problems), and for a name in
+  // use with another policy.
   //
   // FAILS: settings of one circuit that differ between processes; the fleet goes by whoever writes:
   //   circuits.circuit("payments-api", {.probes = is_canary ? 5 : 1});   // wrong

@@ -353,7 +353,8 @@ def test_list_of_an_empty_store_is_empty(on_store):
     result = on_store("circuits", "list")
     assert (result.returncode, result.stdout) == (DONE, "")
     assert "no circuits" in result.stderr
-    assert json.loads(on_store("circuits", "list", "--output", "json").stdout) == {"circuits": [], "keys": []}
+    told = json.loads(on_store("circuits", "list", "--output", "json").stdout)
+    assert told == {"circuits": [], "keys": []}
 
 
 def test_hold_is_shown_and_released(on_store):
@@ -421,7 +422,8 @@ def test_reset_closes_the_circuit_and_ends_the_hold(on_store):
 def test_reset_with_forget_removes_the_circuit(on_store):
     on_store("circuits", "hold", "a", "--open")
     assert on_store("circuits", "reset", "a", "--forget").returncode == DONE
-    assert json.loads(on_store("circuits", "list", "--output", "json").stdout) == {"circuits": [], "keys": []}
+    told = json.loads(on_store("circuits", "list", "--output", "json").stdout)
+    assert told == {"circuits": [], "keys": []}
 
 
 @pytest.mark.parametrize("command", ["show", "explain", "release", "reset"])
