@@ -76,6 +76,14 @@ bool mentions(std::string_view text, std::string_view word) {
   return false;
 }
 
+// Whether the line (from 0) has a colon at its end, and one before it: `store: memory:`.
+bool ends_in_colon(std::string_view text, int line) {
+  for (; line > 0; --line) text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  text = text.substr(0, text.find('\n'));
+  const std::size_t last = text.find_last_not_of(" \r");
+  return last != std::string_view::npos && text[last] == ':' && text.find(": ") < last;
+}
+
 std::string join(std::string_view path, std::string_view key) {
   return path.empty() ? std::string(key) : std::string(path) + "." + std::string(key);
 }
@@ -127,9 +135,11 @@ class Reader {
     }
     const ParsedFile file = parse(input_.file_text);
     if (file.error) {
-      problem(file_place(file.mark, ""), "is not well-formed YAML here: " + printable(*file.error) +
-                                             "; check indentation (spaces, no tabs), colons and "
-                                             "quotation marks");
+      problem(file_place(file.mark, ""),
+              "is not well-formed YAML here: " + printable(*file.error) +
+                  (ends_in_colon(input_.file_text, file.mark.line)
+                       ? "; put a value that ends in a colon into quotation marks"
+                       : "; check indentation (spaces, no tabs), colons and quotation marks"));
       return;
     }
     if (file.documents.size() > 1) {

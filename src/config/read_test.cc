@@ -161,6 +161,12 @@ TEST(Yaml, ThatIsBrokenIsReportedWithItsLine) {
   EXPECT_THAT(found, HasSubstr("not well-formed YAML"));
 }
 
+TEST(Yaml, WithAnUnquotedValueThatEndsInAColonSaysWhatToDo) {
+  EXPECT_THAT(problems_of("circuits: {}\nstore: memory:\n"),
+              HasSubstr("put a value that ends in a colon into quotation marks"));
+  EXPECT_THAT(problems_of("circuits:\n  a: {probes: 1\nworker:\n"), Not(HasSubstr("ends in a")));
+}
+
 TEST(Yaml, ThatIsBrokenByAControlCharacterDoesNotSpoilTheTerminal) {
   EXPECT_THAT(problems_of("a: \"\\\x1b[2J\""), Not(HasSubstr("\x1b")));
 }

@@ -34,6 +34,19 @@ std::size_t distance(const std::string& a, const std::string& b) {
   return d[a.size()][b.size()];
 }
 
+// The shortest that begins like the word: `que` is far from `queue` as spelling errors go.
+std::optional<std::string> begun(const std::string& wanted, const std::vector<std::string>& known) {
+  constexpr std::size_t kLettersMin = 3;
+  std::optional<std::string> best;
+  if (wanted.size() < kLettersMin) return best;
+  for (const std::string& candidate : known) {
+    if (plain(candidate).starts_with(wanted) && (!best || candidate.size() < best->size())) {
+      best = candidate;
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
 std::optional<std::string> closest(std::string_view word, const std::vector<std::string>& known) {
@@ -48,7 +61,7 @@ std::optional<std::string> closest(std::string_view word, const std::vector<std:
       best_distance = d;
     }
   }
-  return best;
+  return best ? best : begun(wanted, known);
 }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& known) {

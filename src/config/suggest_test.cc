@@ -18,6 +18,12 @@ TEST(Suggestion, IsBlindToCaseAndHyphens) {
   EXPECT_EQ(closest("OPEN-DURATION", kKnown), "open_duration");
 }
 
+TEST(Suggestion, IsElseTheShortestThatBeginsLikeTheWord) {
+  EXPECT_EQ(closest("prob", {"probe_successes", "probes"}), "probes");
+  EXPECT_EQ(closest("que", {"queue", "handler"}), "queue");
+  EXPECT_EQ(closest("qu", {"queue", "handler"}), std::nullopt);
+}
+
 TEST(Suggestion, IsNotMadeForAWordThatIsFarFromAll) {
   EXPECT_EQ(closest("timeout", kKnown), std::nullopt);
   EXPECT_EQ(closest("", kKnown), std::nullopt);
