@@ -10,8 +10,8 @@ namespace switchgear::config {
 
 // The closest of `known`, if close enough to be a slip: at most a third of the letters, and at
 // least one, inserted, left out, replaced or swapped with a neighbour. Case and the difference
-// between `-`, `_` and nothing do not count, so that `openDuration` finds `open_duration`. Failing that, the shortest
-// that begins like the word, if that has three letters: `que` finds `queue`.
+// between `-`, `_` and nothing do not count, so that `openDuration` finds `open_duration`. Failing
+// that, the shortest that begins like the word, if that has three letters: `que` finds `queue`.
 std::optional<std::string> closest(std::string_view word, const std::vector<std::string>& known);
 
 // "; did you mean `probes`?", or nothing.

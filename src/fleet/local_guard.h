@@ -51,7 +51,7 @@ class LocalGuard {
   bool stopped_ = false;
   int stops_ = 0;  // in a row
   HoldTime until_{0};
-  HoldTime failing_since_{0};  // since when the sum of its own failures is above 0
+  HoldTime failing_since_{0};      // since when the sum of its own failures is above 0
   std::optional<HoldTime> trial_;  // when the trial that is out was admitted
 };
 
