@@ -347,8 +347,10 @@ TEST_P(StoreSuite, KeepsTheNewestReportsByTheirTime) {
   create_record(100);
   // The oldest come last.
   std::vector<std::string> newest;
+  const Report first = report(0);
   for (std::uint32_t i = 0; i < kReportsMax + 10; ++i) {
-    const Report one = report(i, std::chrono::milliseconds{10 * i});
+    Report one = report(i);
+    one.sent = first.sent - std::chrono::milliseconds{10 * i};
     if (i < kReportsMax) newest.push_back(one.encode());
     ASSERT_EQ(status_of(adds(100, one)), Status::ok);
   }
