@@ -66,7 +66,9 @@ TEST_F(AnEngine, BringsTheFirstViewOnceACallAsks) {
 }
 
 TEST_F(AnEngine, CarriesATripToTheStoreAndTellsOfIt) {
-  added();
+  Policy stays_open = quick_policy();
+  stays_open.open_duration = stays_open.max_open_duration = 1h;
+  added(stays_open);
   first_view();
   for (int i = 0; i < 5; ++i) call(Outcome::failure);
   ASSERT_TRUE(
