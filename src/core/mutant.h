@@ -22,6 +22,7 @@ enum class Mutant : unsigned char {
   settle_counted_twice,      // a repeated settlement counts again
   slots_die_with_epoch,      // a new epoch frees all slots, with calls still on them
   claim_of_a_held_slot,      // a slot can be taken while it is held
+  claim_of_a_changed_slot,   // a free slot can be taken by a claim from before another had it
   lease_never_ends,          // a slot whose holder died stays taken
   refused_claim_renews,      // a refused claim prolongs the lease that refused it
   own_write_not_recognised,  // a write whose reply was lost is refused when it is repeated

@@ -256,6 +256,7 @@ class Member {
   ReportOp make_heartbeat(HoldTime h);
   ReportOp make_step_delta();
   ClaimOp make_claim(int slot, std::uint32_t token, bool probe) const;
+  ClaimOp make_renewal(const HeldSlot& held) const;
   void add_meter(ReportOp& op, HoldTime h);
   void apply(const Snapshot& snapshot, HoldTime sent, HoldTime h);
   void apply_record(const Record& next, HoldTime h);
@@ -268,6 +269,7 @@ class Member {
   bool may_spend(HoldTime h);
   void conclude(const InFlight& done, const Answer& answer, HoldTime h);
   void conclude_claim(const InFlight& done, const ClaimOp& op, Status status, HoldTime h);
+  bool is_free_at(int slot) const;
   void conclude_swap(const InFlight& done, const SwapOp& op, Status status, HoldTime h);
   void give_up(const InFlight& op);
   void drop_batch();
@@ -379,6 +381,7 @@ class Member {
   bool leaving_ = false;
   std::vector<HeldSlot> held_;
   HoldTime claim_after_{0};
+  bool claimed_on_old_view_ = false;  // the last claim was refused only for what it had seen
   int in_flight_recovering_ = 0;
   // Places whose call was turned away early, and until when each stays taken.
   std::vector<HoldTime> held_back_;

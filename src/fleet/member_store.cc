@@ -208,7 +208,7 @@ std::optional<Operation> Member::choose_slot_work(HoldTime h) {
       std::erase_if(held_, [&](const HeldSlot& x) { return x.token == op.token; });
       return op;
     }
-    return make_claim(s.slot, s.token, false);
+    return make_renewal(s);
   }
   return std::nullopt;
 }
@@ -257,7 +257,14 @@ ClaimOp Member::make_claim(int slot, std::uint32_t token, bool probe) const {
   return ClaimOp{
       .epoch = record_->epoch,
       .claim = SlotClaim{
-          .slot = slot, .holder = instance_, .token = token, .lease = ceil_ms(lease_of(probe))}};
+          .slot = slot, .holder = instance_, .token = token, .lease = ceil_ms(lease_of(probe))},
+      .seen = owner_of(record_->slots[static_cast<std::size_t>(slot)])};
+}
+
+ClaimOp Member::make_renewal(const HeldSlot& held) const {
+  ClaimOp op = make_claim(held.slot, held.token, held.probe);
+  op.seen = op.claim.owner();
+  return op;
 }
 
 std::optional<Operation> Member::choose_claim(HoldTime h) {
@@ -519,6 +526,7 @@ void Member::conclude_claim(const InFlight& done, const ClaimOp& op, Status stat
     return s.slot == op.claim.slot && s.token == op.claim.token;
   });
   if (status == Status::ok) {
+    claimed_on_old_view_ = false;
     const Duration lease = op.claim.lease;
     if (held != held_.end()) {
       held->claimed = done.first_sent;
@@ -534,9 +542,25 @@ void Member::conclude_claim(const InFlight& done, const ClaimOp& op, Status stat
     return;
   }
   if (held != held_.end()) held_.erase(held);
+  // Somebody has had the slot since our view, and has given it back. It is known now what to claim
+  // it with: that costs no refresh, but one more operation in each at the most.
+  const bool changed =
+      status == Status::taken && is_free_at(op.claim.slot) && op.seen != op.claim.owner();
+  claimed_on_old_view_ = changed && !claimed_on_old_view_;
+  if (claimed_on_old_view_) {
+    claim_after_ = h;
+    return;
+  }
   // The answer shows who has the slots now; another free one may be tried soon.
   const bool probing = record_ && record_->state == State::half_open;
   claim_after_ = h + (probing ? policy().view_refresh_in_trouble : 50ms) + claim_spread();
+}
+
+bool Member::is_free_at(int slot) const {
+  const Record* stored = snapshot_->readable();
+  if (!stored) return false;
+  const auto& held = stored->slots[static_cast<std::size_t>(slot)];
+  return !held || held->expires <= snapshot_->time;
 }
 
 void Member::conclude_swap(const InFlight& done, const SwapOp& op, Status status, HoldTime h) {

@@ -236,6 +236,48 @@ TEST_F(AProber, AFailedProbeReopensAndGivesItsSlotBack) {
   EXPECT_FALSE(record.slots[0]);
 }
 
+// Probes of others come and go between its view and its claim.
+class AClaimant : public AMember {
+ protected:
+  AClaimant() {
+    change(State::half_open);
+    had_by(7);
+    refused();
+    answer_next<ReportOp>(Status::ok);  // a hello: the view
+    pass(10ms);
+  }
+  void had_by(std::uint32_t token) {
+    record.slots[0] = Slot{.holder = InstanceId{5}, .token = token, .expires = StoreTime{}};
+  }
+  template <class Op>
+  Op answer_next(Status status) {
+    const auto op = member.next_operation(now);
+    EXPECT_TRUE(op && std::holds_alternative<Op>(*op));
+    answer(status);
+    return op && std::holds_alternative<Op>(*op) ? std::get<Op>(*op) : Op{};
+  }
+};
+
+TEST_F(AClaimant, SaysWhomItHasSeenInTheSlot) {
+  EXPECT_EQ(answer_next<ClaimOp>(Status::taken).seen, SlotOwner(InstanceId{5}, 7));
+}
+
+TEST_F(AClaimant, ClaimsAgainAtOnceWhenTheSlotHasOnlyChangedHands) {
+  had_by(8);
+  answer_next<ClaimOp>(Status::taken);
+  had_by(9);
+  EXPECT_EQ(answer_next<ClaimOp>(Status::taken).seen, SlotOwner(InstanceId{5}, 8));
+  EXPECT_FALSE(member.next_operation(now)) << "once in a refresh is enough";
+  pass(table.policy().view_refresh_in_trouble + 10ms);
+  EXPECT_EQ(answer_next<ClaimOp>(Status::taken).seen, SlotOwner(InstanceId{5}, 9));
+}
+
+TEST_F(AClaimant, WaitsForTheNextRefreshWhenTheSlotIsHeld) {
+  record.slots[0] = Slot{.holder = InstanceId{5}, .token = 8, .expires = store_time + 1s};
+  answer_next<ClaimOp>(Status::taken);
+  EXPECT_FALSE(member.next_operation(now));
+}
+
 TEST_F(AProber, EnoughSuccessesBeginTheRecovery) {
   for (int i = 0; i < 3; ++i) {
     const Permit p = permitted();
@@ -283,6 +325,22 @@ TEST_F(ARecoveringMember, AFinishedCallMakesRoomForTheNext) {
   Permit p{.kind = PermitKind::recovering, .epoch = record.epoch};
   member.finish(p, Outcome::success, 10ms, now);
   EXPECT_EQ(refused(), "admitted");
+}
+
+TEST_F(ARecoveringMember, RenewsASlotThatIsStillItsOwnOnly) {
+  claim_all();
+  for (int i = 0; i < 250; ++i) {
+    pass(10ms);
+    const auto op = member.next_operation(now);
+    if (!op) continue;
+    if (const auto* renewal = std::get_if<ClaimOp>(&*op)) {
+      EXPECT_EQ(renewal->seen, renewal->claim.owner());
+      return;
+    }
+    accept(*op);
+    answer();
+  }
+  ADD_FAILURE() << "it never renews";
 }
 
 TEST_F(ARecoveringMember, SendsItsSumsOnceAStepAndStepsTheLimit) {

@@ -75,6 +75,10 @@ constexpr int kCountMax = 1'000'000'000;
 
 }  // namespace
 
+std::optional<SlotOwner> owner_of(const std::optional<Slot>& slot) {
+  return slot ? std::optional(slot->owner()) : std::nullopt;
+}
+
 std::string Slot::encode() const {
   return to_string(holder) + "." + std::to_string(token) + "@" + std::to_string(to_ms(expires));
 }

@@ -30,6 +30,13 @@ struct Hold {
   friend bool operator==(const Hold&, const Hold&) = default;
 };
 
+// Who made the claim that took a slot. In one slot no owner comes twice.
+struct SlotOwner {
+  InstanceId holder{};
+  std::uint32_t token = 0;
+  friend bool operator==(const SlotOwner&, const SlotOwner&) = default;
+};
+
 // A place for one call (HALF_OPEN) or for one stream of calls (RECOVERING), leased. Slots outlive
 // epochs: they free by settlement or expiry only, so that a failed round never hands out a second
 // set of places while its slower probes still run.
@@ -37,12 +44,15 @@ struct Slot {
   InstanceId holder{};
   std::uint32_t token = 0;
   StoreTime expires{};
+  SlotOwner owner() const { return {.holder = holder, .token = token}; }
   std::string encode() const;  // "inst.token@expiry"
   static Result<Slot> decode(std::string_view);
   friend bool operator==(const Slot&, const Slot&) = default;
 };
 inline constexpr int kSlotsMax = 32;
 using Slots = std::array<std::optional<Slot>, kSlotsMax>;
+// Whose slot it is or was last; none if it has never been taken.
+std::optional<SlotOwner> owner_of(const std::optional<Slot>& slot);
 
 // A limit up to this is handed out in slots, above it in quotas.
 inline constexpr double kSlotLimitMax = kSlotsMax;

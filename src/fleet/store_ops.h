@@ -40,15 +40,19 @@ struct SlotClaim {
   InstanceId holder{};
   std::uint32_t token = 0;
   std::chrono::milliseconds lease{0};
+  SlotOwner owner() const { return {.holder = holder, .token = token}; }
   friend bool operator==(const SlotClaim&, const SlotClaim&) = default;
 };
 
-// Takes a slot that is free, expired by the store's time, or already held with the same holder
-// and token (a renewal, or a repeated claim). Statuses: ok; late (another epoch, or no record);
-// taken (also when this holder and token have settled it since: a claim repeated late).
+// Takes a slot that is free, or expired by the store's time, from the owner whom the claimer has
+// seen in it; or prolongs the lease of the slot's owner until that owner has settled it (a renewal,
+// or a repeated claim). So one claim takes its slot once at most, however late its copies arrive:
+// somebody else has had the slot by then. Statuses: ok; late (another epoch, or no record); taken
+// (the answer shows by whom: whoever finds it free can claim it with what was shown).
 struct ClaimOp {
   std::int64_t epoch = 0;
   SlotClaim claim;
+  std::optional<SlotOwner> seen{};  // none: the slot has never been taken. Of a renewal: itself
   friend bool operator==(const ClaimOp&, const ClaimOp&) = default;
 };
 

@@ -116,11 +116,13 @@ Status carry_out(Cell& cell, const fleet::ReportOp& op, StoreTime now) {
 Status carry_out(Cell& cell, const fleet::ClaimOp& op, StoreTime now) {
   auto& slot = slot_of(cell, op.claim.slot);
   if (!in_epoch(cell, op.epoch)) return Status::late;
-  const bool ours = slot && slot->holder == op.claim.holder && slot->token == op.claim.token;
+  const bool ours = fleet::owner_of(slot) == op.claim.owner();
   const bool free = is_free(slot, now) || core::mutant(core::Mutant::claim_of_a_held_slot);
   if (!free && core::mutant(core::Mutant::refused_claim_renews))
     slot->expires = now + op.claim.lease;
-  if (ours ? is_settled(slot) : !free) return Status::taken;
+  const bool as_seen =
+      fleet::owner_of(slot) == op.seen || core::mutant(core::Mutant::claim_of_a_changed_slot);
+  if (ours ? is_settled(slot) : !free || !as_seen) return Status::taken;
   slot = leased(op.claim, now);
   return Status::ok;
 }

@@ -23,8 +23,8 @@ std::string slot_field(int slot) {
   return "s" + std::to_string(slot);
 }
 
-std::string owner(fleet::InstanceId holder, std::uint32_t token) {
-  return fleet::to_string(holder) + "." + std::to_string(token);
+std::string text(const fleet::SlotOwner& owner) {
+  return fleet::to_string(owner.holder) + "." + std::to_string(owner.token);
 }
 
 // ---- Operations ---------------------------------------------------------------------------
@@ -54,8 +54,8 @@ RedisCall call_for(const fleet::ReportOp& op) {
 
 RedisCall call_for(const fleet::ClaimOp& op) {
   return {&redis_scripts().claim,
-          {text(op.epoch), slot_field(op.claim.slot), owner(op.claim.holder, op.claim.token),
-           text(std::int64_t{op.claim.lease.count()})}};
+          {text(op.epoch), slot_field(op.claim.slot), text(op.claim.owner()),
+           text(std::int64_t{op.claim.lease.count()}), op.seen ? text(*op.seen) : ""}};
 }
 
 RedisCall call_for(const fleet::SettleOp& op) {
@@ -63,7 +63,7 @@ RedisCall call_for(const fleet::SettleOp& op) {
   if (op.settlement == fleet::Settlement::success) counter = "pok";
   if (op.settlement == fleet::Settlement::failure) counter = "pfail";
   return {&redis_scripts().settle,
-          {text(op.epoch), slot_field(op.slot), owner(op.holder, op.token), counter}};
+          {text(op.epoch), slot_field(op.slot), text(fleet::SlotOwner{op.holder, op.token}), counter}};
 }
 
 RedisCall call_for(const fleet::SwapOp& op) {
@@ -75,7 +75,7 @@ RedisCall call_for(const fleet::SwapOp& op) {
                     text(op.next.swap_id),
                     op.not_before ? text(to_ms(*op.not_before)) : "",
                     op.claim ? slot_field(op.claim->slot) : "",
-                    op.claim ? owner(op.claim->holder, op.claim->token) : "",
+                    op.claim ? text(op.claim->owner()) : "",
                     op.claim ? text(std::int64_t{op.claim->lease.count()}) : "",
                     std::to_string(op.next.step),
                     op.next.hold.kind != HoldKind::none ? "1" : ""};

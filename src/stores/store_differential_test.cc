@@ -47,7 +47,7 @@ class Generator {
         return report(seen);
       case 4:
       case 5:
-        return ClaimOp{.epoch = epoch(seen), .claim = claim()};
+        return claim_op(seen);
       case 6:
       case 7:
         return settle(seen);
@@ -73,6 +73,14 @@ class Generator {
     // Some leases end while the test runs.
     const std::chrono::milliseconds lease{random_.chance(0.5) ? below(4) : 60'000};
     return {.slot = slot(), .holder = instance(), .token = token(), .lease = lease};
+  }
+
+  ClaimOp claim_op(const Snapshot& seen) {
+    ClaimOp op{.epoch = epoch(seen), .claim = claim()};
+    const Record* record = seen.readable();
+    if (record) op.seen = owner_of(record->slots[static_cast<std::size_t>(op.claim.slot)]);
+    if (random_.chance(0.2)) op.seen = SlotOwner{.holder = instance(), .token = token()};
+    return op;
   }
 
   SettleOp settle(const Snapshot& seen) {

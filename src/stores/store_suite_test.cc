@@ -81,6 +81,11 @@ class StoreSuite : public ::testing::TestWithParam<std::string> {
                         std::chrono::milliseconds lease = 1h) {
     return {.epoch = epoch, .claim = {.slot = slot, .holder = who, .token = token, .lease = lease}};
   }
+  // The same after the slot has been seen in the hands of another.
+  static ClaimOp after(const SlotOwner& seen, ClaimOp claim) {
+    claim.seen = seen;
+    return claim;
+  }
   static SettleOp settles(std::int64_t epoch, int slot, InstanceId who, std::uint32_t token,
                           Settlement settlement) {
     return {.epoch = epoch, .slot = slot, .holder = who, .token = token, .settlement = settlement};
@@ -215,10 +220,10 @@ TEST_P(StoreSuite, ANewEpochStartsWithoutEvidenceAndCounts) {
 TEST_P(StoreSuite, TheSameEpochKeepsItsEvidenceAndCounts) {
   create_record(100, 1);
   ASSERT_EQ(status_of(adds(100, report(1))), Status::ok);
-  for (const auto& [token, outcome] :
-       {std::pair{1u, Settlement::success}, {2u, Settlement::failure}, {3u, Settlement::success}}) {
-    ASSERT_EQ(status_of(claims(100, 0, kAnn, token)), Status::ok);
-    ASSERT_EQ(status_of(settles(100, 0, kAnn, token, outcome)), Status::ok);
+  int slot = 0;
+  for (const auto outcome : {Settlement::success, Settlement::failure, Settlement::success}) {
+    ASSERT_EQ(status_of(claims(100, ++slot, kAnn, 1)), Status::ok);
+    ASSERT_EQ(status_of(settles(100, slot, kAnn, 1, outcome)), Status::ok);
   }
   EXPECT_EQ(status_of(swaps(100, 1, full_record(100, 2))), Status::ok);
   EXPECT_THAT(read().reports, SizeIs(1));
@@ -463,8 +468,33 @@ TEST_P(StoreSuite, TakesASlotWhoseLeaseHasEndedByTheStoresClock) {
   create_record(100);
   ASSERT_EQ(status_of(claims(100, 0, kAnn, 42, 20ms)), Status::ok);
   let_pass(20ms);
-  EXPECT_EQ(status_of(claims(100, 0, kBob, 1)), Status::ok);
+  EXPECT_EQ(status_of(after({kAnn, 42}, claims(100, 0, kBob, 1))), Status::ok);
   EXPECT_EQ(record().slots[0]->holder, kBob);
+}
+
+TEST_P(StoreSuite, TakesAFreeSlotOnlyFromWhomItWasSeenWith) {
+  create_record(100);
+  ASSERT_EQ(status_of(claims(100, 0, kAnn, 42)), Status::ok);
+  ASSERT_EQ(status_of(settles(100, 0, kAnn, 42, Settlement::returned)), Status::ok);
+  const ClaimOp claim = claims(100, 0, kBob, 1);
+  EXPECT_EQ(status_of(claim), Status::taken) << "seen when nobody had had it";
+  EXPECT_EQ(status_of(after({kBob, 42}, claim)), Status::taken);
+  EXPECT_EQ(status_of(after({kAnn, 4}, claim)), Status::taken) << "42 begins with 4";
+  const Answer answer = apply(after({kAnn, 421}, claim));
+  EXPECT_EQ(answer.status, Status::taken);
+  EXPECT_EQ(answer.snapshot.readable()->slots[0]->holder, kAnn) << "the answer says who had it";
+  EXPECT_EQ(status_of(after({kAnn, 42}, claim)), Status::ok);
+  EXPECT_EQ(status_of(after({kAnn, 42}, claims(100, 1, kBob, 2))), Status::taken);
+}
+
+TEST_P(StoreSuite, ARenewalTakesNothingFromWhoeverHadTheSlotSince) {
+  create_record(100);
+  ASSERT_EQ(status_of(claims(100, 0, kAnn, 42, 20ms)), Status::ok);
+  const ClaimOp renewal = after({kAnn, 42}, claims(100, 0, kAnn, 42));
+  let_pass(20ms);
+  ASSERT_EQ(status_of(after({kAnn, 42}, claims(100, 0, kBob, 1))), Status::ok);
+  ASSERT_EQ(status_of(settles(100, 0, kBob, 1, Settlement::returned)), Status::ok);
+  EXPECT_EQ(status_of(renewal), Status::taken);
 }
 
 TEST_P(StoreSuite, AClaimOfAnotherEpochIsLate) {
@@ -502,7 +532,21 @@ TEST_P(StoreSuite, AClaimRepeatedAfterItsSettlementTakesNothing) {
   EXPECT_EQ(status_of(claims(100, 0, kAnn, 42)), Status::taken);
   EXPECT_EQ(status_of(settles(100, 0, kAnn, 42, Settlement::success)), Status::gone);
   EXPECT_EQ(record().probe_ok, 1);
-  EXPECT_EQ(status_of(claims(100, 0, kAnn, 43)), Status::ok) << "a new claim of the same holder";
+  EXPECT_EQ(status_of(after({kAnn, 42}, claims(100, 0, kAnn, 43))), Status::ok)
+      << "a new claim of the same holder";
+}
+
+TEST_P(StoreSuite, AClaimAstrayTakesNothingBackOnceAnotherHasHadTheSlot) {
+  create_record(100);
+  const ClaimOp astray = claims(100, 0, kAnn, 42);
+  const SettleOp repeated = settles(100, 0, kAnn, 42, Settlement::success);
+  ASSERT_EQ(status_of(astray), Status::ok);
+  ASSERT_EQ(status_of(repeated), Status::ok);
+  ASSERT_EQ(status_of(after({kAnn, 42}, claims(100, 0, kBob, 1))), Status::ok);
+  ASSERT_EQ(status_of(settles(100, 0, kBob, 1, Settlement::success)), Status::ok);
+  EXPECT_EQ(status_of(astray), Status::taken);
+  EXPECT_EQ(status_of(repeated), Status::gone);
+  EXPECT_EQ(record().probe_ok, 2);
 }
 
 TEST_P(StoreSuite, ASlotReturnedUnusedCountsNothing) {
@@ -529,7 +573,7 @@ TEST_P(StoreSuite, AZombieSettlesNothingOnceItsSlotIsTakenOver) {
   create_record(100);
   ASSERT_EQ(status_of(claims(100, 0, kAnn, 42, 20ms)), Status::ok);
   let_pass(20ms);
-  ASSERT_EQ(status_of(claims(100, 0, kBob, 1)), Status::ok);
+  ASSERT_EQ(status_of(after({kAnn, 42}, claims(100, 0, kBob, 1))), Status::ok);
   EXPECT_EQ(status_of(settles(100, 0, kAnn, 42, Settlement::success)), Status::gone);
   EXPECT_EQ(record().slots[0]->holder, kBob);
   EXPECT_EQ(record().probe_ok, 0);

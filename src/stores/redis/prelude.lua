@@ -22,6 +22,10 @@ end
 local function held_by(slot, owner)
   return slot and string.sub(slot, 1, #owner + 1) == owner .. '@'
 end
+local function is_as_seen(slot, owner)
+  if owner == '' then return not slot end
+  return held_by(slot, owner)
+end
 local function is_free(slot)
   if not slot then return true end
   local expiry = string.match(slot, '@(%d+)$')
