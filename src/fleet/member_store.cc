@@ -256,8 +256,9 @@ Duration Member::lease_of(bool probe) const {
 ClaimOp Member::make_claim(int slot, std::uint32_t token, bool probe) const {
   return ClaimOp{
       .epoch = record_->epoch,
-      .claim = SlotClaim{
-          .slot = slot, .holder = instance_, .token = token, .lease = ceil_ms(lease_of(probe))},
+      .claim =
+          SlotClaim{
+              .slot = slot, .holder = instance_, .token = token, .lease = ceil_ms(lease_of(probe))},
       .seen = owner_of(record_->slots[static_cast<std::size_t>(slot)])};
 }
 

@@ -85,6 +85,7 @@ bool Properties::lost_lately() const {
 void Properties::store_lost() {
   lost_at_ = world_.scheduler.now();
   before_ = world_.store.snapshot();
+  done_.clear();
   evidence_ = before_.reports;
   std::sort(evidence_.begin(), evidence_.end(), older);
 }
@@ -106,6 +107,7 @@ void Properties::store_stepped(int process, const fleet::Operation& op,
   if (const fleet::Record* record = after.readable()) {
     check_record(process, op, answer.status, *record);
     check_slots(op, answer.status, *record);
+    check_owners(op, *record);
     check_probe_counts(op, answer.status, *record);
     check_content(*record);
   } else if (before_.readable()) {
@@ -240,6 +242,24 @@ void Properties::check_slots(const fleet::Operation& op, Status status,
   if (status != Status::ok) return;
   if (const auto* claim = std::get_if<fleet::ClaimOp>(&op); claim && !granted(claim->claim)) {
     fail("P3", "granted, but not kept: " + describe(op));
+  }
+}
+
+// A slot that was settled, or that another has had since, never comes back to the claim that took
+// it, though copies of that claim are still on their way.
+void Properties::check_owners(const fleet::Operation& op, const fleet::Record& after) {
+  const fleet::Record* before = before_.readable();
+  for (std::size_t i = 0; before && i < after.slots.size(); ++i) {
+    const auto& old = before->slots[i];
+    const auto& now = after.slots[i];
+    if (old == now) continue;
+    const auto slot = static_cast<int>(i);
+    if (old && (!now || now->owner() != old->owner() || now->expires == StoreTime{})) {
+      done_.insert({slot, old->holder, old->token});
+    }
+    if (now && now->expires != StoreTime{} && done_.contains({slot, now->holder, now->token})) {
+      fail("P1", "slot " + std::to_string(i) + " taken a second time: " + describe(op));
+    }
   }
 }
 

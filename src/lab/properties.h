@@ -1,7 +1,8 @@
 // What always holds, checked after every simulated step: P1 to P4 and P9 of the design, and that
 // nobody spins. The checker keeps books of its own and shares no code with what it checks.
 //
-//   P1  an acknowledged report is in the evidence of its epoch exactly once
+//   P1  an acknowledged report is in the evidence of its epoch exactly once; a claim takes its slot
+//       once, and its settlement counts once
 //   P2  a state changes only by a conditional write, in the order of the design, with the probe
 //       results that the step needs; an epoch has one content and is never reused; no process goes
 //       back behind an epoch it has seen; whoever made a write is told so
@@ -19,6 +20,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -57,6 +59,7 @@ class Properties : public Observer {
 
  private:
   using Holder = std::pair<fleet::InstanceId, std::uint32_t>;  // and token
+  using Slotted = std::tuple<int, fleet::InstanceId, std::uint32_t>;
   using ReportId = std::pair<fleet::InstanceId, std::uint32_t>;
   struct Seen {
     std::int64_t epoch = 0;
@@ -79,6 +82,7 @@ class Properties : public Observer {
   void check_step(int process, const fleet::Record& before, const fleet::Record& after);
   static bool may_change_slot(const fleet::Operation&, fleet::Status, int slot);
   void check_slots(const fleet::Operation&, fleet::Status, const fleet::Record& after);
+  void check_owners(const fleet::Operation&, const fleet::Record& after);
   void check_probe_counts(const fleet::Operation&, fleet::Status, const fleet::Record& after);
   void check_content(const fleet::Record& after);
   bool lost_lately() const;
@@ -92,6 +96,7 @@ class Properties : public Observer {
   std::map<std::pair<fleet::InstanceId, std::int64_t>, double> failed_;    // finished, by epoch
   std::map<std::pair<fleet::InstanceId, std::int64_t>, double> reported_;  // in the store, by epoch
   std::set<Holder> settled_;
+  std::set<Slotted> done_;  // who has had which slot and has it no more
   std::map<Holder, Outcome> probe_results_;
   std::vector<Probe> probes_;
   std::map<int, Seen> seen_;

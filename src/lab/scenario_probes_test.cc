@@ -144,6 +144,37 @@ TEST(Scenario17LostAcknowledgement, AProbesResultThatIsSentAgainCountsOnce) {
   EXPECT_EQ(prober.member().counters().probes[static_cast<int>(Outcome::success)], 1u);
 }
 
+TEST(Scenario17LostAcknowledgement, AClaimThatArrivesAgainTakesNoSlotThatAnotherHasHadSince) {
+  Policy policy;
+  policy.open_duration = 1s;
+  policy.probe_successes = 100;
+  Fleet fleet(2, policy);
+  std::optional<fleet::ClaimOp> claim;
+  std::optional<fleet::SettleOp> settled;
+  bool astray = false;
+  SimStore& store = fleet.world.store;
+  store.on_step = [&, check = store.on_step](int p, const auto& op, const auto& answer) {
+    check(p, op, answer);
+    if (astray || answer.status != fleet::Status::ok) return;
+    const auto* taking = std::get_if<fleet::ClaimOp>(&op);
+    if (taking && !claim) claim = *taking;
+    const auto* freeing = std::get_if<fleet::SettleOp>(&op);
+    if (!freeing || !claim) return;
+    if (freeing->token == claim->claim.token) {
+      settled = *freeing;
+    } else if (settled) {
+      astray = true;
+      EXPECT_EQ(store.execute(p, *claim).status, fleet::Status::taken);
+      EXPECT_EQ(store.execute(p, *settled).status, fleet::Status::gone);
+      EXPECT_EQ(fleet.stored().probe_ok, answer.snapshot.readable()->probe_ok);
+    }
+  };
+  fleet.trip();
+  fleet.world.dependency.set_down(Down::no);
+  fleet.call_steadily(20);
+  EXPECT_TRUE(fleet.world.run_until([&] { return astray; }, 10s));
+}
+
 TEST(Scenario29HandlerTimeout, AProbeThatNeverEndsIsAFailureWhenItsLeaseEnds) {
   Policy policy;
   policy.open_duration = 1s;

@@ -62,8 +62,9 @@ RedisCall call_for(const fleet::SettleOp& op) {
   std::string counter;
   if (op.settlement == fleet::Settlement::success) counter = "pok";
   if (op.settlement == fleet::Settlement::failure) counter = "pfail";
-  return {&redis_scripts().settle,
-          {text(op.epoch), slot_field(op.slot), text(fleet::SlotOwner{op.holder, op.token}), counter}};
+  return {
+      &redis_scripts().settle,
+      {text(op.epoch), slot_field(op.slot), text(fleet::SlotOwner{op.holder, op.token}), counter}};
 }
 
 RedisCall call_for(const fleet::SwapOp& op) {

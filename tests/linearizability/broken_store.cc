@@ -26,8 +26,9 @@ struct ScriptDefect {
 const std::vector<ScriptDefect>& script_defects() {
   static const std::vector<ScriptDefect> all{
       {{"claim-takes-held", "a claim takes a slot that somebody holds"},
-       {"claim",
-        "if not held_by(held, owner) and not is_free(held) then return answer('taken') end", ""}},
+       {"claim", "not is_as_seen(held, seen) or not is_free(held)", "false"}},
+      {{"claim-on-an-old-view", "a claim takes a free slot whoever has had it since it was seen"},
+       {"claim", "not is_as_seen(held, seen) or not is_free(held)", "not is_free(held)"}},
       {{"claim-in-any-epoch", "a claim of a passed epoch is granted"},
        {"claim", "if redis.call('HGET', record, 'ep') ~= epoch then return answer('late') end",
         ""}},

@@ -7,13 +7,13 @@ namespace {
 
 namespace json = boost::json;
 
-std::string owner(fleet::InstanceId holder, std::uint32_t token) {
-  return to_string(holder) + "." + std::to_string(token);
+std::string owner(const fleet::SlotOwner& owner) {
+  return to_string(owner.holder) + "." + std::to_string(owner.token);
 }
 
 void add_claim(json::object& out, const fleet::SlotClaim& claim) {
   out["slot"] = claim.slot;
-  out["owner"] = owner(claim.holder, claim.token);
+  out["owner"] = owner(claim.owner());
   out["lease_ms"] = claim.lease.count();
 }
 
@@ -21,12 +21,13 @@ void add_arguments(json::object&, const fleet::ReadOp&) {}
 void add_arguments(json::object&, const fleet::ReportOp&) {}
 void add_arguments(json::object& out, const fleet::ClaimOp& op) {
   out["epoch"] = op.epoch;
+  out["seen"] = op.seen ? owner(*op.seen) : "";
   add_claim(out, op.claim);
 }
 void add_arguments(json::object& out, const fleet::SettleOp& op) {
   out["epoch"] = op.epoch;
   out["slot"] = op.slot;
-  out["owner"] = owner(op.holder, op.token);
+  out["owner"] = owner({.holder = op.holder, .token = op.token});
   out["settlement"] = op.settlement == fleet::Settlement::success   ? "success"
                       : op.settlement == fleet::Settlement::failure ? "failure"
                                                                     : "returned";
@@ -51,8 +52,8 @@ json::value record_of(const fleet::Snapshot& snapshot) {
   for (std::size_t i = 0; i < record->slots.size(); ++i) {
     const auto& slot = record->slots[i];
     if (!slot) continue;
-    slots[std::to_string(i)] = json::object{{"owner", owner(slot->holder, slot->token)},
-                                            {"expires_ms", to_ms(slot->expires)}};
+    slots[std::to_string(i)] =
+        json::object{{"owner", owner(slot->owner())}, {"expires_ms", to_ms(slot->expires)}};
   }
   return json::object{{"epoch", record->epoch},
                       {"revision", record->revision},

@@ -134,11 +134,11 @@ void RecordedClient::give_up() {
 void RecordedClient::conclude(const Answer& answer) {
   const std::string& circuit = pending_->attempt.circuit;
   views_[circuit] = answer.snapshot;
-  const auto hold = [&](std::int64_t epoch, const SlotClaim& claim) {
+  const auto hold = [&](const ClaimOp& op) {
     for (const HeldSlot& held : held_) {
-      if (held.claim.claim.token == claim.token) return;
+      if (held.claim.claim.token == op.claim.token) return;
     }
-    held_.push_back({.circuit = circuit, .claim = {.epoch = epoch, .claim = claim}});
+    held_.push_back({.circuit = circuit, .claim = op});
   };
   if (answer.status != Status::ok) return;
   // A claim that a slow network delivers once more, after the slot was given back.
@@ -147,9 +147,9 @@ void RecordedClient::conclude(const Answer& answer) {
     settled_ = std::exchange(settling_, std::nullopt);
   }
   if (const auto* claim = std::get_if<ClaimOp>(&pending_->attempt.operation)) {
-    hold(claim->epoch, claim->claim);
+    hold(*claim);
   } else if (const auto* swap = std::get_if<SwapOp>(&pending_->attempt.operation)) {
-    if (swap->claim) hold(swap->next.epoch, *swap->claim);
+    if (swap->claim) hold(ClaimOp{.epoch = swap->next.epoch, .claim = *swap->claim});
   }
 }
 
@@ -178,7 +178,11 @@ SlotClaim RecordedClient::random_claim() {
 }
 
 Operation RecordedClient::claim(const std::string& circuit) {
-  return ClaimOp{.epoch = views_[circuit].readable()->epoch, .claim = random_claim()};
+  const Record& seen = *views_[circuit].readable();
+  const SlotClaim claim = random_claim();
+  return ClaimOp{.epoch = seen.epoch,
+                 .claim = claim,
+                 .seen = owner_of(seen.slots[static_cast<std::size_t>(claim.slot)])};
 }
 
 Operation RecordedClient::settle(const HeldSlot& held) {

@@ -10,7 +10,6 @@
  *   CRASH     processes are killed and replaced
  *   FREEZE    processes stand still between may_start() and sending the call
  *   PROGRESS  from every state, each process alone can close the circuit
- *   ONCE      a settlement counts once
  */
 
 #define INSTANCES 3
@@ -72,7 +71,8 @@ typedef Request {
   unsigned what : 2;      /* SETTLE: the settlement; SWAP: the next state */
   unsigned swap_id : 2;
   unsigned age : 2;       /* ticks since it was first sent, if it takes a slot */
-  unsigned counted : 1;   /* watch: this settlement has counted */
+  unsigned outrun : 1;    /* CLAIM: the slot has another owner than when this was decided */
+  unsigned spent : 1;     /* watch: this settlement has counted; this claim has taken its slot */
 }
 
 typedef Instance {

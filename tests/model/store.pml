@@ -20,11 +20,8 @@
   (OURS(p, s, H(p, s).token) && slots[s].left > TIMEOUT && H(p, s).call == 0)
 
 #define P4_counts_in_its_own_epoch (r.expected == store.epoch)
-#ifdef ONCE
-#define P4_counts_once (!r.counted)
-#else
-#define P4_counts_once true
-#endif
+#define P1_counts_once (!r.spent)
+#define P1_claim_takes_its_slot_once (r.op != CLAIM || !r.spent || OURS_ALREADY)
 #define P4_moved_by_results_of_this_epoch                             \
   (store.state != HALF_OPEN || (r.what == OPEN && store.failed) ||    \
    (r.what == CLOSED && store.ok == SUCCESSES))
@@ -39,6 +36,8 @@
 
 inline lease() {
   assert(P3_one_grant_a_slot);
+  assert(P1_claim_takes_its_slot_once);
+  c_code { mark_as_taken(); };
   slots[r.slot].owned = 1;
   slots[r.slot].holder = r.from;
   slots[r.slot].token = r.token;
@@ -47,9 +46,15 @@ inline lease() {
   slots[r.slot].grant = LEASE
 }
 
+#ifdef BROKEN_CLAIM_ON_AN_OLD_VIEW
+#define AS_SEEN true
+#else
+#define AS_SEEN (!r.outrun)
+#endif
+
 inline carry_out_claim() {
   accepted = (store.epoch == r.expected &&
-              (OURS_ALREADY -> !slots[r.slot].settled : FREE(r.slot)));
+              (OURS_ALREADY -> !slots[r.slot].settled : FREE(r.slot) && AS_SEEN));
   if
   :: accepted -> lease()
   :: else
@@ -74,8 +79,8 @@ inline carry_out_settle() {
   if
   :: accepted && IN_TIME && r.what != RETURNED ->
        assert(P4_counts_in_its_own_epoch);
-       assert(P4_counts_once);
-       c_code { mark_as_counted(); };
+       assert(P1_counts_once);
+       c_code { mark_as_spent(); };
        if
        :: r.what == FAILURE -> store.failed = 1
        :: r.what == SUCCESS && store.ok < SUCCESSES -> store.ok++

@@ -68,15 +68,29 @@ static struct Request take_retry(unsigned p) { return take(&now.in[p].retry); }
 static struct Request take_stray(void) { return take(&now.stray); }
 static void forget_request(void) { memset(&now.r, 0, sizeof now.r); }
 
-/* The settlement under way counts; so does the same one that waits to be repeated or is astray. */
-static void mark_as_counted(void) {
+/* The request under way has had its effect; so has the same one that waits to be repeated or is
+ * astray. */
+static void mark_as_spent(void) {
   struct Request* copies[] = {&now.r, &now.stray, &now.in[now.r.from].retry};
   for (int c = 0; c < 3; c++) {
-    if (copies[c]->op == kSettle && copies[c]->from == now.r.from &&
+    if (copies[c]->op == now.r.op && copies[c]->from == now.r.from &&
         copies[c]->slot == now.r.slot && copies[c]->token == now.r.token) {
-      copies[c]->counted = 1;
+      copies[c]->spent = 1;
     }
   }
+}
+
+/* The request under way takes its slot: all claims decided before it have seen another owner. */
+static void mark_as_taken(void) {
+  struct Request* const claims[] = {&now.stray, &now.in[0].retry, &now.in[1].retry,
+                                    &now.in[2].retry};
+  const struct Slot* slot = &now.slots[now.r.slot];
+  const int renewed =
+      slot->owned && slot->holder == now.r.from && slot->token == now.r.token;
+  for (int c = 0; c < 4 && !renewed; c++) {
+    if (claims[c]->op == kClaim && claims[c]->slot == now.r.slot) claims[c]->outrun = 1;
+  }
+  if (now.r.op == kClaim) mark_as_spent();
 }
 
 /* ---- One form for equal states ------------------------------------------------------------ */
@@ -114,7 +128,8 @@ static void forget_the_past(void) {
   }
 }
 
-static int could_count_again(const struct Request* settlement, unsigned p) {
+/* A claim astray may take the slot that it settles only then. */
+static int may_come_to_count(const struct Request* settlement, unsigned p) {
   const struct Request* stray = &now.stray;
   return stray->op == kClaim && stray->from == p && stray->slot == settlement->slot &&
          stray->token == settlement->token;
@@ -127,9 +142,13 @@ static int is_void(const struct Request* q, unsigned p, int awaited) {
   const int ours = slot->owned && !slot->settled && slot->holder == p && slot->token == q->token;
   switch (q->op) {
     case kClaim:
+#ifdef BROKEN_CLAIM_ON_AN_OLD_VIEW
       return !current && !(awaited && ours);
+#else
+      return (!current && !(awaited && ours)) || (q->outrun && !ours);
+#endif
     case kSettle:
-      return !ours && !could_count_again(q, p);
+      return !ours && !may_come_to_count(q, p);
     case kSwap:
 #ifdef BROKEN_UNFENCED_CLOSE
       if (q->what == 0) return 0;

@@ -25,7 +25,7 @@ constexpr std::array kTable{
     DEFECT(settle_counted_twice, "", kChaos),
     DEFECT(slots_die_with_epoch, "gobreaker", kChaos),
     DEFECT(claim_of_a_held_slot, "cb-lambda, ganesha", kChaos),
-    DEFECT(claim_of_a_changed_slot, "", kChaos),
+    DEFECT(claim_of_a_changed_slot, "", "Scenario17LostAcknowledgement.AClaim*"),
     DEFECT(lease_never_ends, "Powertools, litellm-rs (fixed)", kChaos),
     DEFECT(refused_claim_renews, "interlock", kChaos),
     DEFECT(own_write_not_recognised, "Powertools, interlock", kChaos),

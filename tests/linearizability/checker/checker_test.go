@@ -33,8 +33,13 @@ func answered(call, end, status, time, record string) string {
 func lost(call string) string { return `"call_ns":` + call + `,"status":"unknown"}` }
 
 func claim(operation, owner, outcome string) string {
+	return claimFrom("", operation, owner, outcome)
+}
+
+// By somebody who has seen the slot in the hands of another.
+func claimFrom(seen, operation, owner, outcome string) string {
 	return `{"operation":` + operation + `,"circuit":"c","kind":"claim","epoch":5,"slot":0,` +
-		`"owner":"` + owner + `","lease_ms":100,` + outcome
+		`"owner":"` + owner + `","seen":"` + seen + `","lease_ms":100,` + outcome
 }
 
 func settle(operation, owner, outcome string) string {
@@ -62,10 +67,16 @@ func TestHistories(t *testing.T) {
 			claim("3", "b", answered("4", "5", "ok", "1100", shows(b, "0")))}},
 		{"a slot is free when its lease has ended", "linearizable", []string{
 			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
+			claimFrom("a", "3", "b", answered("5", "6", "ok", "1200", shows(held("b", "1300"), "0")))}},
+		{"a slot is taken from another than was seen in it", "refused", []string{
+			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
 			claim("3", "b", answered("5", "6", "ok", "1200", shows(held("b", "1300"), "0")))}},
+		{"a slot is refused to one who saw another in it", "linearizable", []string{
+			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
+			claim("3", "b", answered("5", "6", "taken", "1200", shows(a, "0")))}},
 		{"a slot is taken before its lease has ended", "refused", []string{
 			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
-			claim("3", "b", answered("5", "6", "ok", "1199", shows(held("b", "1299"), "0")))}},
+			claimFrom("a", "3", "b", answered("5", "6", "ok", "1199", shows(held("b", "1299"), "0")))}},
 		{"a lease is longer than was asked for", "refused", []string{
 			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(held("a", "1201"), "0")))}},
 		{"a read sees what was before an operation that had ended", "refused", []string{
@@ -116,16 +127,17 @@ func TestHistories(t *testing.T) {
 				settle("3", "a", answered("6", "7", "ok", "1110", shows(held("a", "0"), "1")))}},
 		{"a lost claim and its lost settlement are seen by the count alone", "linearizable", []string{
 			create, claim("2", "a", lost("3")), settle("3", "a", lost("4")),
-			claim("4", "b", answered("5", "6", "ok", "1110", shows(held("b", "1210"), "1")))}},
+			claimFrom("a", "4", "b", answered("5", "6", "ok", "1110", shows(held("b", "1210"), "1")))}},
 		{"a lost claim and its lost settlement never were", "linearizable", []string{
 			create, claim("2", "a", lost("3")), settle("3", "a", lost("4")),
 			claim("4", "b", answered("5", "6", "ok", "1110", shows(held("b", "1210"), "0")))}},
 		{"a lost claim and its lost settlement count twice", "refused", []string{
 			create, claim("2", "a", lost("3")), settle("3", "a", lost("4")),
-			claim("4", "b", answered("5", "6", "ok", "1110", shows(held("b", "1210"), "2")))}},
-		{"a lease that had ended was renewed and settled before anybody saw it", "linearizable",
+			claimFrom("a", "4", "b", answered("5", "6", "ok", "1110", shows(held("b", "1210"), "2")))}},
+		{"a lost claim took a slot back that another has had since", "refused",
 			[]string{create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
-				claim("3", "b", answered("5", "6", "ok", "1200", shows(held("b", "1300"), "0"))),
+				claimFrom("a", "3", "b",
+					answered("5", "6", "ok", "1200", shows(held("b", "1300"), "0"))),
 				claim("2", "a", lost("7")), settle("4", "a", lost("8")),
 				read(answered("9", "10", "ok", "1400", shows(held("a", "0"), "1")))}},
 		{"a lost claim, a lost swap and a settlement come before anybody looks", "linearizable",
@@ -141,10 +153,10 @@ func TestHistories(t *testing.T) {
 			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
 			settle("3", "a", answered("5", "6", "ok", "1110", shows(held("a", "0"), "1"))),
 			claim("2", "a", answered("7", "8", "ok", "1300", shows(held("a", "1400"), "1")))}},
-		{"a lost claim made a settled one be forgotten", "linearizable", []string{
+		{"a claim comes again after another, and that was lost", "refused", []string{
 			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
 			settle("3", "a", answered("5", "6", "ok", "1110", shows(held("a", "0"), "1"))),
-			claim("4", "b", lost("6")),
+			claimFrom("a", "4", "b", lost("6")),
 			claim("2", "a", answered("7", "8", "ok", "1300", shows(held("a", "1400"), "1")))}},
 		{"what nobody claimed was settled", "refused", []string{
 			create, settle("3", "a", answered("5", "6", "ok", "1110", shows(held("a", "0"), "1")))}},
@@ -159,7 +171,7 @@ func TestHistories(t *testing.T) {
 		{"a lost settlement made way for a claim before anybody saw it", "linearizable", []string{
 			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
 			settle("3", "a", lost("5")),
-			claim("4", "b", answered("6", "7", "ok", "1110", shows(held("b", "1210"), "1")))}},
+			claimFrom("a", "4", "b", answered("6", "7", "ok", "1110", shows(held("b", "1210"), "1")))}},
 		{"a record is created over another", "refused", []string{
 			create, strings.ReplaceAll(strings.Replace(create, `"call_ns":1,"return_ns":2`,
 				`"call_ns":3,"return_ns":4`, 1), `"swap":"7"`, `"swap":"8"`)}},

@@ -30,6 +30,7 @@ type attempt struct {
 	Revision    int64  `json:"revision"` // of a swap: the expected one
 	Slot        int    `json:"slot"`
 	Owner       string `json:"owner"` // holder and token; of a swap "" without a claim
+	Seen        string `json:"seen"`  // of a claim: whom it has seen in the slot, "" nobody
 	LeaseMs     int64  `json:"lease_ms"`
 	Settlement  string `json:"settlement"`
 	Next        *next  `json:"next"`

@@ -30,7 +30,6 @@ type traces struct {
 	swaps   map[string]int64
 	leases  map[string]map[int64]int64 // by owner and expiry
 	settled map[string]int64           // by owner
-	revived map[string]bool            // owners seen leased again after their settlement
 }
 
 func earliest[K comparable](seen map[K]int64, key K, at int64) {
@@ -47,8 +46,7 @@ func first[K comparable](seen map[K]int64, key K) int64 {
 }
 
 func tracesOf(history []*attempt) traces {
-	t := traces{map[string]int64{}, map[string]map[int64]int64{}, map[string]int64{},
-		map[string]bool{}}
+	t := traces{map[string]int64{}, map[string]map[int64]int64{}, map[string]int64{}}
 	for _, a := range history {
 		if a.lost() || !a.shown.exists {
 			continue
@@ -64,13 +62,6 @@ func tracesOf(history []*attempt) traces {
 					t.leases[place.owner] = map[int64]int64{}
 				}
 				earliest(t.leases[place.owner], place.expiry, *a.Return)
-			}
-		}
-	}
-	for _, a := range history {
-		for _, place := range a.shown.slots {
-			if !a.lost() && place.expiry != settled && a.Call > first(t.settled, place.owner) {
-				t.revived[place.owner] = true
 			}
 		}
 	}
@@ -155,19 +146,6 @@ func resolve(history []*attempt) []call {
 		}
 		calls = append(calls, t.lostSettles(lost, before, answers)...)
 	}
-	for i, again := range calls {
-		if again.Kind != "claim" || again.Status == "taken" || first(t.settled, again.Owner) > again.end {
-			continue
-		}
-		for _, owner := range sortedKeys(traceless) {
-			rest := traceless[owner]
-			if owner != again.Owner && len(rest) > 0 && rest[0].Slot == again.Slot &&
-				rest[0].Call <= again.Call {
-				calls[i].before, traceless[owner] = rest[0], rest[1:]
-				break
-			}
-		}
-	}
 	for _, owner := range sortedKeys(traceless) {
 		calls = append(calls, t.twins(owner, traceless[owner], granted[owner])...)
 	}
@@ -235,18 +213,10 @@ func (t traces) twins(owner string, lost, granted []*attempt) []call {
 	return calls
 }
 
-// One settlement of an operation has an effect at most, unless the slot was taken again meanwhile
-// by a claim of the same owner. `before` is a claim that may have made it possible, if that was lost
-// too: then a count may be all that there is to see.
+// One settlement of an operation has an effect at most. `before` is a claim that may have made it
+// possible, if that was lost too: then a count may be all that there is to see.
 func (t traces) lostSettles(lost []*attempt, before *attempt, answers map[int]int64) []call {
 	owner := lost[0].Owner
-	if t.revived[owner] {
-		var calls []call
-		for _, a := range lost {
-			calls = append(calls, call{input{attempt: a, now: unseen}, never})
-		}
-		return calls
-	}
 	end := first(t.settled, owner)
 	if end < lost[0].Call {
 		return nil

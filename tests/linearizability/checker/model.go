@@ -21,8 +21,8 @@ type state struct {
 type input struct {
 	*attempt
 	now int64 // unseen: not known; then whatever time can permit is permitted
-	// A lost claim that left no trace of its own, but may have come right before this and have made
-	// it possible: before a settlement the owner's, before a claim somebody else's.
+	// Of a settlement: the owner's claim, lost without a trace of its own, that may have come right
+	// before it and have made it possible.
 	before *attempt
 }
 
@@ -58,12 +58,11 @@ func (in input) claim(s state) (string, state) {
 	switch {
 	case !s.exists || s.Epoch != in.Epoch:
 		return "late", s
-	case place.owner == in.Owner && place.expiry == settled:
-		// Remembered until somebody else has taken the slot.
-		if in.before == nil || in.before.Epoch != s.Epoch {
+	case place.owner == in.Owner:
+		if place.expiry == settled {
 			return "taken", s
 		}
-	case place.owner != in.Owner && !in.free(*place):
+	case place.owner != in.Seen || !in.free(*place):
 		return "taken", s
 	}
 	*place = in.leased()
@@ -159,8 +158,8 @@ func (in input) String() string {
 	text := fmt.Sprintf("line %d: %s", in.line, in.Kind)
 	switch in.Kind {
 	case "claim":
-		text += fmt.Sprintf(" s%d by %s for %d ms in epoch %d", in.Slot, in.Owner, in.LeaseMs,
-			in.Epoch)
+		text += fmt.Sprintf(" s%d by %s, seen with %q, for %d ms in epoch %d", in.Slot, in.Owner,
+			in.Seen, in.LeaseMs, in.Epoch)
 	case "settle":
 		text += fmt.Sprintf(" s%d by %s, %s, in epoch %d", in.Slot, in.Owner, in.Settlement,
 			in.Epoch)
