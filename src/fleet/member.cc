@@ -322,12 +322,14 @@ void Member::release(const Permit& permit) {
 
 // A dependency that is full turns calls away at once. Were the place free at once as well, the few
 // places too many would make more calls than all that are served, and what is a limit slightly too
-// high would look like a dependency that serves nobody. So the place stays taken for as long as a
-// call that is served takes.
+// high would look like a dependency that serves nobody. So the place stays taken for twice as long
+// as a call that is served takes: up to twice the right limit, fewer are turned away than served.
 void Member::hold_back(HoldTime acquired, HoldTime h) {
   const double base_ms = record_ ? record_->recovery.base_rtt_ms : 0;
-  const Duration usual = base_ms > 0 ? std::chrono::duration_cast<Duration>(1ms * base_ms)
-                                     : policy().call_timeout / 10;
+  const double mean_ms = sums_.rtt_count > 0 ? sums_.rtt_sum_ms / sums_.rtt_count : 0;
+  const double served_ms = std::max(base_ms, mean_ms);
+  const Duration usual = served_ms > 0 ? std::chrono::duration_cast<Duration>(2ms * served_ms)
+                                       : policy().call_timeout / 5;
   held_back_.push_back(std::max(h, acquired + std::min(usual, policy().call_timeout)));
 }
 

@@ -304,6 +304,15 @@ TEST_F(AStrictMember, LetsNoCallGoOnAStaleView) {
   EXPECT_GT(member.gate(now).valid_for, 4s);
 }
 
+TEST_F(AStrictMember, ReadsAheadOfTheCallsThatWouldWaitAndForNoOthers) {
+  permitted();
+  settle();
+  pass(4900ms);
+  EXPECT_EQ(settle(), "");  // nobody asked since
+  permitted();
+  EXPECT_EQ(settle(), "read");
+}
+
 TEST_F(AStrictMember, WaitsNoLongerThanTheBudget) {
   permitted();
   settle();

@@ -67,13 +67,14 @@ HoldTime Member::due_refresh(HoldTime h) const {
   if (read_soon_) return std::max(last_report_, refreshed_at_) + gap();
   const bool calm =
       state() == State::closed && !hold_obeyed() && unreadable_.empty() && !local_guard_.stopped();
-  const bool asked = asked_at_ >= refreshed_at_;
-  if (asked) {
-    Duration refresh = calm ? policy().view_refresh : policy().view_refresh_in_trouble;
-    // A little ahead of the time at which calls would have to wait for it.
-    if (policy().strict) refresh = refresh * 4 / 5;
-    return refreshed_at_ + refresh;
+  const Duration refresh = calm ? policy().view_refresh : policy().view_refresh_in_trouble;
+  if (policy().strict && calm) {
+    // By the call that comes a little ahead of the time at which calls would have to wait for it.
+    // Without a call there is nothing to refresh: whoever calls seldom reads before the call.
+    if (asked_at_ >= refreshed_at_ + refresh * 4 / 5) return refreshed_at_ + refresh * 4 / 5;
+    return refreshed_at_ + kIdleRefresh;
   }
+  if (asked_at_ >= refreshed_at_) return refreshed_at_ + refresh;
   if (calm || !demanded(h)) return refreshed_at_ + kIdleRefresh;
   // Nobody has asked since, but may soon: the whole fleet together reads 100 times a second.
   const auto shared = std::chrono::duration_cast<Duration>(10ms * fleet_.members);

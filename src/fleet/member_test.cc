@@ -343,6 +343,21 @@ TEST_F(ARecoveringMember, RenewsASlotThatIsStillItsOwnOnly) {
   ADD_FAILURE() << "it never renews";
 }
 
+TEST_F(ARecoveringMember, APlaceWhoseCallWasTurnedAwayStaysTakenForAsLongAsTwoCallsTake) {
+  claim_all();
+  member.finish(Permit{.kind = PermitKind::recovering, .epoch = record.epoch}, Outcome::success,
+                10ms, now);
+  const Permit p = permitted();
+  member.finish(p, Outcome::overload, 2ms, now);
+  EXPECT_EQ(member.in_flight_recovering(), 3);
+  EXPECT_EQ(refused(), "limit");
+  pass(19ms);  // twice as long as the call that was served
+  settle();
+  EXPECT_EQ(refused(), "limit");
+  pass(2ms);
+  EXPECT_EQ(refused(), "admitted");
+}
+
 TEST_F(ARecoveringMember, SendsItsSumsOnceAStepAndStepsTheLimit) {
   claim_all();
   pass(2500ms);
