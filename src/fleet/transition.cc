@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <set>
 
 #include "core/assert.h"
@@ -175,17 +176,34 @@ constexpr int kRecoveryCalls = 20;
 
 // How many instances there are to outvote a sick one: in a recovery by slots only those who hold
 // one, or report, make calls at all. Were the whole fleet counted, two holders whose every call
-// fails could never supply enough, and the circuit would stay RECOVERING on a dead dependency.
+// fails could never supply enough, and the circuit would stay RECOVERING on a dead dependency. The
+// same holds where one has most of the slots and two have one each, so holders count by what they
+// hold: the inverse of the chance that two slots drawn at random are of the same one.
 double voters(const Record& record, const Snapshot& snapshot, double members) {
   if (record.state != State::recovering || record.recovery.limit > kSlotLimitMax) return members;
-  std::set<InstanceId> holders;
+  std::map<InstanceId, double> held;
+  double slots = 0;
   for (const auto& slot : record.slots) {
-    if (slot && slot->expires > snapshot.time) holders.insert(slot->holder);
+    if (!slot || slot->expires <= snapshot.time) continue;
+    ++held[slot->holder];
+    ++slots;
   }
+  double squares = 0;
+  for (const auto& [holder, count] : held) squares += count * count;
   std::set<InstanceId> reporters;
   for (const Report& report : snapshot.reports) reporters.insert(report.instance);
-  const auto calling = static_cast<double>(std::max(holders.size(), reporters.size()));
+  const double calling =
+      slots > 0 ? slots * slots / squares : static_cast<double>(reporters.size());
   return std::clamp(calling, 1.0, std::max(1.0, members));
+}
+
+// A step raises the limit by half, and all places that are new are tried at once: as many may be
+// turned away within a moment as a third of the limit, and that is its search, not an outage. In an
+// outage all of its places fail. The set of reports must be able to hold what is needed.
+core::CusumRule overload_rule(core::CusumRule rule, double limit) {
+  constexpr double kLevelMax = 40;
+  rule.level = std::max(rule.level, static_cast<int>(std::min(std::ceil(limit / 2), kLevelMax)));
+  return rule;
 }
 
 // The pace at which calls come when the limit is gone: those that it refused come too.
@@ -292,7 +310,9 @@ Weighing weigh(const PolicyTable& table, const Snapshot& snapshot) {
     }
   }
   if (recovering) {
-    consider(by_cusum(compiled.recovery_overload_rule, Evidence::overloads), "overload");
+    consider(by_cusum(overload_rule(compiled.recovery_overload_rule, record->recovery.limit),
+                      Evidence::overloads),
+             "overload");
   }
   return result;
 }

@@ -321,5 +321,50 @@ TEST_F(Transitions, TheRuleSharpensAndDullsWithTheFleetsRate) {
   EXPECT_EQ(defaults.at(1e9).failure_rule, defaults.at(1e6).failure_rule);
 }
 
+// Overloads of a recovery whose slots are held by `holders`, one after the other; `by` whom.
+class Overloads : public Transitions {
+ protected:
+  Snapshot recovering(double limit, const std::vector<std::uint64_t>& holders) {
+    Record r = record(State::recovering);
+    r.recovery = core::begin_recovery(table.policy(), 0);
+    r.recovery.limit = limit;
+    r.recovery.calls_per_second = 10;
+    r.step = 1;
+    r.step_at = at(3s);
+    for (std::size_t i = 0; i < holders.size(); ++i) {
+      r.slots[i] = Slot{.holder = InstanceId{holders[i]}, .token = 1, .expires = at(60s)};
+    }
+    Snapshot s = snapshot(r, 1s);
+    s.meter.current = {.minute = minute_of(s.time), .members = 4};
+    return s;
+  }
+  static void add(Snapshot& s, std::uint64_t by, std::uint32_t count) {
+    s.reports.push_back(
+        Report{.sent = s.time, .instance = InstanceId{by}, .seq = 1, .overloads = count});
+  }
+};
+
+TEST_F(Overloads, OfOneThatHoldsNearlyAllSlotsReopen) {
+  Snapshot s = recovering(12, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3});
+  add(s, 1, 10);
+  add(s, 2, 1);
+  add(s, 3, 1);
+  EXPECT_TRUE(weigh(table, s).trips());
+}
+
+TEST_F(Overloads, OfOneAmongEqualsDoNotReopen) {
+  Snapshot s = recovering(12, {1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4});
+  add(s, 1, 30);
+  EXPECT_FALSE(weigh(table, s).trips());
+}
+
+TEST_F(Overloads, OfTheThirdOfTheLimitThatAStepAddsDoNotReopenAndOfAllPlacesDo) {
+  for (const std::uint32_t each : {4u, 12u}) {
+    Snapshot s = recovering(48, {});
+    for (std::uint64_t by = 1; by <= 4; ++by) add(s, by, each);
+    EXPECT_EQ(weigh(table, s).trips(), each == 12u);
+  }
+}
+
 }  // namespace
 }  // namespace switchgear::fleet
