@@ -6,6 +6,8 @@
 #   make test             all tests; the last line is "N passed, N failed"
 #   make test-sanitize    every C++ test under Address-, UndefinedBehavior- and ThreadSanitizer
 #   make bench            benchmarks; JSON under build/bench/
+#   make bench-fleet      the protocol's figures in virtual time, SEEDS=n (default 20) of each;
+#                         ONLY=fleet, false-trips or recovery for a part
 #   make soak SECONDS=n   the long tests, n seconds each (default 600)
 #   make fuzz SECONDS=n   each fuzzer for n seconds (default 60)
 #   make format, lint     clang-format; clang-format and clang-tidy as a check
@@ -24,7 +26,7 @@ WITH_PEERS = cache=$$(scripts/peers.sh) && export SWITCHGEAR_CACHE="$$cache" \
   PATH="$$cache/bin:$$PATH" &&
 RUN_TESTS = "$$cache/py/bin/python" scripts/run_tests.py --jobs $(JOBS)
 
-.PHONY: build demo test test-sanitize bench soak fuzz format lint lock prove-bare clean help \
+.PHONY: build demo test test-sanitize bench bench-fleet soak fuzz format lint lock prove-bare clean help \
         packages-build packages-test
 
 packages-build:
@@ -55,6 +57,12 @@ bench: packages-build
 	@scripts/install.sh bench
 	@scripts/build.sh bench
 	@scripts/bench.sh
+
+bench-fleet: SEEDS = 20
+bench-fleet: packages-build
+	@scripts/install.sh bench
+	@scripts/build.sh bench fleet_figures
+	@build/bench/fleet_figures --seeds $(SEEDS) --json build/bench/fleet_figures.json $(ONLY)
 
 soak: SECONDS = 600
 soak: packages-test

@@ -304,11 +304,13 @@ TEST_F(AStrictMember, LetsNoCallGoOnAStaleView) {
   EXPECT_GT(member.gate(now).valid_for, 4s);
 }
 
-TEST_F(AStrictMember, ReadsAheadOfTheCallsThatWouldWaitAndForNoOthers) {
+TEST_F(AStrictMember, ReadsAheadWhereCallsFollowOneAnotherAndForNoOthers) {
   permitted();
   settle();
   pass(4900ms);
   EXPECT_EQ(settle(), "");  // nobody asked since
+  permitted();
+  EXPECT_EQ(settle(), "");  // one seldom call
   permitted();
   EXPECT_EQ(settle(), "read");
 }

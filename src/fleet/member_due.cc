@@ -69,9 +69,11 @@ HoldTime Member::due_refresh(HoldTime h) const {
       state() == State::closed && !hold_obeyed() && unreadable_.empty() && !local_guard_.stopped();
   const Duration refresh = calm ? policy().view_refresh : policy().view_refresh_in_trouble;
   if (policy().strict && calm) {
-    // By the call that comes a little ahead of the time at which calls would have to wait for it.
-    // Without a call there is nothing to refresh: whoever calls seldom reads before the call.
-    if (asked_at_ >= refreshed_at_ + refresh * 4 / 5) return refreshed_at_ + refresh * 4 / 5;
+    // A little ahead of the time at which calls would have to wait for it, but only where they
+    // follow one another closely: whoever calls seldom reads before the call. Read ahead there too,
+    // more old views would be young enough for one more call when a dependency begins to fail.
+    const HoldTime ahead = refreshed_at_ + refresh * 4 / 5;
+    if (asked_before_ >= ahead) return asked_before_;
     return refreshed_at_ + kIdleRefresh;
   }
   if (asked_at_ >= refreshed_at_) return refreshed_at_ + refresh;

@@ -33,6 +33,13 @@ struct FalseTripOptions {
   std::uint64_t seed = 1;
 };
 
+// For a dependency like that, whose bursts the default policy takes for outages.
+inline Policy policy_for_bursts() {
+  return {.acceptable_failure_rate = 0.2,
+          .unacceptable_failure_rate = 0.5,
+          .false_trip_interval = std::chrono::hours(24 * 365 * 100)};
+}
+
 // After a trip each rule starts afresh at once.
 std::uint64_t false_trips_of_cusum(core::CusumRule rule, const FalseTripOptions& options);
 std::uint64_t false_trips_of_five_in_a_row(int processes, const FalseTripOptions& options);

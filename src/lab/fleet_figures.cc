@@ -33,7 +33,7 @@ class Fleet {
     fleet::PolicyTable observing;  // for the sick one
   };
 
-  // `tables` outlives the fleet and its copies. `observer`: whose verdict is not obeyed.
+  // `tables` outlives the fleet and its copies.
   Fleet(const FleetOptions& options, const Tables& tables, bool sick, bool busiest)
       : options_(options), random_(core::hash2(options.seed, 0x466c656574)) {
     // At any moment of a minute: the meter counts by minutes of the store's time.
@@ -174,7 +174,10 @@ class Fleet {
     const Now now = clocks();
     const fleet::Admission admission = p.member.admit(now);
     const auto* permit = std::get_if<fleet::Permit>(&admission);
-    if (options_.reading == Reading::before && view_is_due(p, now)) {
+    const auto* refusal = std::get_if<fleet::Refusal>(&admission);
+    if (options_.reading == Reading::before &&
+        (p.member.record() == nullptr ||
+         (refusal && refusal->reason == fleet::RefusalReason::stale_view))) {
       // Asking made the refresh due, if nothing is under way that will bring a view.
       if (permit) p.member.give_back(*permit, now);
       ++p.waiting;
@@ -186,10 +189,6 @@ class Fleet {
       over(who);
     }
     pump(who);
-  }
-
-  bool view_is_due(Process& p, const Now& now) {
-    return !p.member.record() || p.member.view_age(now) > options_.policy.view_refresh;
   }
 
   void start(int who, const fleet::Permit& permit) {
@@ -283,9 +282,11 @@ class Fleet {
 };
 
 Fleet::Tables tables_of(const FleetOptions& options) {
-  Policy observing = options.policy;
+  Policy enforcing = options.policy;
+  enforcing.strict = options.reading == Reading::before;
+  Policy observing = enforcing;
   observing.mode = Mode::observe;
-  return {fleet::PolicyTable(options.policy), fleet::PolicyTable(observing)};
+  return {fleet::PolicyTable(enforcing), fleet::PolicyTable(observing)};
 }
 
 OnsetFigures onset(Fleet fleet, double rate) {
@@ -329,6 +330,8 @@ FleetFigures measure_fleet(const FleetOptions& options, std::span<const double> 
   fleet.run_until(kCalm);
   for (const double rate : failure_rates) f.onsets.push_back(onset(fleet, rate));
 
+  f.false_trip = fleet.opened();
+  if (!options.calm_minute) return f;
   const std::uint64_t calls = fleet.calls();
   const std::uint64_t writes = fleet.writes();
   const std::uint64_t reads = fleet.reads();
@@ -345,8 +348,9 @@ FleetFigures measure_fleet(const FleetOptions& options, std::span<const double> 
   return f;
 }
 
-bool sick_process_opens(const FleetOptions& options, bool busiest) {
-  const Fleet::Tables tables = tables_of(options);
+bool sick_process_opens(const FleetOptions& options, bool busiest, bool only_observes) {
+  Fleet::Tables tables = tables_of(options);
+  if (!only_observes) tables.observing = tables.enforcing;
   Fleet fleet(options, tables, true, busiest);
   fleet.run_until(kCalm);
   fleet.begin_sickness();

@@ -33,9 +33,7 @@ inline FleetShape lambda_like(int members) { return {members, 0.2, 5, true}; }
 // How a process learns what others have decided.
 enum class Reading : unsigned char {
   beside,  // the old view serves while it is refreshed: what ships
-  // A view that is due is refreshed before the call. Carried out from outside: the call that finds
-  // its view older than `view_refresh` goes back and is asked for again when the answer is there.
-  before,
+  before,  // strict: a call that finds its view older than `view_refresh` waits for a new one
   // Every change reaches every process one way after it. Carried out from outside: a process that
   // was told of an open circuit makes no calls.
   pushed,
@@ -48,6 +46,8 @@ struct FleetOptions {
   Reading reading = Reading::beside;
   double thinning_rate = 5'000;
   std::uint64_t seed = 1;
+  // Whether the minute of calm after the first 65 s is run, whose figures are 0 otherwise.
+  bool calm_minute = true;
 };
 
 // The policy of the published figures: w = 10, H = 100. Both are open long enough not to probe
@@ -80,8 +80,8 @@ struct FleetFigures {
 FleetFigures measure_fleet(const FleetOptions& options, std::span<const double> failure_rates);
 
 // 65 s of calm, then 180 s in which every call of one process fails, the busiest or the idlest of
-// all. That process only observes, so nothing but the rule itself keeps the fleet closed. Whether
-// the circuit opened.
-bool sick_process_opens(const FleetOptions& options, bool busiest);
+// all. Whether the circuit opened. `only_observes`: that process does not stop itself, so that
+// nothing but the share that one process may supply keeps the fleet closed.
+bool sick_process_opens(const FleetOptions& options, bool busiest, bool only_observes = false);
 
 }  // namespace switchgear::lab

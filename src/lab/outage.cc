@@ -118,7 +118,9 @@ class Outage : public Observer {
     const double capacity =
         options_.dependency.servers / to_seconds(options_.dependency.service_mean);
     result_.drain_seconds_ideal =
-        static_cast<double>(queue_.depth()) / (capacity - options_.arrivals_per_second);
+        (static_cast<double>(queue_.depth()) +
+         capacity * to_seconds(options_.relapse_until - options_.relapse_at)) /
+        (capacity - options_.arrivals_per_second);
   }
 
   void event(const OutageEvent& e) {

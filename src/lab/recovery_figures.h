@@ -33,6 +33,7 @@ OutageOptions recovery_options(Profile profile, const RecoveryFleet& fleet, std:
                                std::uint64_t seed);
 
 // The same with a black hole for 300 s in the middle of the drain.
+// Its result's ideal drain reckons with that.
 OutageOptions relapse_options(Profile profile, const RecoveryFleet& fleet, std::uint64_t backlog,
                               std::uint64_t seed);
 
