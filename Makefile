@@ -9,7 +9,7 @@
 #   make bench-fleet      the protocol's figures in virtual time, SEEDS=n (default 20) of each;
 #                         ONLY=fleet, false-trips or recovery for a part
 #   make soak SECONDS=n   the long tests, n seconds each (default 600)
-#   make fuzz SECONDS=n   each fuzzer for n seconds (default 60)
+#   make fuzz SECONDS=n   each fuzzer for n seconds (default 60); make test runs two of them
 #   make format, lint     clang-format; clang-format and clang-tidy as a check
 #   make lock             rewrites the lock files of the test servers
 #   make prove-bare       runs `make demo` and `make test` in a fresh Debian 12
@@ -21,6 +21,9 @@ JOBS ?= $(shell nproc)
 INNER_ROOMS := core,fleet,guard,queue
 INNER_TESTS := core_test fleet_test guard_test queue_test
 BINARY := build/release/switchgear
+# The codecs that read what others wrote, a minute each, while these tests mostly wait.
+FUZZERS := record_fuzzer resp_fuzzer
+WAITING := $(wildcard tests/e2e/test_bad_input.py tests/e2e/test_handler_*.py)
 # Sets `cache`, and lets the tests find Redis, which Debian's redis-tools has under another name.
 WITH_PEERS = cache=$$(scripts/peers.sh) && export SWITCHGEAR_CACHE="$$cache" \
   PATH="$$cache/bin:$$PATH" &&
@@ -45,8 +48,10 @@ test: packages-test
 	@$(WITH_PEERS) \
 	scripts/build.sh dev && scripts/build.sh release && \
 	scripts/build.sh asan $(INNER_TESTS) && scripts/build.sh tsan $(INNER_TESTS) && \
+	scripts/build.sh fuzz $(FUZZERS) && \
 	$(RUN_TESTS) --build build/dev --build build/asan:$(INNER_ROOMS) \
-	  --build build/tsan:$(INNER_ROOMS) --pytest tests
+	  --build build/tsan:$(INNER_ROOMS) --pytest tests \
+	  $(FUZZERS:%=--fuzz build/fuzz/%) $(WAITING:%=--fuzz-beside %)
 
 test-sanitize: packages-test
 	@$(WITH_PEERS) \

@@ -2,6 +2,11 @@
 """Runs the tests and counts them: the programs that CTest knows in a build folder, and pytest.
 
     scripts/run_tests.py --build build/dev --build build/asan:core,fleet --pytest tests
+    scripts/run_tests.py --pytest tests --fuzz build/fuzz/resp_fuzzer \
+        --fuzz-beside tests/e2e/test_bad_input.py
+
+Fuzzers cost no time of their own: one after the other they run with what processor time is left
+beside those test files that mostly wait, which therefore go first.
 
 The last line printed is "N passed, N failed". A skipped or disabled test, a program that crashes,
 hangs or runs no test at all, and a room that was named but has no tests each count as failed.
@@ -10,6 +15,7 @@ hangs or runs no test at all, and a room that was named but has no tests each co
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -192,9 +198,52 @@ def announce(suite):
           flush=True)
 
 
-def run_pytest(python, paths, reports, limit):
+# Whatever else runs goes first, in a session with a scheduling group of its own as well.
+IN_THE_BACKGROUND = ["sh", "-c", "echo 19 >/proc/self/autogroup; exec nice -n 19 \"$@\"", "sh"]
+FUZZ_GRACE = 120  # Seconds in which a fuzzer whose time is up must have ended, on a busy machine.
+
+
+def run_fuzzer(program, seconds):
+    """One fuzzer, as one test. It begins with the corpus in the repository and with what earlier
+    runs have found; an input that fails is kept beside the program."""
+    program = Path(program)
+    folder = program.resolve().parent
+    suite = Suite(f"fuzz:{program.name}")
+    found = folder / "corpus" / program.name
+    seeds = REPOSITORY / "fuzz/corpus" / program.name
+    command = [*IN_THE_BACKGROUND, program.resolve(), f"-max_total_time={seconds:g}",
+               "-print_final_stats=1", "-timeout=30", f"-artifact_prefix={folder / program.name}-",
+               found, *([seeds] if seeds.is_dir() else [])]
+    begin = time.monotonic()
+    if not os.access(program, os.X_OK):
+        suite.failures.append(f"{suite.name}: was not built")
+        return suite
+    found.mkdir(parents=True, exist_ok=True)
+    code, suite.output = run_limited(
+        command, seconds + FUZZ_GRACE, cwd=REPOSITORY, env={**os.environ, **SANITIZER_OPTIONS})
+    suite.seconds = time.monotonic() - begin
+    kept = re.search(r"Test unit written to (\S+)", suite.output)
+    runs = re.search(r"^stat::number_of_executed_units: *(\d+)", suite.output, re.MULTILINE)
+    if kept:
+        suite.failures.append(f"{suite.name}: {describe_exit(code, seconds + FUZZ_GRACE)}; "
+                              f"repeat it with: {program} {kept[1]}")
+    elif code != 0:
+        suite.failures.append(f"{suite.name}: {describe_exit(code, seconds + FUZZ_GRACE)}")
+    elif not runs or int(runs[1]) == 0:
+        suite.failures.append(f"{suite.name}: tried no input")
+    else:
+        suite.passed = 1
+        suite.output = f"| {program.name}: {int(runs[1]):,} inputs in {suite.seconds:.0f} s"
+    return suite
+
+
+def run_fuzzers(programs, seconds):
+    return [run_fuzzer(program, seconds) for program in programs]
+
+
+def run_pytest(python, paths, reports, limit, name="pytest"):
     """Runs pytest, showing its output as it comes; one suite a test file."""
-    report = reports / "pytest.xml"
+    report = reports / f"{name}.xml"
     report.unlink(missing_ok=True)
     command = [python, "-m", "pytest", "-v", "--tb=short", "-o",
                "junit_family=xunit2", f"--junitxml={report}", *paths]
@@ -234,6 +283,20 @@ def run_pytest(python, paths, reports, limit):
     return list(suites.values()) + ([whole] if whole.failures else [])
 
 
+def run_beside(options):
+    """The fuzzers, and beside them the tests that leave the processor to them."""
+    suites = []
+    with ThreadPoolExecutor(1) as pool:
+        fuzzing = pool.submit(run_fuzzers, options.fuzz, options.fuzz_seconds)
+        if options.fuzz_beside:
+            suites += run_pytest(options.python, options.fuzz_beside, options.reports,
+                                 options.pytest_limit, "pytest-beside")
+        fuzzed = fuzzing.result()
+    for suite in fuzzed:
+        announce(suite)
+    return suites + fuzzed
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", action="append", default=[], metavar="FOLDER[:ROOM,ROOM]")
@@ -241,6 +304,9 @@ def main(arguments=None):
     parser.add_argument("--python", default=sys.executable, help="the Python that has pytest")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--reports", type=Path, default=REPOSITORY / "build/reports")
+    parser.add_argument("--fuzz", action="append", default=[], metavar="PROGRAM")
+    parser.add_argument("--fuzz-seconds", type=float, default=60, help="of each fuzzer")
+    parser.add_argument("--fuzz-beside", action="append", default=[], metavar="TEST_FILE")
     parser.add_argument("--pytest-limit", type=float, default=1500, metavar="SECONDS")
     parser.add_argument("--limit-scale", type=float, default=1, help="multiplies time limits")
     options = parser.parse_args(arguments)
@@ -249,8 +315,10 @@ def main(arguments=None):
     options.reports = options.reports.resolve()
     begin = time.monotonic()
     suites = run_builds(options.build, options.reports, options.jobs, options.limit_scale)
+    suites += run_beside(options)
     if options.pytest:
-        suites += run_pytest(options.python, options.pytest, options.reports, options.pytest_limit)
+        others = options.pytest + [f"--ignore={path}" for path in options.fuzz_beside]
+        suites += run_pytest(options.python, others, options.reports, options.pytest_limit)
 
     failures = [failure for suite in suites for failure in suite.failures]
     width = max([len(suite.name) for suite in suites] + [5])

@@ -124,3 +124,87 @@ def test_pytest_that_cannot_collect_is_a_failure(run, tmp_path):
     code, last, _ = run({"a": reporting(PASSED)}, arguments=["--pytest", tmp_path / "test_sample.py"])
     assert code == 1
     assert last.startswith("1 passed, ") and not last.endswith(" 0 failed")
+
+
+# ---- Fuzzers ---------------------------------------------------------------------------------
+
+STATS = "echo 'stat::number_of_executed_units: 12345'"
+
+
+@pytest.fixture
+def fuzz(run, tmp_path):
+    """fuzz({name: shell script}) as fuzzers, beside one program that passes; like run()."""
+
+    def fuzz(fuzzers, arguments=()):
+        for name, script in fuzzers.items():
+            program = tmp_path / name
+            program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+            program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        options = [option for name in fuzzers for option in ("--fuzz", tmp_path / name)]
+        return run({"a": reporting(PASSED)}, arguments=["--fuzz-seconds", "1", *options, *arguments])
+
+    return fuzz
+
+
+def test_a_fuzzer_that_finds_nothing_is_one_test(fuzz):
+    code, last, everything = fuzz({"one_fuzzer": STATS, "two_fuzzer": STATS})
+    assert (code, last) == (0, "3 passed, 0 failed")
+    assert "| one_fuzzer: 12,345 inputs in " in everything
+
+
+def test_a_fuzzer_that_crashes_is_a_failure_that_names_its_input(fuzz):
+    found = "echo 'artifact_prefix=x; Test unit written to build/fuzz/one_fuzzer-crash-abc'; exit 77"
+    code, last, everything = fuzz({"one_fuzzer": found, "two_fuzzer": STATS})
+    assert (code, last) == (1, "2 passed, 1 failed")
+    (line,) = {line for line in everything.splitlines() if line.startswith("FAILED ")}
+    assert "fuzz:one_fuzzer: ended with 77; repeat it with: " in line
+    assert line.endswith("one_fuzzer build/fuzz/one_fuzzer-crash-abc")
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [("exit 0", "tried no input"), ("echo 'stat::number_of_executed_units: 0'", "tried no input"),
+     ("kill -ABRT $$", "was ended by SIGABRT")],
+)
+def test_a_fuzzer_that_does_not_fuzz_is_a_failure(fuzz, script, problem):
+    code, last, everything = fuzz({"one_fuzzer": script})
+    assert (code, last) == (1, "1 passed, 1 failed")
+    assert f"FAILED fuzz:one_fuzzer: {problem}" in everything
+
+
+def test_a_fuzzer_that_was_not_built_is_a_failure(run, tmp_path):
+    code, last, everything = run(
+        {"a": reporting(PASSED)}, arguments=["--fuzz", tmp_path / "no_fuzzer"]
+    )
+    assert (code, last) == (1, "1 passed, 1 failed")
+    assert "fuzz:no_fuzzer: was not built" in everything
+
+
+def test_fuzzers_run_at_the_lowest_priority(fuzz, tmp_path):
+    code, _, _ = fuzz({"one_fuzzer": f"nice >{tmp_path}/nice; {STATS}"})
+    assert code == 0
+    assert (tmp_path / "nice").read_text(encoding="utf-8") == "19\n"
+
+
+def test_fuzzers_run_beside_the_files_that_are_named_and_these_once(fuzz, tmp_path):
+    tests = tmp_path / "tests"
+    tests.mkdir()
+    # Each waits for the other.
+    (tests / "test_waits.py").write_text(
+        "import pathlib, time\n"
+        "def test_meets_the_fuzzer():\n"
+        f"    there = pathlib.Path({str(tmp_path / 'there')!r})\n"
+        f"    pathlib.Path({str(tmp_path / 'here')!r}).touch()\n"
+        "    end = time.monotonic() + 20\n"
+        "    while not there.exists() and time.monotonic() < end:\n"
+        "        time.sleep(0.01)\n"
+        "    assert there.exists()\n",
+        encoding="utf-8",
+    )
+    (tests / "test_other.py").write_text("def test_other(): pass\n", encoding="utf-8")
+    meets = f"while ! [ -e {tmp_path}/here ]; do sleep 0.01; done; touch {tmp_path}/there; {STATS}"
+    code, last, everything = fuzz(
+        {"one_fuzzer": meets},
+        ["--pytest", tests, "--fuzz-beside", tests / "test_waits.py"],
+    )
+    assert (code, last) == (0, "4 passed, 0 failed"), everything
