@@ -189,20 +189,16 @@ def test_fuzzers_run_at_the_lowest_priority(fuzz, tmp_path):
 def test_fuzzers_run_beside_the_files_that_are_named_and_these_once(fuzz, tmp_path):
     tests = tmp_path / "tests"
     tests.mkdir()
-    # Each waits for the other.
+    # Each waits for the other to open its end.
+    os.mkfifo(tmp_path / "pipe")
     (tests / "test_waits.py").write_text(
-        "import pathlib, time\n"
         "def test_meets_the_fuzzer():\n"
-        f"    there = pathlib.Path({str(tmp_path / 'there')!r})\n"
-        f"    pathlib.Path({str(tmp_path / 'here')!r}).touch()\n"
-        "    end = time.monotonic() + 20\n"
-        "    while not there.exists() and time.monotonic() < end:\n"
-        "        time.sleep(0.01)\n"
-        "    assert there.exists()\n",
+        f"    with open({str(tmp_path / 'pipe')!r}, 'w', encoding='utf-8') as pipe:\n"
+        "        pipe.write('here\\n')\n",
         encoding="utf-8",
     )
     (tests / "test_other.py").write_text("def test_other(): pass\n", encoding="utf-8")
-    meets = f"while ! [ -e {tmp_path}/here ]; do sleep 0.01; done; touch {tmp_path}/there; {STATS}"
+    meets = f"read -r word <{tmp_path}/pipe; [ $word = here ] && {STATS}"
     code, last, everything = fuzz(
         {"one_fuzzer": meets},
         ["--pytest", tests, "--fuzz-beside", tests / "test_waits.py"],
