@@ -156,7 +156,8 @@ struct Options {
   // Called on the background thread: be quick and throw nothing. What they throw is swallowed.
   // The same as Circuits::on_transition(), for as long as the Circuits live.
   std::function<void(const TransitionEvent&)> on_transition{};
-  // A sentence that a person should read: the store is gone, or back; too many circuits.
+  // A sentence that a person should read: the store is gone, or back; too many circuits; a record
+  // that cannot be read; settings of a circuit that are not the fleet's.
   std::function<void(const std::string&)> on_problem{};
 
   // Every problem, each with the field's name as place. Empty: valid.

@@ -51,9 +51,12 @@ int write_change(Context& context, CircuitSession& opened, const CircuitOptions&
   const fleet::PolicyTable table(policy_for(opened.config, options.name));
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     if (snapshot.record && !snapshot.record->has_value()) {
-      context.err << "switchgear: the record of " << options.name << " cannot be read ("
-                  << snapshot.record->error().message
-                  << "), so it is left alone; a newer version may have written it: use that one\n";
+      context.err << "switchgear: the record of " << options.name << " ("
+                  << opened.session->record_place(options.name)
+                  << ") cannot be read, so it is left "
+                  << "alone: " << snapshot.record->error().message
+                  << "; use the version that wrote it, or remove it: switchgear circuits reset "
+                  << options.name << " --forget\n";
       return kFailed;
     }
     const guard::Identity identity = guard::random_identity();

@@ -22,6 +22,10 @@ class StoreSession {
   Result<fleet::Answer> execute(const std::string& circuit, const fleet::Operation& operation);
   Result<std::vector<std::string>> names();
   Result<void> remove(const std::string& circuit);
+  // Where a person finds the circuit's record: "key …".
+  std::string record_place(const std::string& circuit) const {
+    return store_->record_place(circuit);
+  }
   // Waits; false if Ctrl-C came before the end.
   bool pause(Duration duration);
 

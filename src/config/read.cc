@@ -353,6 +353,14 @@ class Reader {
   void adopt_worker_circuit() {
     const std::string& name = loaded_.config.worker.circuit;
     if (name.empty() || loaded_.config.circuits.contains(name)) return;
+    const std::string parent(core::parent_of(name));
+    if (const auto found = loaded_.config.circuits.find(parent);
+        found != loaded_.config.circuits.end()) {
+      loaded_.config.circuits.emplace(name, found->second);
+      const auto place = places_.find("circuits." + parent + ".call_timeout");
+      if (place != places_.end()) places_["circuits." + name + ".call_timeout"] = place->second;
+      return;
+    }
     std::vector<std::string> known;
     for (const auto& [circuit, policy] : loaded_.config.circuits) known.push_back(circuit);
     if (const auto meant = closest(name, known)) {

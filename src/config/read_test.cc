@@ -348,6 +348,15 @@ TEST(WorkersCircuit, ThatLooksLikeAMisspeltOneIsAWarning) {
   EXPECT_THAT(text(loaded.warnings), HasSubstr("did you mean `payments-api`?"));
 }
 
+TEST(Reading, GivesAKeyTheSettingsOfItsParent) {
+  const Loaded loaded =
+      read_yaml("circuits: {pay: {probes: 2, call_timeout: 7s}}\nworker: {circuit: pay/eu}");
+  EXPECT_THAT(loaded.warnings, IsEmpty());
+  EXPECT_EQ(loaded.config.circuits.at("pay/eu").probes, 2);
+  EXPECT_EQ(loaded.config.circuits.at("pay/eu").call_timeout, Duration(7s));
+  EXPECT_EQ(loaded.config.worker.handler_timeout, Duration(7s));
+}
+
 TEST(HandlersTimeout, IsTheCallTimeoutOfTheWorkersCircuit) {
   const Config by_handler =
       read_yaml("worker: {circuit: a, handler_timeout: 7s}\ncircuits: {b: {}}").config;

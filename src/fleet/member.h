@@ -166,6 +166,8 @@ class Member {
   bool settings_differ() const {
     return record_ && !record_->fingerprint.empty() && record_->fingerprint != table_.fingerprint();
   }
+  // Of this process's settings.
+  const std::string& fingerprint() const { return table_.fingerprint(); }
   // "" or why the record cannot be used (newer schema, garbage): hands off, and say so.
   const std::string& unreadable() const { return unreadable_; }
   // Evidence over trip level, 0 to about 1.

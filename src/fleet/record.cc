@@ -1,5 +1,6 @@
 #include "fleet/record.h"
 
+#include <algorithm>
 #include <map>
 
 #include "fleet/text.h"
@@ -15,7 +16,12 @@ Error unreadable(const std::string& field, const std::string& what) {
                .source = "record"};
 }
 
-std::string quoted(std::string_view text) { return "\"" + std::string(text.substr(0, 60)) + "\""; }
+// Anybody may have written it, so it may hold what ends a line or drives a terminal.
+std::string quoted(std::string_view text) {
+  std::string shown(text.substr(0, 60));
+  std::ranges::replace_if(shown, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return "\"" + shown + "\"";
+}
 
 // Beyond the year 2200 a time is garbage, and differences in nanoseconds could overflow.
 constexpr std::int64_t kTimeMaxMs = 7'258'118'400'000;

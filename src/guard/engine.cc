@@ -135,6 +135,7 @@ void Engine::drive(const DrivenPtr& driven) {
     std::optional<fleet::Operation> operation;
     std::vector<fleet::Transition> transitions;
     std::optional<fleet::Transition> first_sight;
+    std::vector<RecordRemark> remarks;
   };
   const Step step = driven->seat->touch([&](fleet::Member& member, const Now& now) {
     driven->seat->collect(member, now);
@@ -144,12 +145,16 @@ void Engine::drive(const DrivenPtr& driven) {
       driven->seen = true;
       next.first_sight = first_sight_of(*member.record(), member.store_time(now));
     }
+    if (events_.remark) {
+      next.remarks = driven->remarks.look(driven->seat->name(), member, *store_, now.mono);
+    }
     return next;
   });
   if (step.operation) start(driven, *step.operation);
   if (step.first_sight && events_.first_sight) {
     events_.first_sight(driven->seat->name(), *step.first_sight);
   }
+  for (const RecordRemark& remark : step.remarks) events_.remark(driven->seat->name(), remark);
   if (!events_.transition) return;
   for (const fleet::Transition& transition : step.transitions) {
     events_.transition(driven->seat->name(), transition);

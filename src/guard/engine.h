@@ -12,6 +12,7 @@
 
 #include "core/result.h"
 #include "guard/identity.h"
+#include "guard/record_remarks.h"
 #include "guard/seat.h"
 #include "net/clocks.h"
 #include "net/loop.h"
@@ -49,6 +50,7 @@ struct EngineEvents {
   std::function<void(const StoreResult&)> store_result;
   // The first time that a circuit's record is seen: its `from` and `to` are the same.
   std::function<void(const std::string& circuit, const fleet::Transition&)> first_sight{};
+  std::function<void(const std::string& circuit, const RecordRemark&)> remark{};
 };
 
 // Belongs to the thread of its loop, except make_seat() and now(). Never throws. Sleeps while no
@@ -101,6 +103,7 @@ class Engine {
     MonoTime due = MonoTime::max();
     bool seen = false;  // its record
     bool released = false;
+    RecordRemarks remarks;
   };
   // Shared, as an answer may still come to one that was released.
   using DrivenPtr = std::shared_ptr<Driven>;

@@ -21,14 +21,40 @@ class AnEngine : public testing::Test {
   void make(EngineOptions options) {
     engine = std::make_unique<Engine>(
         loop, std::make_unique<ScriptedStore>(loop, table), std::move(options),
-        EngineEvents{.transition = [this](const std::string&,
-                                          const fleet::Transition& t) { transitions.push_back(t); },
-                     .store_result =
-                         [this](const StoreResult& r) {
-                           results.push_back({std::string(r.circuit), std::string(r.backend),
-                                              std::string(r.operation), std::string(r.result),
-                                              r.latency});
-                         }});
+        EngineEvents{
+            .transition = [this](const std::string&,
+                                 const fleet::Transition& t) { transitions.push_back(t); },
+            .store_result =
+                [this](const StoreResult& r) {
+                  results.push_back({std::string(r.circuit), std::string(r.backend),
+                                     std::string(r.operation), std::string(r.result), r.latency});
+                },
+            .remark = [this](const std::string&, const RecordRemark& r) { remarks.push_back(r); }});
+  }
+  // With a clock that `passed` moves on.
+  void make_with_clock() {
+    EngineOptions options;
+    options.clock = [this] {
+      Now now = net::read_clocks();
+      now.mono += passed;
+      now.boot += passed;
+      return now;
+    };
+    make(options);
+  }
+  // Calls until the store has answered so many times more.
+  bool answers(std::size_t more) {
+    const std::size_t enough = results.size() + more;
+    return run_until([&] {
+      call(Outcome::success);
+      return results.size() >= enough;
+    });
+  }
+  bool remarked(std::size_t count) {
+    return run_until([&] {
+      call(Outcome::success);
+      return remarks.size() >= count;
+    });
   }
   fleet::Member& added(const Policy& policy = quick_policy()) {
     const auto member = engine->add("c", policy);
@@ -55,6 +81,8 @@ class AnEngine : public testing::Test {
   std::shared_ptr<SharedTable> table = std::make_shared<SharedTable>();
   std::vector<fleet::Transition> transitions;
   std::vector<Seen> results;
+  std::vector<RecordRemark> remarks;
+  Duration passed{0};
   std::unique_ptr<Engine> engine;
 };
 
@@ -114,6 +142,49 @@ TEST_F(AnEngine, GoesOnWithoutTheStore) {
     return engine->ready("c");
   }));
   EXPECT_TRUE(engine->store_up());
+}
+
+TEST_F(AnEngine, SaysOncePerChangeThatTheFleetGoesByOtherSettings) {
+  make_with_clock();
+  added();
+  first_view();
+  const std::string ours = quick_policy().fingerprint();
+  table->spoil("c", "fp", "feedfacefeedface");
+  ASSERT_TRUE(remarked(1));
+  EXPECT_TRUE(remarks[0].bad);
+  for (const std::string& part : {std::string("circuit c "), std::string("feedfacefeedface"), ours,
+                                  std::string("the same settings in every process")}) {
+    EXPECT_NE(remarks[0].text.find(part), std::string::npos) << remarks[0].text;
+  }
+  ASSERT_TRUE(answers(3));
+  EXPECT_EQ(remarks.size(), 1u);
+  passed += 61s;
+  ASSERT_TRUE(answers(3));
+  EXPECT_EQ(remarks.size(), 1u);  // it is the same still
+
+  table->spoil("c", "fp", "0123456789abcdef");
+  ASSERT_TRUE(remarked(2));
+  EXPECT_NE(remarks[1].text.find("0123456789abcdef"), std::string::npos);
+  passed += 61s;
+  table->spoil("c", "fp", ours);
+  ASSERT_TRUE(remarked(3));
+  EXPECT_FALSE(remarks[2].bad);
+  EXPECT_NE(remarks[2].text.find("agree again"), std::string::npos) << remarks[2].text;
+}
+
+TEST_F(AnEngine, SaysOfSettingsThatAlternateOnceAMinute) {
+  make_with_clock();
+  added();
+  first_view();
+  table->spoil("c", "fp", "feedfacefeedface");
+  ASSERT_TRUE(remarked(1));
+  for (int i = 0; i < 5; ++i) {
+    table->spoil("c", "fp", quick_policy().fingerprint());
+    ASSERT_TRUE(answers(2));
+    table->spoil("c", "fp", "feedfacefeedface");
+    ASSERT_TRUE(answers(2));
+  }
+  EXPECT_EQ(remarks.size(), 1u);
 }
 
 TEST_F(AnEngine, IsSilentWhileNobodyCalls) {

@@ -36,7 +36,9 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const MakeStore& make_store, Run
                    .first_sight =
                        [self](const std::string& circuit, const fleet::Transition& found) {
                          self->feed_.tell(circuit, found, true);
-                       }});
+                       },
+                   .remark = [self](const std::string&,
+                                    const RecordRemark& remark) { self->report(remark.text); }});
   runtime->thread_ = std::thread([self] { self->loop_.run(); });
   return runtime;
 }

@@ -36,6 +36,13 @@ class SharedTable {
                                  "somebody");
     });
   }
+  // By somebody who does not know what it means.
+  void spoil(const std::string& circuit, const std::string& field, const std::string& value) {
+    const std::lock_guard lock(mutex_);
+    for (auto& [name, old] : table_.cells()[circuit].fields) {
+      if (name == field) old = value;
+    }
+  }
   static StoreTime now() { return StoreTime{floor_ms(net::read_clocks().wall.time_since_epoch())}; }
 
   std::atomic<bool> down{false};   // operations end with "timeout"

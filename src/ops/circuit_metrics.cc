@@ -115,11 +115,13 @@ void CircuitMetrics::collect(guard::Engine& engine, MetricsText& text) {
   std::map<std::string, fleet::MemberCounters> counts;  // with them
   std::map<std::string, std::map<State, double>> keys;  // of a parent, by state
   std::map<std::string, double> unreadable;
+  std::map<std::string, double> differing;
   for (std::string& name : engine.names()) {
     fleet::Member& member = engine.member(name);
     const std::string label = label_of(name);
     add(counts[label], member.counters());
     unreadable[label] += !member.unreadable().empty();
+    differing[label] += member.settings_differ();
     if (label == name) {
       names.push_back(std::move(name));
     } else {
@@ -211,6 +213,10 @@ void CircuitMetrics::collect(guard::Engine& engine, MetricsText& text) {
       "switchgear_record_unreadable", Type::gauge,
       "Records of the circuit and its keys that cannot be read, so that they are left alone.");
   for (const auto& [name, number] : unreadable) text.sample({{"circuit", name}}, number);
+  text.family("switchgear_settings_mismatch", Type::gauge,
+              "Records of the circuit and its keys that were last written by other settings than "
+              "this process's.");
+  for (const auto& [name, number] : differing) text.sample({{"circuit", name}}, number);
   text.family("switchgear_store_operations_total", Type::counter,
               "Operations of the store that ended, by status or error.");
   for (const auto& [key, count] : store_) {

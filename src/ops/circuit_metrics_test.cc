@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 
+#include "stores/memory_store.h"
 #include "stores/open.h"
 
 namespace switchgear::ops {
@@ -116,6 +118,45 @@ TEST(CircuitMetrics, RollsKeysUpIntoTheirParent) {
       200);
   EXPECT_THAT(text.text(), HasSubstr("to=\"OPEN\",reason=\"operator\"} 200\n"));
   EXPECT_THAT(text.text(), Not(HasSubstr("payments/")));
+}
+
+TEST(CircuitMetrics, CountsRecordsThatOtherSettingsHaveWritten) {
+  net::Loop loop;
+  auto store = stores::open_store(loop, "memory:");
+  ASSERT_TRUE(store);
+  stores::MemoryTable& table = dynamic_cast<stores::MemoryStore&>(**store).table();
+  guard::Engine engine(loop, std::move(*store));
+  CircuitMetrics metrics;
+  Policy policy;
+  policy.view_refresh = 20ms;
+  const auto mismatches = [&](const std::string& circuit) {
+    MetricsText text;
+    metrics.collect(engine, text);
+    return value_of(text.text(), "switchgear_settings_mismatch{circuit=\"" + circuit + "\"}");
+  };
+  const auto call_until = [&](const std::string& circuit, const std::function<bool()>& done) {
+    return loop.run_until(
+        [&] {
+          (void)engine.member(circuit).admit(engine.now());
+          engine.poke(circuit);
+          return done();
+        },
+        10s);
+  };
+  for (const std::string circuit : {"orders", "payments/a", "payments/b"}) {
+    ASSERT_TRUE(engine.add(circuit, policy));
+    ASSERT_TRUE(call_until(circuit, [&] { return engine.ready(circuit); }));
+  }
+  EXPECT_EQ(mismatches("orders"), 0);
+  EXPECT_EQ(mismatches("payments"), 0);
+  for (auto& [circuit, cell] : table.cells()) {
+    for (auto& [name, value] : cell.fields) {
+      if (name == "fp") value = "feedfacefeedface";
+    }
+  }
+  EXPECT_TRUE(call_until("orders", [&] { return mismatches("orders") == 1; }));
+  EXPECT_TRUE(call_until("payments/a", [&] { return mismatches("payments") >= 1; }));
+  EXPECT_TRUE(call_until("payments/b", [&] { return mismatches("payments") == 2; }));
 }
 
 TEST(CircuitMetrics, BoundsTheSeriesThatReasonsCanMake) {

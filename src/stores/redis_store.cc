@@ -49,7 +49,45 @@ void RedisStore::execute(const std::string& circuit, const fleet::Operation& ope
   std::vector<std::string> words{"3", prefix + ":r", prefix + ":e", prefix + ":m"};
   words.insert(words.end(), std::make_move_iterator(call.arguments.begin()),
                std::make_move_iterator(call.arguments.end()));
-  run(*call.script, std::move(words), std::move(done));
+  const bool is_read = std::holds_alternative<fleet::ReadOp>(operation);
+  const bool is_report = std::holds_alternative<fleet::ReportOp>(operation);
+  const fleet::Status status = is_read     ? fleet::Status::ok
+                               : is_report ? fleet::Status::late
+                                           : fleet::Status::conflict;
+  run(*call.script, std::move(words),
+      [this, prefix, status, done = std::move(done)](const Result<fleet::Answer>& answer) {
+        if (answer || answer.error().code != "WRONGTYPE") return done(answer);
+        answer_for_foreign_key(prefix, status, done);
+      });
+}
+
+// Somebody else's value under one of our keys is the trouble of this circuit alone; the store is
+// well. All is left as it is, and the answer is that of a record that cannot be read.
+void RedisStore::answer_for_foreign_key(const std::string& prefix, fleet::Status status,
+                                        AnswerCallback done) {
+  client_.command({"TIME"}, [this, prefix, status,
+                             done = std::move(done)](const Result<net::resp::Value>& value) {
+    if (!value) return done(value.error());
+    const bool pair = value->is_list() && value->items.size() == 2;
+    const auto seconds = pair ? fleet::to_number<std::int64_t>(value->items[0].text) : std::nullopt;
+    const auto micros = pair ? fleet::to_number<std::int64_t>(value->items[1].text) : std::nullopt;
+    if (!seconds || !micros) {
+      return done(Error{.code = "protocol",
+                        .message = "TIME was answered unlike by a Redis server",
+                        .retryable = false,
+                        .source = client_.name()});
+    }
+    fleet::Answer answer{.status = status};
+    answer.snapshot.time = store_time_ms(*seconds * 1000 + *micros / 1000);
+    answer.snapshot.record = Error{.code = "unreadable",
+                                   .message = "one of the keys " + prefix +
+                                              ":r (a hash), :e (a "
+                                              "sorted set), :m (a hash) holds another type of "
+                                              "value, so somebody else wrote it",
+                                   .retryable = false,
+                                   .source = "record"};
+    done(answer);
+  });
 }
 
 // By its checksum; a server that does not know the script (it was restarted) gets the text, and
@@ -113,6 +151,10 @@ void RedisStore::remove(const std::string& circuit, std::function<void(Result<vo
                     if (!value) return done(value.error());
                     done(Result<void>{});
                   });
+}
+
+std::string RedisStore::record_place(const std::string& circuit) const {
+  return "key " + key(circuit) + ":r";
 }
 
 void RedisStore::on_change(

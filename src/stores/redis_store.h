@@ -45,12 +45,14 @@ class RedisStore final : public Store {
       std::function<void(const std::string& circuit, std::int64_t epoch)> changed) override;
   void watch(const std::string& circuit) override;
   void release(const std::string& circuit) override;
+  std::string record_place(const std::string& circuit) const override;
   std::string backend() const override { return "redis"; }
 
   // "{sg:…}" of a circuit: what its keys begin with.
   std::string key(const std::string& circuit) const;
 
  private:
+  void answer_for_foreign_key(const std::string& prefix, fleet::Status status, AnswerCallback done);
   // `script` lives as long as the process.
   void run(const RedisScript& script, std::vector<std::string> keys_and_arguments,
            AnswerCallback done);

@@ -234,11 +234,25 @@ TEST_F(RedisStoreTest, NeverTakesASlotThatItCannotRead) {
   EXPECT_EQ(apply(*store, "c", claim).status, Status::taken);
 }
 
-TEST_F(RedisStoreTest, SaysThatAKeyIsSomethingElse) {
+TEST_F(RedisStoreTest, LeavesAKeyOfAnotherTypeAloneAndNamesIt) {
   net::RedisServer server;
   auto store = store_at(server.url());
-  command(server, {"SET", store->key("c") + ":r", "mine"});
-  EXPECT_EQ(error_of(*store).code, "WRONGTYPE");
+  for (const char* suffix : {":r", ":e", ":m"}) {
+    SCOPED_TRACE(suffix);
+    apply(*store, "c", create(full_record(100, 1)));
+    command(server, {"DEL", store->key("c") + suffix});
+    command(server, {"SET", store->key("c") + suffix, "mine"});
+    const Answer read = apply(*store, "c", ReadOp{});
+    ASSERT_TRUE(read.snapshot.record);
+    ASSERT_FALSE(read.snapshot.record->has_value());
+    EXPECT_EQ(read.snapshot.record->error().code, "unreadable");
+    EXPECT_THAT(read.snapshot.record->error().message, HasSubstr(store->key("c")));
+    EXPECT_GT(read.snapshot.time, StoreTime{});
+    EXPECT_EQ(apply(*store, "c", create(full_record(200, 1))).status, Status::conflict);
+    EXPECT_EQ(apply(*store, "c", report_at(read.snapshot.time)).status, Status::late);
+    EXPECT_EQ(command(server, {"GET", store->key("c") + suffix}).text, "mine");
+    command(server, {"FLUSHALL"});
+  }
 }
 
 // ---- The server -----------------------------------------------------------------------------

@@ -42,6 +42,9 @@ class Store {
   // belongs to this process alone forgets it.
   virtual void release(const std::string& /*circuit*/) {}
 
+  // Where a person finds the circuit's record: "key {sg:…}:r".
+  virtual std::string record_place(const std::string& /*circuit*/) const { return "in memory"; }
+
   // "memory", "redis": the label in metrics.
   virtual std::string backend() const = 0;
 };

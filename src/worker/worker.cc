@@ -280,7 +280,12 @@ std::optional<Worker::StartFailure> Worker::check_store() {
       guard::EngineEvents{
           .transition = [this](const std::string& circuit,
                                const fleet::Transition& t) { on_transition(circuit, t); },
-          .store_result = [this](const guard::StoreResult& result) { on_store_result(result); }});
+          .store_result = [this](const guard::StoreResult& result) { on_store_result(result); },
+          .remark =
+              [this](const std::string& circuit, const guard::RecordRemark& remark) {
+                log_.write(remark.bad ? ops::LogLevel::warn : ops::LogLevel::info, remark.text,
+                           {{"circuit", circuit}});
+              }});
   const auto member = engine_->add(options_.circuit, policy_);
   if (!member) return StartFailure{kExitUsage, member.error()};
   port_ = std::make_unique<Port>(*this, **member);

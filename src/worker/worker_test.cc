@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "net/http_server.h"
+#include "stores/memory_store.h"
 #include "stores/open.h"
 
 namespace switchgear::worker {
@@ -136,6 +137,7 @@ class WorkerTest : public ::testing::Test {
     auto opened = stores::open_store(loop, store);
     ASSERT_TRUE(opened) << opened.error().text();
     setup->store = std::move(*opened);
+    store_in_use = setup->store.get();
     setup->endpoint = aws::Endpoint{.url = *net::parse_url(queue.url()),
                                     .region = "eu-central-1",
                                     .service = "sqs",
@@ -157,6 +159,7 @@ class WorkerTest : public ::testing::Test {
   std::ostringstream lines;
   ops::Log log{{}, lines};
   std::optional<WorkerSetup> setup;
+  stores::Store* store_in_use = nullptr;
   std::optional<Worker> worker;
 };
 
@@ -237,6 +240,25 @@ TEST_F(WorkerTest, ServesMetricsAndHealth) {
   EXPECT_THAT(text, HasSubstr("switchgear_source_paused{source=\"orders\"} 0"));
   EXPECT_THAT(text, HasSubstr("switchgear_worker_received_total{source=\"orders\"} 1"));
   EXPECT_THAT(worker->ops_url(), HasSubstr("http://127.0.0.1:"));
+}
+
+TEST_F(WorkerTest, SaysThatTheFleetGoesByOtherSettings) {
+  policy.view_refresh = 50ms;
+  make();
+  auto& cell = dynamic_cast<stores::MemoryStore&>(*store_in_use).table().cells()["payments"];
+  ASSERT_FALSE(worker->start());
+  queue.send("m");
+  ASSERT_TRUE(until([&] { return queue.deleted.size() == 1 && !cell.fields.empty(); }));
+  for (auto& [name, value] : cell.fields) {
+    if (name == "fp") value = "feedfacefeedface";
+  }
+  EXPECT_TRUE(until([&] {
+    if (queue.waiting.empty()) queue.send("m");
+    return lines.str().find("feedfacefeedface") != std::string::npos;
+  }));
+  EXPECT_THAT(lines.str(), HasSubstr("give the circuit the same settings"));
+  EXPECT_THAT(worker->metrics_text(),
+              HasSubstr("switchgear_settings_mismatch{circuit=\"payments\"} 1\n"));
 }
 
 TEST_F(WorkerTest, SaysThatTheQueueDoesNotExist) {

@@ -450,6 +450,7 @@ def test_a_record_of_a_newer_version_is_left_alone(on_store, redis):
         result = on_store("circuits", *command)
         assert result.returncode == FAILED
         assert "left alone" in result.stderr
+        assert text_of(key) in result.stderr
     assert redis.command("HGETALL", key) == before
 
 
