@@ -1,7 +1,8 @@
 // What a closed circuit adds to a call: asking before it and counting its success, beside the
 // floors that no breaker can go below and the usual ways to build one.
 //
-//   call/...        try_acquire() + success() of the public API, as the binary does it
+//   call/...        try_acquire() + success() of the public API, as the binary does it; and what
+//                   call/run runs, bare
 //   gate/...        the same inside, with parts left out to show what each costs
 //   floor/...       its parts alone
 //   beside/...      what else one might do
@@ -53,10 +54,17 @@ void public_call(benchmark::State& state, const Circuit& circuit) {
 }
 void call_closed(benchmark::State& state) { public_call(state, plain()); }
 void call_closed_timed(benchmark::State& state) { public_call(state, timed()); }
+[[gnu::noinline]] int dependency() {
+  benchmark::ClobberMemory();
+  return 1;
+}
+void call_bare(benchmark::State& state) {
+  for (auto _ : state) benchmark::DoNotOptimize(dependency());
+}
 void call_run(benchmark::State& state) {
   const Circuit& circuit = plain();
   for (auto _ : state) {
-    benchmark::DoNotOptimize(circuit.run([] { return 1; }, [](const Refusal&) { return 0; }));
+    benchmark::DoNotOptimize(circuit.run(dependency, [](const Refusal&) { return 0; }));
   }
 }
 
@@ -136,6 +144,7 @@ void beside_two_steady_clocks(benchmark::State& state) {
 
 BENCHMARK(call_closed)->Name("call/closed")->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(call_closed_timed)->Name("call/closed_timed")->ThreadRange(1, 2)->UseRealTime();
+BENCHMARK(call_bare)->Name("call/bare")->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(call_run)->Name("call/run")->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(gate_bare)->Name("gate/bare")->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(gate_bare_timed)->Name("gate/bare_timed")->ThreadRange(1, 2)->UseRealTime();

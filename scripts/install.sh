@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that a target needs and the machine lacks.
-#   scripts/install.sh build [test] [lint] [bench]
+#   scripts/install.sh build [test] [lint] [bench] [java] [rust]
 # Says nothing and calls no apt when all of them are there. Made for Debian 12.
 set -eu
 
@@ -14,6 +14,9 @@ test='libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev binutils stra
 lint='clang-tidy-19 clang-format-19'
 bench='libbenchmark-dev'
 prove='debootstrap'
+# For the breakers of make bench-peers. Debian's plain rustc is too old.
+java='openjdk-17-jdk-headless maven'
+rust='rustc-web cargo-web'
 
 wanted=
 for set in "$@"; do
@@ -23,7 +26,9 @@ for set in "$@"; do
     lint) wanted="$wanted $lint" ;;
     bench) wanted="$wanted $bench" ;;
     prove) wanted="$wanted $prove" ;;
-    *) echo "install: no such set of packages: $set (build, test, lint, bench, prove)" >&2; exit 2 ;;
+    java) wanted="$wanted $java" ;;
+    rust) wanted="$wanted $rust" ;;
+    *) echo "install: no such set of packages: $set (build, test, lint, bench, prove, java, rust)" >&2; exit 2 ;;
   esac
 done
 

@@ -1,5 +1,7 @@
 #!/bin/sh
-# Rewrites the lock files of the test peers from tests/requirements.in and ElasticMQ's pom.xml.
+# Rewrites the lock files of the test peers from tests/requirements.in and ElasticMQ's pom.xml, and
+# those of the breakers that make bench-peers compares with. Go's are kept by `go mod tidy`, Rust's
+# by cargo, Node's by `npm install --package-lock-only`.
 set -eu
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -9,9 +11,11 @@ trap 'rm -rf "$work"' EXIT
 unset PIP_FIND_LINKS
 /usr/bin/python3 -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install -q pip-tools==7.5.1
-"$work/venv/bin/pip-compile" -q --upgrade --generate-hashes --strip-extras --allow-unsafe \
-  --no-emit-index-url --no-emit-find-links --no-header \
-  -o tests/requirements.txt tests/requirements.in
+for folder in tests bench/peers/python; do
+  "$work/venv/bin/pip-compile" -q --upgrade --generate-hashes --strip-extras --allow-unsafe \
+    --no-emit-index-url --no-emit-find-links --no-header \
+    -o $folder/requirements.txt $folder/requirements.in
+done
 
 version=$(sed -n 's/^botocore==\([^ ]*\).*/\1/p' tests/requirements.txt)
 mkdir "$work/source"
@@ -23,6 +27,9 @@ mkdir "$work/source"
   echo "botocore==$version --hash=sha256:$(sha256sum "$work/source/botocore-$version.tar.gz" | cut -d' ' -f1)"
 } >tests/requirements-source.txt
 
-mvn -B -q -Dmaven.repo.local="$work/maven" -f tests/peers/elasticmq/pom.xml \
-  dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$work/jars"
-(cd "$work/jars" && LC_ALL=C sha256sum -- *.jar) >tests/peers/elasticmq/jars.sha256
+for folder in tests/peers/elasticmq bench/peers/java; do
+  rm -rf "$work/jars"
+  mvn -B -q -Dmaven.repo.local="$work/maven" -f $folder/pom.xml \
+    dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$work/jars"
+  (cd "$work/jars" && LC_ALL=C sha256sum -- *.jar) >$folder/jars.sha256
+done

