@@ -8,6 +8,7 @@
 #   make bench            benchmarks; JSON under build/bench/
 #   make bench-fleet      the protocol's figures in virtual time, SEEDS=n (default 20) of each;
 #                         ONLY=fleet, false-trips or recovery for a part
+#   make bench-peers      other circuit breakers beside this one, in one run (about 15 minutes)
 #   make soak SECONDS=n   the long tests, n seconds each (default 600)
 #   make fuzz SECONDS=n   each fuzzer for n seconds (default 60); make test runs two of them
 #   make format, lint     clang-format; clang-format and clang-tidy as a check
@@ -29,8 +30,8 @@ WITH_PEERS = cache=$$(scripts/peers.sh) && export SWITCHGEAR_CACHE="$$cache" \
   PATH="$$cache/bin:$$PATH" &&
 RUN_TESTS = "$$cache/py/bin/python" scripts/run_tests.py --jobs $(JOBS)
 
-.PHONY: build demo test test-sanitize bench bench-fleet soak fuzz format lint lock prove-bare clean help \
-        packages-build packages-test
+.PHONY: build demo test test-sanitize bench bench-fleet bench-peers soak fuzz format lint lock \
+        prove-bare clean help packages-build packages-test
 
 packages-build:
 	@scripts/install.sh build
@@ -68,6 +69,13 @@ bench-fleet: packages-build
 	@scripts/install.sh bench
 	@scripts/build.sh bench fleet_figures
 	@build/bench/fleet_figures --seeds $(SEEDS) --json build/bench/fleet_figures.json $(ONLY)
+
+# BENCH_PEERS_ARGS: see bench/peers/compare.py
+bench-peers: packages-test
+	@$(WITH_PEERS) \
+	scripts/bench_peers.sh >/dev/null && \
+	scripts/build.sh bench call_path_bench peers_paced && \
+	"$$cache/py/bin/python" bench/peers/compare.py $(BENCH_PEERS_ARGS)
 
 soak: SECONDS = 600
 soak: packages-test

@@ -10,7 +10,7 @@ import rules
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 TEXT = {".h", ".cc", ".py", ".sh", ".txt", ".cmake", ".json", ".md", ".yaml", ".yml", ".xml", ".in",
-        ".ini", ".lua", ".toml", ".html", ".js", ".css", ".svg", ".go", ".mod", ""}
+        ".ini", ".lua", ".toml", ".html", ".js", ".css", ".svg", ".go", ".mod", ".rs", ".java", ""}
 LEFT_OUT = {"build", ".cache", ".git", "__pycache__", ".pytest_cache"}
 
 

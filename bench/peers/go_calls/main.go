@@ -26,12 +26,12 @@ func measure(threads int, seconds float64, call func() (int, error)) float64 {
 		wait.Go(func() {
 			begin, calls := time.Now(), 0
 			for time.Since(begin).Seconds() < seconds {
-				for range 1000 {
+				for range 100 {
 					if _, err := call(); err != nil {
 						panic(err)
 					}
 				}
-				calls += 1000
+				calls += 100
 			}
 			perCall[i] = float64(time.Since(begin).Nanoseconds()) / float64(calls)
 		})
@@ -60,12 +60,12 @@ func main() {
 		{"failsafe-go", func() (int, error) { return fail.Get(dependency) }},
 	}
 	samples := map[string][]float64{}
-	for repetition := range repetitions + 1 {
+	for _, c := range calls {
+		measure(threads, 0.2, c.call) // warms up
+	}
+	for range repetitions {
 		for _, c := range calls {
-			ns := measure(threads, seconds, c.call)
-			if repetition > 0 { // the first one warms up
-				samples[c.name] = append(samples[c.name], ns)
-			}
+			samples[c.name] = append(samples[c.name], measure(threads, seconds, c.call))
 		}
 	}
 	out, _ := json.Marshal(samples)

@@ -16,11 +16,11 @@ import (
 )
 
 type report struct {
-	Asked  int       `json:"asked"`
-	Made   int       `json:"made"`
-	Failed []float64 `json:"failed_ms"`
-	Errors int       `json:"errors"`
-	Us     []float64 `json:"us"`
+	Asked   int       `json:"asked"`
+	Healthy int       `json:"healthy"`
+	Failed  []float64 `json:"failed_ms"`
+	Errors  int       `json:"errors"`
+	Us      []float64 `json:"us"`
 }
 
 var errDependency = errors.New("dependency failed")
@@ -29,7 +29,7 @@ type breaker interface {
 	Execute(func() (int, error)) (int, error)
 }
 
-func phase(b breaker, rate float64, begin, failFrom, end int64, failEvery int) report {
+func phase(b breaker, rate float64, begin, failFrom, end int64, failShare float64) report {
 	r := report{Failed: []float64{}, Us: []float64{}}
 	gap := time.Duration(float64(time.Second) / rate)
 	due := time.UnixMilli(begin).Add(time.Duration(rand.Float64() * float64(gap)))
@@ -45,11 +45,12 @@ func phase(b breaker, rate float64, begin, failFrom, end int64, failEvery int) r
 			return r
 		}
 		r.Asked++
-		asked := r.Asked
 		_, err := b.Execute(func() (int, error) {
-			r.Made++
 			now := time.Now().UnixMicro()
-			if now < failFrom*1000 || asked%failEvery != 0 {
+			if now < failFrom*1000 {
+				r.Healthy++
+			}
+			if now < failFrom*1000 || rand.Float64() >= failShare {
 				return 1, nil
 			}
 			r.Failed = append(r.Failed, float64(now)/1000-float64(failFrom))
@@ -82,9 +83,9 @@ func main() {
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
 		var begin, failFrom, end int64
-		var failEvery int
-		fmt.Sscan(in.Text(), &begin, &failFrom, &end, &failEvery)
-		out, _ := json.Marshal(phase(b, rate, begin, failFrom, end, failEvery))
+		var failShare float64
+		fmt.Sscan(in.Text(), &begin, &failFrom, &end, &failShare)
+		out, _ := json.Marshal(phase(b, rate, begin, failFrom, end, failShare))
 		fmt.Println(string(out))
 	}
 }

@@ -1,3 +1,5 @@
+package switchgear;
+
 import io.github.resilience4j.circuitbreaker.CircuitBreaker;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;

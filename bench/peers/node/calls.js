@@ -35,10 +35,10 @@ async function main() {
     'opossum, timeout: false': () => untimed.fire(),
   };
   const samples = {};
-  for (let repetition = 0; repetition <= repetitions; repetition++) {
+  for (const call of Object.values(calls)) await measure(0.5, call); // warms up
+  for (let repetition = 0; repetition < repetitions; repetition++) {
     for (const [name, call] of Object.entries(calls)) {
-      const ns = await measure(seconds, call);
-      if (repetition > 0) (samples[name] ??= []).push(ns); // the first one warms up
+      (samples[name] ??= []).push(await measure(seconds, call));
     }
   }
   console.log(JSON.stringify(samples));

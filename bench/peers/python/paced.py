@@ -35,13 +35,13 @@ def interlock_call(host, port, name):
     return breaker.call_sync, interlock.CircuitOpenError
 
 
-def phase(call, refused, rate, begin, fail_from, end, fail_every):
-    report = {"asked": 0, "made": 0, "failed_ms": [], "errors": 0, "us": []}
+def phase(call, refused, rate, begin, fail_from, end, fail_share):
+    report = {"asked": 0, "healthy": 0, "failed_ms": [], "errors": 0, "us": []}
 
     def dependency():
-        report["made"] += 1
         now = time.time() * 1000
-        if now < fail_from or report["asked"] % fail_every != 0:
+        report["healthy"] += now < fail_from
+        if now < fail_from or random.random() >= fail_share:
             return 1
         report["failed_ms"].append(now - fail_from)
         raise DependencyFailed
@@ -62,7 +62,8 @@ def phase(call, refused, rate, begin, fail_from, end, fail_every):
             pass
         except Exception as error:
             report["errors"] += 1
-            print(repr(error), file=sys.stderr)
+            if report["errors"] == 1:
+                print(repr(error), file=sys.stderr)
         report["us"].append((time.perf_counter() - before) * 1e6)
 
 
@@ -73,7 +74,7 @@ def main():
     call, refused = make(host, int(port), name)
     print("ready", flush=True)
     for line in sys.stdin:
-        print(json.dumps(phase(call, refused, float(rate), *map(int, line.split()))), flush=True)
+        print(json.dumps(phase(call, refused, float(rate), *map(float, line.split()))), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ using Ms = std::chrono::duration<double, std::milli>;
 
 struct Phase {
   std::int64_t begin_ms, fail_from_ms, end_ms;
-  int fail_every;
+  double fail_share;
 };
 
 void write(const char* name, const std::vector<double>& values) {
@@ -33,16 +33,17 @@ void run(const switchgear::Circuit& circuit, double rate, const Phase& phase) {
   std::vector<double> failed;
   std::vector<double> us;
   int asked = 0;
-  int made = 0;
+  int healthy = 0;
   std::mt19937 random(std::random_device{}());
+  std::uniform_real_distribution<> chance(0, 1);
   const auto gap =
       std::chrono::duration_cast<Wall::duration>(std::chrono::duration<double>(1) / rate);
-  auto due = at_ms(phase.begin_ms) + std::chrono::duration_cast<Wall::duration>(
-                                         gap * std::uniform_real_distribution<>(0, 1)(random));
+  auto due =
+      at_ms(phase.begin_ms) + std::chrono::duration_cast<Wall::duration>(gap * chance(random));
   const auto dependency = [&] {
-    ++made;
     const auto now = Wall::now();
-    if (now < at_ms(phase.fail_from_ms) || asked % phase.fail_every != 0) {
+    if (now < at_ms(phase.fail_from_ms)) ++healthy;
+    if (now < at_ms(phase.fail_from_ms) || chance(random) >= phase.fail_share) {
       return switchgear::Outcome::success;
     }
     failed.push_back(Ms(now - at_ms(phase.fail_from_ms)).count());
@@ -61,7 +62,7 @@ void run(const switchgear::Circuit& circuit, double rate, const Phase& phase) {
         std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - before)
             .count());
   }
-  std::cout << "{\"asked\":" << asked << ",\"made\":" << made << ",\"errors\":0";
+  std::cout << "{\"asked\":" << asked << ",\"healthy\":" << healthy << ",\"errors\":0";
   write("failed_ms", failed);
   write("us", us);
   std::cout << "}" << std::endl;
@@ -77,10 +78,11 @@ int main(int argc, char** argv) {
   try {
     auto circuits = switchgear::open("redis://" + std::string(argv[2]));
     // The others stay open for a minute by default, too.
-    const auto circuit = circuits.circuit(argv[3], {.open_duration = 60s});
+    const auto circuit =
+        circuits.circuit(argv[3], {.open_duration = 60s, .max_open_duration = 60s});
     std::cout << "ready" << std::endl;
     for (Phase phase{};
-         std::cin >> phase.begin_ms >> phase.fail_from_ms >> phase.end_ms >> phase.fail_every;) {
+         std::cin >> phase.begin_ms >> phase.fail_from_ms >> phase.end_ms >> phase.fail_share;) {
       run(circuit, std::stod(argv[4]), phase);
     }
   } catch (const std::exception& error) {

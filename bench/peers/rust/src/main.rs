@@ -16,10 +16,10 @@ fn measure(threads: usize, seconds: f64, call: &(impl Fn() -> bool + Sync)) -> f
         let begin = Instant::now();
         let mut calls = 0u32;
         while begin.elapsed() < Duration::from_secs_f64(seconds) {
-            for _ in 0..1000 {
+            for _ in 0..100 {
                 assert!(black_box(call()), "a call was refused");
             }
-            calls += 1000;
+            calls += 100;
         }
         begin.elapsed().as_nanos() as f64 / f64::from(calls)
     };
@@ -37,17 +37,18 @@ fn main() {
 
     let recloser = recloser::Recloser::default();
     let failsafe = failsafe::Config::new().build();
-    let mut samples = [const { Vec::new() }; 3];
-    for repetition in 0..=repetitions {
-        let ns = [
+    let all = |seconds| {
+        [
             measure(threads, seconds, &|| dependency().is_ok()),
             measure(threads, seconds, &|| recloser.call(dependency).is_ok()),
             measure(threads, seconds, &|| failsafe.call(dependency).is_ok()),
-        ];
-        for (of_one, ns) in samples.iter_mut().zip(ns) {
-            if repetition > 0 {
-                of_one.push(ns); // the first one warms up
-            }
+        ]
+    };
+    all(0.2); // warms up
+    let mut samples = [const { Vec::new() }; 3];
+    for _ in 0..repetitions {
+        for (of_one, ns) in samples.iter_mut().zip(all(seconds)) {
+            of_one.push(ns);
         }
     }
     let [bare, recloser, failsafe] = samples;
