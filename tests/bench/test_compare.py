@@ -18,7 +18,7 @@ CALLS = [
     {"breaker": "Switchgear", "language": "C++", "threads": 1, "bare": [1, 1, 1],
      "guarded": [21, 21, 21]},
     {"breaker": "other 1.0", "language": "Go", "threads": 1, "bare": [2, 2, 900],
-     "guarded": [102, 102, 4]},
+     "guarded": [102, 102, 900]},
 ]
 ABSENT = {"breaker": "third 2.0", "absent": "no such version"}
 
