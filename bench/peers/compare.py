@@ -154,18 +154,25 @@ def call_programs():
 
 
 def measure_calls():
-    entries = []
-    for language, names, measure, threads_of in call_programs():
+    """In rounds, so that a busy minute of the machine does not meet one language alone."""
+    entries = {}
+    for number, (language, names, measure, threads_of) in itertools.product(
+            range(WORKLOAD["calls"]["rounds"]), call_programs()):
+        print(f"calls: {language}, round {number + 1}", file=sys.stderr, flush=True)
+        for threads, shown in itertools.product(threads_of, names.values()):
+            entries.setdefault((shown, threads), {
+                "breaker": shown, "language": language, "threads": threads, "bare": [],
+                "guarded": []})
         for threads in threads_of:
-            print(f"calls: {language}, {threads} thread(s)", file=sys.stderr, flush=True)
             try:
                 samples = measure(threads)
-                found = [{"bare": samples["bare"], "guarded": samples[name]} for name in names]
+                for name, shown in names.items():
+                    entries[shown, threads]["bare"] += samples["bare"]
+                    entries[shown, threads]["guarded"] += samples[name]
             except (OSError, RuntimeError, ValueError, KeyError) as error:
-                found = [{"absent": str(error)} for _ in names]
-            entries += [{"breaker": shown, "language": language, "threads": threads, **one}
-                        for shown, one in zip(names.values(), found)]
-    return entries
+                for shown in names.values():
+                    entries[shown, threads]["absent"] = str(error)
+    return list(entries.values())
 
 
 # ---- Processes that share a Redis ---------------------------------------------------------------
@@ -232,6 +239,8 @@ class Fleet:
         begin = int(time.time() * 1000) + 200 + 10 * len(self.processes)
         fail_from = begin + int(healthy * 1000)
         end = fail_from + int(failing * 1000)
+        # A call that begins before the end may reach its dependency after it.
+        share = share if failing else 0
         for process in self.processes:
             process.tell(begin, fail_from, end, share)
         connection = self.redis.connect()
@@ -339,7 +348,8 @@ def report(found):
     parts = [f"{m['cpu']}, {m['cores']} cores, {m['date']}; load {m['load_before']:.1f} before and "
              f"{m['load_after']:.1f} after."]
     if "calls" in found:
-        parts += [f"Time added to a call that succeeds ({calls['repetitions']} repetitions of "
+        parts += [f"Time added to a call that succeeds ({calls['rounds']} rounds of "
+                  f"{calls['repetitions']} repetitions of "
                   f"{calls['seconds'] * 1000:g} ms, lower quartiles):",
                   figures.calls_table(found["calls"])]
     if "store" in found:
