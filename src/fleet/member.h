@@ -293,6 +293,7 @@ class Member {
   bool usable_view(HoldTime h) const;
   bool handing_out_slots() const;
   bool surplus_slot() const;
+  bool may_take_more_slots(HoldTime h) const;
   double step_share() const;
   bool chosen_for_step() const;
   bool active_in_step() const;
@@ -385,6 +386,7 @@ class Member {
   HoldTime claim_after_{0};
   bool claimed_on_old_view_ = false;  // the last claim was refused only for what it had seen
   int in_flight_recovering_ = 0;
+  HoldTime slots_again_at_{-1h};  // when the limit was last seen to go from quotas to slots
   // Places whose call was turned away early, and until when each stays taken.
   std::vector<HoldTime> held_back_;
   int in_flight_peak_ = 0;         // in this step

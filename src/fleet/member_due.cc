@@ -1,6 +1,7 @@
 // When a member has something to say to the store: the earliest time for each kind of operation, in
 // hold time, or never.
 #include <algorithm>
+#include <cmath>
 
 #include "core/assert.h"
 #include "fleet/member.h"
@@ -132,12 +133,21 @@ HoldTime Member::due_claim(HoldTime h) const {
       return when_free(policy().probes, HoldTime{0});
     }
     case State::recovering:
-      if (!handing_out_slots() || h - limit_refused_at_ > kLimitDemand || asks_seldom()) {
+      if (!handing_out_slots() || h - limit_refused_at_ > kLimitDemand || asks_seldom() ||
+          !may_take_more_slots(h)) {
         return kNever;
       }
       return when_free(recovery_slots(), HoldTime{0});
   }
   return kNever;
+}
+
+// After a cut from quotas to slots all slots are free, but the others do not know yet and go on by
+// their quotas: whoever took all slots at once would double what is in flight. So each takes its
+// share until they do.
+bool Member::may_take_more_slots(HoldTime h) const {
+  if (h - slots_again_at_ > policy().view_refresh_in_trouble + policy().recovery_step) return true;
+  return recovery_slots_held() < std::ceil(recovery_slots() / std::max(1.0, record_->members));
 }
 
 int Member::recovery_slots_held() const {

@@ -450,6 +450,10 @@ void Member::apply_record(const Record& next, HoldTime h) {
     in_flight_peak_before_ = in_flight_peak_;
     in_flight_peak_ = in_flight_recovering_;
   }
+  if (!new_epoch && record_->recovery.limit > kSlotLimitMax &&
+      next.recovery.limit <= kSlotLimitMax) {
+    slots_again_at_ = h;
+  }
   if (new_epoch || next.step != record_->step) step_jitter_ = random_.unit();
   if (new_epoch || next.revision != record_->revision) revision_seen_at_ = h;
   record_ = next;

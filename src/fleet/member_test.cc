@@ -415,6 +415,26 @@ TEST_F(ARecoveringMember, AboveTheSlotsItHasAQuotaOfWhatTheLastStepCounted) {
   EXPECT_NEAR(member.allowed_in_flight(now), 25, 1);
 }
 
+TEST_F(ARecoveringMember, TakesNoMoreThanItsShareOfTheSlotsUntilTheOthersKnowThatQuotasEnded) {
+  const auto limit_is = [&](double limit) {
+    record.recovery.limit = limit;
+    record.members = 4;
+    record.step++;
+    record.step_at = store_time + 60s;
+    record.revision++;
+    pass(1s);
+    refused();
+    settle();
+  };
+  limit_is(40);
+  limit_is(24);
+  for (int i = 0; i < 20; ++i) claim_all();
+  EXPECT_EQ(member.slots_held(), 6);
+  pass(4s);
+  for (int i = 0; i < 20; ++i) claim_all();
+  EXPECT_EQ(member.slots_held(), 24);
+}
+
 TEST_F(ARecoveringMember, OneThatJoinedAfterTheStepWaitsForTheNext) {
   record.recovery.limit = 100;
   record.members = 4;
