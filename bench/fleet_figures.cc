@@ -165,7 +165,7 @@ void false_trips(Json& json) {
 
 void recovery(int seeds, Json& json) {
   json.list("recovery");
-  std::printf("\n%-28s %-7s %5s  %-14s %-9s %-12s %-14s %s\n", "recovery, 216,000 waiting", "",
+  std::printf("\n%-28s %-7s %8s %5s  %-14s %-9s %-12s %-14s %s\n", "recovery", "", "backlog",
               "seeds", "drain / ideal", "re-trips", "failed calls", "relapse: drain",
               "reopened after s, calls (worst)");
   for (const RecoveryFleet& fleet : {kFourWorkers, kEnvironments}) {
@@ -186,14 +186,16 @@ void recovery(int seeds, Json& json) {
         failed += static_cast<double>(r.failed_calls) / runs;
         again += r.trips - 1;
         const OutageResult relapse = run_outage(relapse_options(profile, fleet, backlog, number));
+        again += relapse.trips - 2;
         drain_relapse += relapse.drain_seconds / relapse.drain_seconds_ideal / runs;
         const bool noticed = relapse.relapse_reopened_seconds >= 0;
         reopened = std::max(reopened, noticed ? relapse.relapse_reopened_seconds : INFINITY);
         reopened_calls = std::max(reopened_calls, static_cast<double>(relapse.relapse_calls));
       }
-      std::printf("%-28s %-7s %5d  %-14.3f %-9d %-12.0f %-14.3f %.1f, %.0f\n", fleet.name.data(),
-                  to_string(profile).data(), runs, drain, again, failed, drain_relapse, reopened,
-                  reopened_calls);
+      std::printf("%-28s %-7s %8llu %5d  %-14.3f %-9d %-12.0f %-14.3f %.1f, %.0f\n",
+                  fleet.name.data(), to_string(profile).data(),
+                  static_cast<unsigned long long>(backlog), runs, drain, again, failed,
+                  drain_relapse, reopened, reopened_calls);
       std::fflush(stdout);
       json.begin();
       json.field("fleet", fleet.name);

@@ -82,8 +82,12 @@ struct OutageResult {
   double relapse_reopened_seconds = -1;  // from the relapse until the circuit was open; -1: never
   std::uint64_t relapse_calls = 0;       // begun in that time
   bool drained = false;
-  double drain_seconds = 0;        // from the end of the outage until the queue was empty
-  double drain_seconds_ideal = 0;  // backlog at that moment over (capacity - arrivals)
+  double drain_seconds = 0;  // from the end of the outage until the queue was empty
+  // The same of a fleet that uses all of the dependency's capacity from that moment on but for the
+  // relapse, when there is none: (backlog + capacity * relapse) / (capacity - arrivals). It holds
+  // where the relapse lies within the drain. What a cold dependency lacks is not deducted, nor is
+  // the time until the circuit tries again.
+  double drain_seconds_ideal = 0;
   std::uint64_t store_operations = 0;
 };
 
