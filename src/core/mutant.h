@@ -28,12 +28,17 @@ enum class Mutant : unsigned char {
   own_write_not_recognised,  // a write whose reply was lost is refused when it is repeated
   reopen_by_local_time,      // the open time ends by the clock of whoever wants to probe
   // Epochs and views.
-  epoch_reused,             // epochs are counted only, so a store that went back repeats them
-  older_epoch_applied,      // a record older than the one seen is believed
-  missing_is_closed,        // a record that has gone means CLOSED
-  made_up_state_persisted,  // a store that cannot be read is taken for CLOSED, and that is written
-  stale_view_served,        // a view is good however old it is
-  hold_forgotten_blind,     // a person's hold is obeyed only while the store answers
+  epoch_reused,              // epochs are counted only, so a store that went back repeats them
+  older_epoch_applied,       // a record older than the one seen is believed
+  missing_is_closed,         // a record that has gone means CLOSED
+  made_up_state_persisted,   // a store that cannot be read is taken for CLOSED, and that is written
+  stale_view_served,         // a view is good however old it is
+  hold_forgotten_blind,      // a person's hold is obeyed only while the store answers
+  push_unheard,              // what the store pushes brings no read
+  push_believed,             // or is believed without one
+  push_heard_forever,        // or brings one read after the other
+  strict_on_an_old_view,     // strict or not, one call goes out on a view that is too old
+  strict_waits_for_nothing,  // and calls go out while the view is refreshed
   // Calls and leases.
   late_result_counted,       // a result counts in whatever epoch it arrives
   probe_without_lease,       // in HALF_OPEN everybody probes
@@ -49,6 +54,12 @@ enum class Mutant : unsigned char {
   report_by_local_time,      // a report carries the time of its sender's wall clock
   hello_counted_twice,       // the call that a hello announces is in the next sums as well
   thinning_not_undone,       // a report that stands for many counts as one
+  // The classic rule.
+  window_outlives_epoch,     // the calls of before the outage are in the window after it
+  window_without_minimum,    // a rate counts however few calls it is of
+  window_never_moves,        // a window by time never forgets
+  successes_not_in_window,   // calls that a gate counted are not in the window
+  own_window_trips_a_fleet,  // what one instance's own window holds opens the circuit of all
   // Recovery.
   full_speed_after_probes,  // the circuit closes at once when the probes have succeeded
   limit_never_cut,          // the recovery limit grows whatever the calls meet

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/assert.h"
+#include "core/mutant.h"
 
 namespace switchgear::core {
 namespace {
@@ -28,7 +29,7 @@ std::optional<WindowTrip> SlidingWindow::add(bool failed, bool slow, Duration at
 }
 
 std::optional<WindowTrip> SlidingWindow::add_successes(std::uint64_t count, Duration at) {
-  if (count == 0) return std::nullopt;
+  if (count == 0 || mutant(Mutant::successes_not_in_window)) return std::nullopt;
   move_to(at);
   std::optional<WindowTrip> trip;
   // Of the successes only the one that fills the minimum can trip, or the first, before which time
@@ -50,7 +51,7 @@ std::optional<WindowTrip> SlidingWindow::add_successes(std::uint64_t count, Dura
 }
 
 void SlidingWindow::move_to(Duration at) {
-  if (rule_.type == SlidingWindowType::count) return;
+  if (rule_.type == SlidingWindowType::count || mutant(Mutant::window_never_moves)) return;
   const std::int64_t second = std::chrono::floor<std::chrono::seconds>(at).count();
   if (second <= second_) return;
   const std::int64_t steps = std::min<std::int64_t>(second - second_, rule_.size);
@@ -86,7 +87,8 @@ void SlidingWindow::put(bool failed, bool slow) {
 }
 
 std::optional<WindowTrip> SlidingWindow::judge() const {
-  if (counts_.calls < rule_.minimum_calls) return std::nullopt;
+  const bool few = counts_.calls < rule_.minimum_calls;
+  if (few && !mutant(Mutant::window_without_minimum)) return std::nullopt;
   const auto calls = static_cast<double>(counts_.calls);
   // 55 % of 20 is 11, but not in binary fractions.
   const auto reaches = [&](std::int64_t count, double rate) {

@@ -134,7 +134,8 @@ Admission Member::decide(HoldTime h) {
   if (too_old(h)) {
     if (stale_since_ <= view_at_) stale_since_ = h;
     // Thawed or idle for long: one call may go on the old view while it is refreshed.
-    if (state() == State::closed && !stale_used_ && !policy().strict && local_guard_.admits(h)) {
+    const bool strict = policy().strict && !core::mutant(core::Mutant::strict_on_an_old_view);
+    if (state() == State::closed && !stale_used_ && !strict && local_guard_.admits(h)) {
       stale_used_ = true;
       return grant_by_guard(PermitKind::normal, h);
     }
@@ -145,6 +146,7 @@ Admission Member::decide(HoldTime h) {
 }
 
 bool Member::waits_for_refresh(HoldTime h) {
+  if (core::mutant(core::Mutant::strict_waits_for_nothing)) return false;
   if (state() != State::closed || h - view_at_ <= policy().view_refresh) return false;
   if (stale_since_ <= view_at_) stale_since_ = h;
   // A store that is slow or gone must not hold calls up for longer than the budget.

@@ -131,10 +131,7 @@ class Member {
   // Somebody says that the circuit has this epoch now: if that is news here, the next operation is
   // a read, at once. A hint: nothing is believed that the store has not answered. Whether it is
   // news.
-  bool heard_of(std::int64_t epoch) {
-    heard_epoch_ = std::max(heard_epoch_, epoch);
-    return heard_epoch_ > seen_epoch_;
-  }
+  bool heard_of(std::int64_t epoch);
   bool operation_under_way() const { return in_flight_.has_value(); }
   // How long until next_operation should be asked again, at most `Duration::max()`.
   Duration until_next(const Now& now);

@@ -56,6 +56,13 @@ std::optional<Operation> Member::next_operation(const Now& now) {
   return operation;
 }
 
+bool Member::heard_of(std::int64_t epoch) {
+  if (core::mutant(core::Mutant::push_unheard)) return false;
+  heard_epoch_ = std::max(heard_epoch_, epoch);
+  if (core::mutant(core::Mutant::push_believed)) seen_epoch_ = std::max(seen_epoch_, epoch);
+  return heard_epoch_ > seen_epoch_;
+}
+
 bool Member::may_spend(HoldTime h) {
   const double rate = options_.store_operations_per_second;
   allowance_ = std::min(rate, allowance_ + to_seconds(h - allowance_at_) * rate);
@@ -146,7 +153,7 @@ std::optional<Operation> Member::choose(HoldTime h) {
   if (hello_due_) return make_hello(h);
   if (due_heartbeat() <= h) return make_heartbeat(h);
   if (due_refresh(h) <= h) {
-    heard_epoch_ = 0;
+    if (!core::mutant(core::Mutant::push_heard_forever)) heard_epoch_ = 0;
     read_soon_ = false;
     return ReadOp{};
   }
@@ -441,7 +448,7 @@ void Member::apply_record(const Record& next, HoldTime h) {
                                       .at = next.changed(snapshot_->time)});
     if (!batch_.empty()) drop_batch();
     local_guard_.reset();
-    if (window_) window_->reset();
+    if (window_ && !core::mutant(core::Mutant::window_outlives_epoch)) window_->reset();
     own_trip_.reset();
     sums_ = core::StepSums{};
   }

@@ -362,7 +362,9 @@ std::optional<SwapOp> due_transition(const PolicyTable& table, const Snapshot& s
     return op;
   }
   if (record->state == State::closed) {
-    if (!own || weighing.fleet.members >= kAloneBelow) return std::nullopt;
+    const bool alone = weighing.fleet.members < kAloneBelow ||
+                       core::mutant(core::Mutant::own_window_trips_a_fleet);
+    if (!own || !alone) return std::nullopt;
     SwapOp op = open_circuit(table, *record, snapshot, decider, own->reason, own->why);
     op.next.trip = trip_of(*own, decider.instance, snapshot.time);
     return op;

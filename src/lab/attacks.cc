@@ -327,6 +327,94 @@ std::string store_falls_back(std::uint64_t seed) {
                        "a store that went back closed the circuit");
 }
 
+// What a store pushes is a hint: a true one brings the new view to those who do not call, a false
+// one costs a read and no more.
+std::string pushes(std::uint64_t seed) {
+  Policy policy = measured_policy();
+  policy.open_duration = 5min;
+  policy.max_open_duration = 5min;
+  Fleet fleet({.seed = seed, .size = 6, .policy = policy});
+  fleet.call_steadily(5, 3);
+  fleet.world.run_for(5s);
+  const auto push = [&](std::int64_t epoch) {
+    for (const auto& p : fleet.world.processes) {
+      p->run([&] { p->member().heard_of(epoch); });
+    }
+  };
+  const std::int64_t before = fleet.properties.stored()->epoch;
+  const auto operations_of = [&](Duration length) {
+    const std::uint64_t start = fleet.world.store.operations;
+    fleet.world.run_for(length);
+    return fleet.world.store.operations - start;
+  };
+  const std::uint64_t usual = operations_of(10s);
+  push(before + 1'000'000);
+  const std::uint64_t pushed = operations_of(10s);
+  if (fleet.properties.stored()->epoch != before)
+    return fleet.verdict(false, "a push was believed");
+  // A read each at once, and what is usual anyway, give or take a refresh.
+  if (pushed > usual + 18) {
+    return fleet.verdict(false, "a false push cost " + std::to_string(pushed) + " operations");
+  }
+  fleet.world.dependency.set_down(Down::refusing);
+  if (!fleet.reaches(State::open, 20s)) return fleet.verdict(false, "never open");
+  push(fleet.properties.stored()->epoch);
+  fleet.world.run_for(200ms);
+  bool all_know = true;
+  for (const auto& p : fleet.world.processes) {
+    all_know = all_know && p->member().state() == State::open;
+  }
+  return fleet.verdict(all_know, "a push reached nobody who does not call");
+}
+
+// Strict: no call goes out on a view that is due for a refresh, whether its process was idle or
+// stood still, since the circuit may have opened.
+std::string strict_views(std::uint64_t seed) {
+  Policy policy = measured_policy();
+  policy.strict = true;
+  policy.open_duration = 30min;
+  policy.max_open_duration = 30min;
+  Fleet fleet({.seed = seed, .size = 6, .policy = policy});
+  fleet.call_steadily(20, 2);
+  fleet.process(0).stop(seed % 2 == 0 ? Standstill::local : Standstill::wall, 10min);
+  fleet.world.dependency.set_down(Down::refusing);
+  if (!fleet.reaches(State::open, 5s)) return fleet.verdict(false, "never open");
+  fleet.world.run_for(5s);
+  int admitted = 0;
+  const auto call = [&](std::size_t i) {
+    Process& p = fleet.process(i);
+    p.run([&] { admitted += std::holds_alternative<fleet::Permit>(p.admit()); });
+  };
+  call(1);
+  fleet.world.run_for(100ms);
+  call(1);
+  call(0);  // as soon as it is resumed
+  fleet.world.run_for(11min);
+  return fleet.verdict(admitted == 0, "strict, but " + std::to_string(admitted) +
+                                          " calls went out on an old view of an open circuit");
+}
+
+// The classic rule, alone: once the outage is over, nothing of it is in the window.
+std::string classic_relapse(std::uint64_t seed) {
+  Policy policy;
+  policy.rule = Rule::classic;
+  policy.sliding_window_size = 50;
+  policy.minimum_number_of_calls = 50;
+  policy.open_duration = 1s;
+  policy.recovery_limit = false;
+  Fleet fleet({.seed = seed, .size = 1, .policy = policy});
+  fleet.call_steadily(50);
+  fleet.world.run_for(10s);
+  fleet.world.dependency.set_down(Down::refusing);
+  if (!fleet.reaches(State::open, 10s)) return fleet.verdict(false, "never open");
+  fleet.world.dependency.set_down(Down::no);
+  if (!fleet.reaches(State::closed, 60s)) return fleet.verdict(false, "never closed again");
+  const int opened = fleet.properties.entered(State::open);
+  fleet.world.run_for(20s);
+  return fleet.verdict(fleet.properties.entered(State::open) == opened,
+                       "opened again by calls of the outage that was over");
+}
+
 constexpr std::array kAttacks{
     Attack{"sick_caller", sick_caller},
     Attack{"all_fail", all_fail},
@@ -341,6 +429,9 @@ constexpr std::array kAttacks{
     Attack{"weak_comeback", weak_comeback},
     Attack{"clocks_step", clocks_step},
     Attack{"store_falls_back", store_falls_back},
+    Attack{"pushes", pushes},
+    Attack{"strict_views", strict_views},
+    Attack{"classic_relapse", classic_relapse},
 };
 
 }  // namespace

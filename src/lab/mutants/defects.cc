@@ -6,6 +6,8 @@ namespace switchgear::lab {
 
 namespace {
 
+constexpr std::string_view kClassicAlone = "AProcessAlone.OpensAtExactly*";
+
 #define DEFECT(name, peers, attack) \
   Defect { core::Mutant::name, #name, peers, attack }
 
@@ -36,6 +38,11 @@ constexpr std::array kTable{
     DEFECT(made_up_state_persisted, "cb-lambda", kChaos),
     DEFECT(stale_view_served, "interlock", "Scenario08StaleViewAfterThaw.*"),
     DEFECT(hold_forgotten_blind, "", kChaos),
+    DEFECT(push_unheard, "", "pushes"),
+    DEFECT(push_believed, "", "pushes"),
+    DEFECT(push_heard_forever, "", "pushes"),
+    DEFECT(strict_on_an_old_view, "interlock", "strict_views"),
+    DEFECT(strict_waits_for_nothing, "", "strict_views"),
     DEFECT(late_result_counted, "cb-lambda, stoplight", kChaos),
     DEFECT(probe_without_lease, "cb-lambda, faulty", kChaos),
     DEFECT(lease_not_rechecked, "Powertools", "frozen_before_the_probe"),
@@ -49,6 +56,12 @@ constexpr std::array kTable{
     DEFECT(report_by_local_time, "ganesha, faulty", "wrong_clocks"),
     DEFECT(hello_counted_twice, "", "thin_traffic"),
     DEFECT(thinning_not_undone, "", "thinned_reports"),
+    DEFECT(window_outlives_epoch, "", "classic_relapse"),
+    DEFECT(window_without_minimum, "", kClassicAlone),
+    DEFECT(window_never_moves, "", kClassicAlone),
+    DEFECT(successes_not_in_window, "", kClassicAlone),
+    DEFECT(own_window_trips_a_fleet, "Powertools, interlock",
+           "Of/ClassicFleetWithOneSick.StaysClosed/4FastByCount"),
     DEFECT(full_speed_after_probes, "all", "Recovery.DrainsABacklog*"),
     DEFECT(limit_never_cut, "", "weak_comeback"),
     DEFECT(joiner_has_a_quota, "", "many_join"),
