@@ -18,6 +18,8 @@ Error refused(std::string code, std::string message) {
 // at once, again and again.
 constexpr Duration kShortestWait = 1ms;
 
+constexpr std::size_t kRemarksPerMinute = 20;
+
 }  // namespace
 
 Engine::Engine(net::Loop& loop, std::unique_ptr<stores::Store> store, EngineOptions options,
@@ -145,9 +147,7 @@ void Engine::drive(const DrivenPtr& driven) {
       driven->seen = true;
       next.first_sight = first_sight_of(*member.record(), member.store_time(now));
     }
-    if (events_.remark) {
-      next.remarks = driven->remarks.look(driven->seat->name(), member, *store_, now.mono);
-    }
+    next.remarks = remarks_on(*driven, member, now.mono);
     return next;
   });
   if (step.operation) start(driven, *step.operation);
@@ -159,6 +159,20 @@ void Engine::drive(const DrivenPtr& driven) {
   for (const fleet::Transition& transition : step.transitions) {
     events_.transition(driven->seat->name(), transition);
   }
+}
+
+// Settings that were changed for a parent differ for each of its keys, of which there may be many.
+std::vector<RecordRemark> Engine::remarks_on(Driven& driven, const fleet::Member& member,
+                                             MonoTime now) {
+  if (!events_.remark) return {};
+  if (remarks_since_ == MonoTime::min() || now - remarks_since_ >= 1min) {
+    remarks_since_ = now;
+    remarks_left_ = kRemarksPerMinute;
+  }
+  if (remarks_left_ == 0) return {};
+  auto remarks = driven.remarks.look(driven.seat->name(), member, *store_, now);
+  remarks_left_ -= std::min(remarks_left_, remarks.size());
+  return remarks;
 }
 
 void Engine::arm(const DrivenPtr& driven, const Now& now, Duration until) {

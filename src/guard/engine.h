@@ -50,6 +50,7 @@ struct EngineEvents {
   std::function<void(const StoreResult&)> store_result;
   // The first time that a circuit's record is seen: its `from` and `to` are the same.
   std::function<void(const std::string& circuit, const fleet::Transition&)> first_sight{};
+  // At most 20 a minute, however many circuits there are; what is left out is told later.
   std::function<void(const std::string& circuit, const RecordRemark&)> remark{};
 };
 
@@ -110,6 +111,7 @@ class Engine {
   using DrivenMap = std::map<std::string, DrivenPtr, std::less<>>;
 
   void drive(const DrivenPtr& driven);
+  std::vector<RecordRemark> remarks_on(Driven& driven, const fleet::Member& member, MonoTime now);
   void changed(const std::string& name, std::int64_t epoch);
   void start(const DrivenPtr& driven, const fleet::Operation& operation);
   void finished(const DrivenPtr& driven, std::string_view operation, const Now& sent,
@@ -122,6 +124,8 @@ class Engine {
   std::string backend_;
   bool store_up_ = true;
   std::uint64_t pushes_heard_ = 0;
+  MonoTime remarks_since_ = MonoTime::min();
+  std::size_t remarks_left_ = 0;  // in the minute since then
   DrivenMap circuits_;
   mutable std::atomic<std::uint64_t> seats_made_{0};
   // Answers that come while the store is being destroyed must find nobody.

@@ -187,6 +187,33 @@ TEST_F(AnEngine, SaysOfSettingsThatAlternateOnceAMinute) {
   EXPECT_EQ(remarks.size(), 1u);
 }
 
+TEST_F(AnEngine, SaysAFewThingsAMinuteHoweverManyCircuitsThereAre) {
+  make_with_clock();
+  const auto name = [](int i) { return "p/" + std::to_string(i); };
+  const auto all = [&](const std::function<bool(const std::string&)>& holds) {
+    return run_until([&] {
+      bool every = true;
+      for (int i = 0; i < 30; ++i) {
+        (void)engine->member(name(i)).admit(engine->now());
+        engine->poke(name(i));
+        every &= holds(name(i));
+      }
+      return every;
+    });
+  };
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(engine->add(name(i), quick_policy()));
+  ASSERT_TRUE(all([&](const std::string& circuit) { return engine->ready(circuit); }));
+  for (int i = 0; i < 30; ++i) table->spoil(name(i), "fp", "feedfacefeedface");
+  const auto differs = [&](const std::string& circuit) {
+    return engine->member(circuit).settings_differ();
+  };
+  ASSERT_TRUE(all(differs));
+  EXPECT_EQ(remarks.size(), 20u);
+  passed += 61s;
+  ASSERT_TRUE(all(differs));
+  EXPECT_EQ(remarks.size(), 30u);
+}
+
 TEST_F(AnEngine, IsSilentWhileNobodyCalls) {
   added();
   loop.run_until([] { return false; }, 50ms);  // whatever it does at its start
