@@ -61,7 +61,7 @@ constexpr std::array kTable{
     DEFECT(window_never_moves, "", kClassicAlone),
     DEFECT(successes_not_in_window, "", kClassicAlone),
     DEFECT(own_window_trips_a_fleet, "Powertools, interlock",
-           "Of/ClassicFleetWithOneSick.StaysClosed/4FastByCount"),
+           "*ClassicFleetWithOneSick.*/4FastByCount"),
     DEFECT(full_speed_after_probes, "all", "Recovery.DrainsABacklog*"),
     DEFECT(limit_never_cut, "", "weak_comeback"),
     DEFECT(joiner_has_a_quota, "", "many_join"),
