@@ -8,7 +8,7 @@
 #   make bench            benchmarks; JSON under build/bench/
 #   make bench-fleet      the protocol's figures in virtual time, SEEDS=n (default 20) of each;
 #                         ONLY=fleet, false-trips or recovery for a part
-#   make bench-peers      other circuit breakers beside this one, in one run (about 15 minutes)
+#   make bench-peers      other circuit breakers beside this one, in one run (10 to 20 minutes)
 #   make soak SECONDS=n   the long tests, n seconds each (default 600)
 #   make fuzz SECONDS=n   each fuzzer for n seconds (default 60); make test runs two of them
 #   make format, lint     clang-format; clang-format and clang-tidy as a check

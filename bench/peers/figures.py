@@ -151,7 +151,8 @@ def store_tables(entries):
             median = statistics.median(p["us"])
             rows.append([e["breaker"], number(p["commands"] / p["asked"]),
                          number(p["reads"] / p["asked"]),
-                         ratio(p["reads"] / p["asked"], ours["reads"] / ours["asked"] if ours else 0),
+                         ratio(p["reads"] / p["asked"],
+                               ours["reads"] / ours["asked"] if ours else 0),
                          number(median),
                          number(percentile(p["us"], 0.99)),
                          ratio(median, statistics.median(ours["us"]) if ours else None)])
