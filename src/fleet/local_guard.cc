@@ -13,7 +13,8 @@ namespace {
 constexpr double kBlindShare = 0.5;
 constexpr double kOwnShare = 1.5;
 // So long the fleet has to decide: a process that fails a thousand calls a second would stop before
-// its first report has arrived, and what the others report would never be enough.
+// its first report has arrived, and what the others report would never be enough. The reports of
+// all arrive within that time, some gaps (200 ms at the most) and round trips.
 constexpr Duration kFleetFirst = 500ms;
 
 core::CusumRule with_level(core::CusumRule rule, double share) {
@@ -36,7 +37,8 @@ double success_worth(const Policy& policy) {
 }  // namespace
 
 LocalGuard::LocalGuard(const PolicyTable& table)
-    : policy_(table.policy()),
+    : table_(table),
+      policy_(table.policy()),
       blind_rule_(with_level(fleet_rule(table, 0), kBlindShare)),
       own_rule_(with_level(fleet_rule(table, 1e6), kOwnShare)),
       success_worth_(success_worth(table.policy())) {}
@@ -47,8 +49,16 @@ bool LocalGuard::feed(core::Cusum& rule, bool failed, double share) const {
   return false;
 }
 
-void LocalGuard::expect(const FleetEstimate& fleet) {
-  if (policy_.rule == Rule::cusum) return;
+void LocalGuard::expect(const FleetEstimate& fleet, double thinned_by, HoldTime asked) {
+  if (policy_.rule == Rule::cusum) {
+    // What a window of that length needs (evidence.h), in failures that are not thinned, and the
+    // share of it that counts from one instance.
+    const double level = table_.at(fleet.calls_per_second).failure_rule.level;
+    of_use_ = share_bound(fleet.members) *
+              (level * thinned_by + fleet.calls_per_second * to_seconds(kFleetFirst));
+    of_use_since_ = asked;
+    return;
+  }
   const core::WindowRule rule = core::window_rule(policy_);
   const double calls =
       rule.type == SlidingWindowType::time ? rule.size * fleet.calls_per_second : rule.size;
@@ -83,7 +93,11 @@ bool LocalGuard::add(bool failed, bool blind, HoldTime acquired, HoldTime h, cor
     return false;
   }
   if (own_rule_.sum() <= 0) failing_since_ = h;
-  const bool trips = feed(own_rule_, failed, kOwnShare) && h - failing_since_ >= kFleetFirst;
+  const bool tripped = feed(own_rule_, failed, kOwnShare);
+  // An estimate from before the failures may be from before the calls: of a fleet that has just
+  // started nobody knows yet how fast it is. The first report of them tells.
+  const bool said_all = own_rule_.sum() >= of_use_ && of_use_since_ >= failing_since_;
+  const bool trips = tripped && (said_all || h - failing_since_ >= kFleetFirst);
   if (!(blind && feed(blind_rule_, failed, kBlindShare)) && !trips) return false;
   stop(h, random);
   return true;

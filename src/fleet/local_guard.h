@@ -2,6 +2,7 @@
 // be heard. Shown as reason `local`, never as a state of the circuit, and never written anywhere.
 #pragma once
 
+#include <limits>
 #include <optional>
 
 #include "core/random.h"
@@ -12,11 +13,12 @@
 namespace switchgear::fleet {
 
 // Two serial CUSUMs (core/trip_rule.h) over this process's own calls: while blind at half the
-// fleet's level, since nobody else will stop it; always at one and a half times that level, and no
-// sooner than half a second after its calls began to fail, so that the fleet opens first where it
-// can. Under the classic rule, CUSUMs too, that neither grow nor
-// fall at its threshold. Once stopped it admits one trial call after the open time, which doubles
-// as a circuit's does; the first trial that succeeds ends the stop. Not thread-safe.
+// fleet's level, since nobody else will stop it; always at one and a half times that level, but so
+// that the fleet opens first where it can: once this process has failed so often that more would be
+// no evidence, or half a second after its calls began to fail. Under the classic rule, CUSUMs too,
+// that neither grow nor fall at its threshold, and the half second. Once stopped it admits one
+// trial call after the open time, which doubles as a circuit's does; the first trial that succeeds
+// ends the stop. Not thread-safe.
 class LocalGuard {
  public:
   explicit LocalGuard(const PolicyTable& table);
@@ -32,9 +34,10 @@ class LocalGuard {
   void add_successes(double count, bool blind);
   // How long until a trial may go out, as far as is known; 0 if not stopped.
   Duration wait(HoldTime h) const;
-  // How fast and large the fleet is. The classic rule's window holds so many calls, and this
-  // process must not stop itself before the fleet can have opened.
-  void expect(const FleetEstimate& fleet);
+  // How fast and large the fleet is, and for how many calls a reported one stands: by the answer to
+  // what was sent at `asked`. It says how much the fleet needs to open, and how much of that it
+  // takes from one.
+  void expect(const FleetEstimate& fleet, double thinned_by, HoldTime asked);
   // The fleet has decided: what was seen here is part of that.
   void reset();
 
@@ -43,10 +46,13 @@ class LocalGuard {
   void stop(HoldTime h, core::Random& random);
   bool feed(core::Cusum& rule, bool failed, double share) const;
 
+  const PolicyTable& table_;
   const Policy& policy_;
   core::Cusum blind_rule_;
   core::Cusum own_rule_;
   double window_failures_ = 0;  // classic rule: no level is below its share of these
+  double of_use_ = std::numeric_limits<double>::infinity();  // more from one process is no evidence
+  HoldTime of_use_since_{-1h};  // when the answer that says so was asked for
   const double success_worth_;  // what a success takes away, where a failure adds the weight
   bool stopped_ = false;
   int stops_ = 0;  // in a row

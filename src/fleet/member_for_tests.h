@@ -34,6 +34,7 @@ class AMember : public testing::Test {
     Snapshot s;
     s.record = record;
     s.reports = reports;
+    s.meter = meter;
     s.time = store_time;
     return s;
   }
@@ -112,6 +113,7 @@ class AMember : public testing::Test {
     return r;
   }();
   std::vector<Report> reports;
+  Meter meter;  // as if nobody added to it
   Member member{table, MemberOptions{}, InstanceId{0xabc}, 42, now};
 };
 

@@ -487,7 +487,7 @@ void Member::plan(HoldTime h) {
   now.time = store_now(h);
   const Weighing weighing = weigh(table_, now);
   fleet_ = weighing.fleet;
-  local_guard_.expect(fleet_);
+  local_guard_.expect(fleet_, std::exp2(thinning()), refreshed_at_);
   const bool by_own_window =
       window_ && record_->state == State::closed && fleet_.members < kAloneBelow;
   evidence_ratio_ = by_own_window       ? window_->ratio()
