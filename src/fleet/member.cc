@@ -234,7 +234,16 @@ bool Member::may_start(const Permit& permit, const Now& now) {
   if (record_ && permit.epoch != record_->epoch && state() != State::closed) return false;
   // One that lay about while the process was frozen is worth no more than the view it came from:
   // the caller must ask again.
-  return h - permit.acquired <= policy().view_max_age;
+  if (h - permit.acquired > policy().view_max_age) return false;
+  return permit.kind != PermitKind::recovering || still_has_place(permit, h);
+}
+
+// A place by a slot ends with the slot's lease: others may have it by then. One drawn by lot is for
+// the step in which it was drawn.
+bool Member::still_has_place(const Permit& permit, HoldTime h) const {
+  if (!handing_out_slots() || is_blind(h)) return true;
+  if (recovery_slots_held() > 0) return in_flight_recovering_ <= allowed(h);
+  return h - permit.acquired <= policy().recovery_step;
 }
 
 // ---- Outcomes -------------------------------------------------------------------------------

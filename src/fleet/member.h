@@ -238,6 +238,7 @@ class Member {
   bool eligible() const;
   bool asks_seldom() const;
   bool drawn_by_lot(HoldTime h);
+  bool still_has_place(const Permit& permit, HoldTime h) const;
   bool hold_obeyed() const;
   StoreTime store_now_at_least() const;
   bool is_blind(HoldTime h) const;

@@ -327,6 +327,17 @@ TEST_F(ARecoveringMember, AFinishedCallMakesRoomForTheNext) {
   EXPECT_EQ(refused(), "admitted");
 }
 
+TEST_F(ARecoveringMember, MayNotStartACallThatTheSlotsLeaseCannotCover) {
+  claim_all();
+  member.finish(Permit{.kind = PermitKind::recovering, .epoch = record.epoch}, Outcome::success,
+                10ms, now);
+  const Permit p = permitted();
+  EXPECT_TRUE(member.may_start(p, now));
+  now.wall += 7s;  // a lease is 3 + 2 * 2 + 1 s long; the view is good for longer
+  ASSERT_GT(table.policy().view_max_age, 7s);
+  EXPECT_FALSE(member.may_start(p, now));
+}
+
 TEST_F(ARecoveringMember, RenewsASlotThatIsStillItsOwnOnly) {
   claim_all();
   for (int i = 0; i < 250; ++i) {
