@@ -9,7 +9,7 @@
 #   make bench-fleet      the protocol's figures in virtual time, SEEDS=n (default 20) of each;
 #                         ONLY=fleet, false-trips or recovery for a part
 #   make bench-peers      other circuit breakers beside this one, in one run (10 to 20 minutes)
-#   make soak SECONDS=n   the long tests, n seconds each (default 600)
+#   make soak SECONDS=n   random lives of simulated fleets for n seconds (default 600)
 #   make fuzz SECONDS=n   each fuzzer for n seconds (default 60); make test runs two of them
 #   make format, lint     clang-format; clang-format and clang-tidy as a check
 #   make lock             rewrites the lock files of the test servers
@@ -79,9 +79,9 @@ bench-peers: packages-test
 
 soak: SECONDS = 600
 soak: packages-test
-	@$(WITH_PEERS) \
-	scripts/build.sh dev && scripts/build.sh release && \
-	SWITCHGEAR_SOAK_SECONDS=$(SECONDS) "$$cache/py/bin/python" -m pytest -v -m soak tests
+	@scripts/build.sh dev lab_test
+	@SWITCHGEAR_SOAK_SECONDS=$(SECONDS) build/dev/lab_test \
+	  --gtest_filter=Seeds.KeepAllProperties
 
 fuzz: SECONDS = 60
 fuzz: packages-build

@@ -33,6 +33,7 @@ enum class Mutant : unsigned char {
   missing_is_closed,         // a record that has gone means CLOSED
   made_up_state_persisted,   // a store that cannot be read is taken for CLOSED, and that is written
   stale_view_served,         // a view is good however old it is
+  any_schema_read,           // a record of a newer schema is read as if it were ours
   hold_forgotten_blind,      // a person's hold is obeyed only while the store answers
   push_unheard,              // what the store pushes brings no read
   push_believed,             // or is believed without one

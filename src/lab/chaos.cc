@@ -120,6 +120,12 @@ class Chaos {
     for (int i = 0; i < faults; ++i) {
       world_.scheduler.after(between(random_, 0s, options_.faults), [this] { random_fault(); });
     }
+    core::Random rare(core::hash2(options_.seed, 0x5c4e3a));
+    if (!rare.chance(0.2)) return;
+    world_.scheduler.after(
+        between(rare, 0s, options_.faults), [this, lasts = between(rare, 1s, 20s)] {
+          happen({.at = world_.scheduler.now(), .kind = FaultKind::newer_version, .lasts = lasts});
+        });
   }
 
   // Faults of the way to the store that last as long as faults do.
@@ -299,6 +305,9 @@ class Chaos {
           world_.store.restore_copy();
           properties_.store_lost();
         });
+      case FaultKind::newer_version:
+        write_newer_version();
+        return later(fault.lasts, [this] { write_our_version(); });
       case FaultKind::stop_process:
       case FaultKind::step_clock:
       case FaultKind::kill_process:
@@ -315,6 +324,34 @@ class Chaos {
     }
     p.kill();
     later(fault.lasts, [this] { join(); });
+  }
+
+  // What a process of a newer version does with the record, and then, after a downgrade, one of
+  // ours.
+  void write_newer_version() {
+    const fleet::Record* stored = world_.stored();
+    if (!stored) return;
+    ours_ = *stored;
+    write(*stored, "2");
+  }
+  void write_our_version() {
+    const fleet::Snapshot stored = world_.store.snapshot();
+    if (!stored.record || stored.readable()) return;
+    note("the record is written by our version again");
+    write(ours_, "1");
+  }
+  void write(fleet::Record record, const std::string& schema) {
+    record.epoch = std::max(std::max(record.epoch, newest_epoch_) + 1, to_ms(world_.store.time()));
+    newest_epoch_ = record.epoch;
+    record.revision += 2;
+    record.probe_ok = record.probe_failed = 0;
+    auto& cell = world_.store.table().cells()[kCircuit];
+    cell.fields = fleet::encode_fields(record);
+    for (auto& [name, value] : cell.fields) {
+      if (name == "v") value = schema;
+    }
+    cell.reports.clear();
+    properties_.another_version_wrote();
   }
 
   void hold(const Fault& fault) {
@@ -340,6 +377,7 @@ class Chaos {
     world_.dependency.set_down(Down::no);
     world_.dependency.options().failure_rate = 0;
     world_.site.stop_before_probe = 0;
+    write_our_version();
     // The last fault may have killed everybody.
     if (world_.living().empty()) join();
     // Calls from before may still time out and be reported, a lost record may still come back with
@@ -404,6 +442,8 @@ class Chaos {
   bool loses_writes_ = false;
   bool peace_ = false;
   int holds_ = 0;
+  fleet::Record ours_;  // the last of our version, while the store holds a newer one
+  std::int64_t newest_epoch_ = 0;
   std::vector<Fault> faults_;
   Duration back_after_{0};
   std::string late_violation_;
@@ -448,6 +488,8 @@ std::string describe(const Fault& fault) {
         return "the store loses everything";
       case FaultKind::store_rolls_back:
         return "the store is copied; it goes back to that";
+      case FaultKind::newer_version:
+        return "the record is written by a newer version";
     }
     return "?";
   };
@@ -459,10 +501,10 @@ std::string describe(const Fault& fault) {
 
 ChaosResult run_chaos(const ChaosOptions& options) { return Chaos(options).run(); }
 
-std::string check_seed(std::uint64_t seed) {
+SeedVerdict check_seed(std::uint64_t seed) {
   const ChaosResult result = run_chaos({.seed = seed});
-  if (result.violation.empty()) return "";
-  return to_text(shrink({.seed = seed}));
+  return {.problem = result.violation.empty() ? "" : to_text(shrink({.seed = seed})),
+          .lived = result.lived};
 }
 
 }  // namespace switchgear::lab

@@ -26,6 +26,7 @@ enum class FaultKind : unsigned char {
   hold,
   store_loses_all,
   store_rolls_back,
+  newer_version,
 };
 
 // One thing that went wrong, as it was drawn: what is needed to make it happen again.
@@ -75,11 +76,15 @@ struct ChaosResult {
   Duration lived{0};
 };
 
-// Runs one seed: P1 to P4 and P9 after every step, P7 once faults have ended.
+// Runs one seed: P1 to P4, P9 and P12 after every step, P7 once faults have ended.
 ChaosResult run_chaos(const ChaosOptions& options);
 
 // The same; and if something was violated, the shortest life found in which it still is
-// (lab/shrink.h). "" or all that a person needs.
-std::string check_seed(std::uint64_t seed);
+// (lab/shrink.h).
+struct SeedVerdict {
+  std::string problem;  // "" or all that a person needs
+  Duration lived{0};    // simulated
+};
+SeedVerdict check_seed(std::uint64_t seed);
 
 }  // namespace switchgear::lab

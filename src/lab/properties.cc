@@ -26,6 +26,12 @@ std::string text_of(const fleet::Record& r) {
   return out.str();
 }
 
+// By its text: whoever reads it as a record may do so wrongly.
+bool of_newer_schema(const stores::MemoryTable::Cell& cell) {
+  return std::ranges::any_of(cell.fields,
+                             [](const auto& f) { return f.first == "v" && f.second != "1"; });
+}
+
 // All that may only change with a whole-record write.
 fleet::Record without_slots_and_counts(fleet::Record r) {
   r.slots = {};
@@ -84,10 +90,20 @@ bool Properties::lost_lately() const {
 
 void Properties::store_lost() {
   lost_at_ = world_.scheduler.now();
-  before_ = world_.store.snapshot();
   done_.clear();
+  look_again();
+}
+
+void Properties::look_again() {
+  before_ = world_.store.snapshot();
   evidence_ = before_.reports;
   std::sort(evidence_.begin(), evidence_.end(), older);
+  foreign_.reset();
+  const auto& cells = world_.store.table().cells();
+  if (const auto cell = cells.find(kCircuit);
+      cell != cells.end() && of_newer_schema(cell->second)) {
+    foreign_ = cell->second;
+  }
 }
 
 void Properties::person_acted() {
@@ -104,6 +120,7 @@ void Properties::store_stepped(int process, const fleet::Operation& op,
     world_.note("store: process " + std::to_string(process) + " " + describe(op) + " = " +
                 std::string(to_string(answer.status)));
   }
+  if (foreign_) check_hands_off(op);
   if (const fleet::Record* record = after.readable()) {
     check_record(process, op, answer.status, *record);
     check_slots(op, answer.status, *record);
@@ -243,6 +260,17 @@ void Properties::check_slots(const fleet::Operation& op, Status status,
   if (const auto* claim = std::get_if<fleet::ClaimOp>(&op); claim && !granted(claim->claim)) {
     fail("P3", "granted, but not kept: " + describe(op));
   }
+}
+
+void Properties::check_hands_off(const fleet::Operation& op) {
+  const auto& cells = world_.store.table().cells();
+  const auto cell = cells.find(kCircuit);
+  const bool same =
+      cell != cells.end() && cell->second.fields == foreign_->fields &&
+      cell->second.reports == foreign_->reports &&
+      (cell->second.slots == foreign_->slots || std::holds_alternative<fleet::SettleOp>(op));
+  if (!same) fail("P12", "a record of a newer schema was changed by " + describe(op));
+  if (same) foreign_ = cell->second;
 }
 
 // A slot that was settled, or that another has had since, never comes back to the claim that took

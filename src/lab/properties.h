@@ -1,5 +1,5 @@
-// What always holds, checked after every simulated step: P1 to P4 and P9 of the design, and that
-// nobody spins. The checker keeps books of its own and shares no code with what it checks.
+// What always holds, checked after every simulated step: P1 to P4, P9 and P12 of the design, and
+// that nobody spins. The checker keeps books of its own and shares no code with what it checks.
 //
 //   P1  an acknowledged report is in the evidence of its epoch exactly once; a claim takes its slot
 //       once, and its settlement counts once
@@ -11,6 +11,9 @@
 //       but for processes stopped between check and start, and calls beyond their timeout
 //   P4  a late result changes nothing: no evidence, no count, no state
 //   P9  a hold once seen is obeyed until its end
+//   P12 a record of a newer schema, and its evidence, stay as they are; only a slot may be given
+//   back
+//       by its token
 //
 // A store that loses acknowledged writes (flushed, rolled back) cannot keep P1 and P3 for what it
 // lost; the rest holds all the same.
@@ -18,6 +21,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -36,9 +40,11 @@ class Properties : public Observer {
   // "" or the first thing that was wrong. The world stops there.
   const std::string& violation() const { return violation_; }
 
-  // Tell it what the store's own books cannot: that it lost writes, that a person acted.
+  // Tell it what the store's own books cannot: that it lost writes, that a person acted, that a
+  // process of another version wrote.
   void store_lost();
   void person_acted();
+  void another_version_wrote() { look_again(); }
 
   // What the store holds, as of its last operation.
   const fleet::Record* stored() const { return before_.readable(); }
@@ -74,6 +80,7 @@ class Properties : public Observer {
   };
 
   void fail(const std::string& property, const std::string& what);
+  void look_again();
   void store_stepped(int process, const fleet::Operation&, const fleet::Answer&);
   void check_report(const fleet::ReportOp&, fleet::Status);
   void check_evidence(const fleet::Snapshot& after);
@@ -82,6 +89,7 @@ class Properties : public Observer {
   void check_step(int process, const fleet::Record& before, const fleet::Record& after);
   static bool may_change_slot(const fleet::Operation&, fleet::Status, int slot);
   void check_slots(const fleet::Operation&, fleet::Status, const fleet::Record& after);
+  void check_hands_off(const fleet::Operation&);
   void check_owners(const fleet::Operation&, const fleet::Record& after);
   void check_probe_counts(const fleet::Operation&, fleet::Status, const fleet::Record& after);
   void check_content(const fleet::Record& after);
@@ -90,6 +98,7 @@ class Properties : public Observer {
   World& world_;
   std::string violation_;
   fleet::Snapshot before_;
+  std::optional<stores::MemoryTable::Cell> foreign_;  // what is stored, if it is of a newer schema
   std::vector<fleet::Report> evidence_;
   std::set<ReportId> applied_;
   std::map<std::int64_t, std::string> contents_;

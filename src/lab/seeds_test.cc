@@ -1,8 +1,12 @@
-// Random lives of fleets. `make test` runs two thousand; SWITCHGEAR_SEEDS=50000 runs more, and
-// SWITCHGEAR_SEED=42 runs one. A life that fails is shrunk to the shortest that still does, and
-// told.
+// Random lives of fleets. `make test` runs two thousand; SWITCHGEAR_SEEDS=50000 runs more,
+// SWITCHGEAR_SEED=42 runs one, and SWITCHGEAR_SOAK_SECONDS=600 (`make soak`) those after the two
+// thousand until that time is over. A life that fails is shrunk to the shortest that still does,
+// and told.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 
@@ -22,17 +26,28 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
 TEST(Seeds, KeepAllProperties) {
   const std::uint64_t only = number_from("SWITCHGEAR_SEED", 0);
   const std::uint64_t asked = number_from("SWITCHGEAR_SEEDS", 0);
-  const std::uint64_t first = only > 0 ? only : 1;
+  const std::chrono::seconds soak{number_from("SWITCHGEAR_SOAK_SECONDS", 0)};
+  const std::uint64_t first = only > 0 ? only : soak > 0s ? kSeeds + 1 : 1;
   const std::uint64_t count = only > 0 ? 1 : asked > 0 ? asked : kSeeds;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto elapsed = [&] { return std::chrono::steady_clock::now() - begin; };
   int violations = 0;
   std::uint64_t ran = 0;
-  for (std::uint64_t seed = first; ran < count; ++seed, ++ran) {
-    const std::string problem = check_seed(seed);
-    if (problem.empty()) continue;
-    ADD_FAILURE() << problem;
+  Duration lived{0};
+  while (soak > 0s ? elapsed() < soak : ran < count) {
+    const SeedVerdict verdict = check_seed(first + ran++);
+    lived += verdict.lived;
+    if (verdict.problem.empty()) continue;
+    ADD_FAILURE() << verdict.problem;
     if (++violations == 3) break;  // more of the same helps nobody
   }
   RecordProperty("seeds", static_cast<int>(ran));
+  const double seconds =
+      std::max(1e-3, to_seconds(std::chrono::duration_cast<Duration>(elapsed())));
+  std::printf("| seeds %llu to %llu | %.1f s | %.1f seeds/s | %.0f simulated seconds/s |\n",
+              static_cast<unsigned long long>(first),
+              static_cast<unsigned long long>(first + ran - 1), seconds,
+              static_cast<double>(ran) / seconds, to_seconds(lived) / seconds);
 }
 
 TEST(Seeds, RunTheSameLifeTwice) {
