@@ -446,8 +446,9 @@ void Properties::call_started(Process& process, const SimCall& call) {
     fail("P3", std::to_string(out) + " probes in flight");
   }
   const fleet::Record* record = before_.readable();
-  const auto& slot = record ? record->slots[static_cast<std::size_t>(call.permit.slot)]
-                            : std::optional<fleet::Slot>{};
+  const fleet::Slots* slots = record ? &record->slots : foreign_ ? &foreign_->slots : nullptr;
+  const auto& slot =
+      slots ? (*slots)[static_cast<std::size_t>(call.permit.slot)] : std::optional<fleet::Slot>{};
   const bool covered = slot && slot->holder == process.member().instance() &&
                        slot->token == call.permit.token &&
                        slot->expires >= world_.store.time() + timeout;
