@@ -128,6 +128,19 @@ TEST(BrokenStores, ALateProbeResultThatCountsIsCaught) {
   EXPECT_NE(first_violation(broken, "P4"), "");
 }
 
+TEST(BrokenStores, ANewerRecordThatIsTakenOverIsCaught) {
+  const auto broken = [](MemoryTable& table, const std::string& circuit, const Operation& op,
+                         StoreTime now) {
+    if (const auto cell = table.cells().find(circuit); cell != table.cells().end()) {
+      for (auto& [name, value] : cell->second.fields) {
+        if (name == "v") value = "1";
+      }
+    }
+    return table.execute(circuit, op, now);
+  };
+  EXPECT_NE(first_violation(broken, "P12"), "");
+}
+
 TEST(BrokenStores, AnEpochThatIsUsedTwiceIsCaught) {
   const auto broken = [](MemoryTable& table, const std::string& circuit, const Operation& op,
                          StoreTime now) {
