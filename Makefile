@@ -48,9 +48,9 @@ demo: build
 test: packages-test
 	@$(WITH_PEERS) \
 	scripts/build.sh dev && scripts/build.sh release && \
-	scripts/build.sh asan $(INNER_TESTS) && scripts/build.sh tsan $(INNER_TESTS) && \
+	scripts/build.sh asan $(INNER_TESTS) lab_seeds_test && scripts/build.sh tsan $(INNER_TESTS) && \
 	scripts/build.sh fuzz $(FUZZERS) && \
-	$(RUN_TESTS) --build build/dev --build build/asan:$(INNER_ROOMS) \
+	$(RUN_TESTS) --build build/dev --build build/asan:$(INNER_ROOMS),lab_seeds \
 	  --build build/tsan:$(INNER_ROOMS) --pytest tests \
 	  $(FUZZERS:%=--fuzz build/fuzz/%) $(WAITING:%=--fuzz-beside %)
 
