@@ -68,7 +68,7 @@ TEST(Scenario30ManyNames, MemoryIsBoundedAndNoOpenCircuitIsForgotten) {
   const Circuit payments = circuits.circuit("payments", stays_open());
   for (int i = 0; i < 20; ++i) trip(payments.key("broken-" + std::to_string(i)));
 
-  std::size_t after_a_tenth = 0;
+  [[maybe_unused]] std::size_t after_a_tenth = 0;
   for (int i = 0; i < kNames; ++i) {
     EXPECT_TRUE(succeeds(payments.key("tenant-" + std::to_string(i))));
     if (i % 1'000 == 0) {
@@ -78,7 +78,9 @@ TEST(Scenario30ManyNames, MemoryIsBoundedAndNoOpenCircuitIsForgotten) {
   }
   const KeysStatus keys = circuits.keys_of("payments");
   EXPECT_EQ(keys.open, 20u);
+#if !__has_feature(address_sanitizer)  // which keeps what was freed
   EXPECT_LE(resident_kb(), after_a_tenth + 50'000) << "kB";
+#endif
   for (int i = 0; i < 20; ++i) {
     EXPECT_FALSE(succeeds(payments.key("broken-" + std::to_string(i)))) << i;
   }

@@ -120,7 +120,8 @@ Result<Runtime::Core> Runtime::circuit_of(const std::string& name, const Policy*
   std::vector<Core> forgotten;
   const std::lock_guard lock(mutex_);
   if (auto found = circuits_.find(name); found.core) return known(found);
-  const bool room = circuits_.make_room(name, forgotten);
+  const bool room = releasing_.load(std::memory_order_relaxed) < kReleasingMax &&
+                    circuits_.make_room(name, forgotten);
   if (!forgotten.empty()) forget(std::move(forgotten));
   if (!room) {
     note_one_too_many(name);
@@ -148,11 +149,13 @@ Runtime::Core Runtime::make(const std::string& name, Table table) {
 // On the background thread, behind all that was posted while somebody had a handle on them: nothing
 // of theirs is on its way any more when they go.
 void Runtime::forget(std::vector<Core> forgotten) {
+  releasing_.fetch_add(forgotten.size(), std::memory_order_relaxed);
   loop_.post([this, forgotten = std::move(forgotten)] {
     for (const Core& core : forgotten) {
       std::erase(awake_, core.get());
       if (core->seat() != nullptr) engine_->release(*core->seat());
     }
+    releasing_.fetch_sub(forgotten.size(), std::memory_order_relaxed);
   });
 }
 

@@ -104,6 +104,10 @@ class Runtime final : private Background {
   std::atomic<bool> drain_coming_{false};
   std::atomic<bool> store_up_{true};
   std::atomic<std::uint64_t> beyond_{0};
+  // Forgotten, but still to be let go by the background thread: names that come faster than that
+  // must not fill the memory either.
+  static constexpr std::size_t kReleasingMax = 1'000;
+  std::atomic<std::size_t> releasing_{0};
   std::atomic<bool> closed_{false};
 
   mutable std::mutex mutex_;  // of circuits_; taken before a seat's, never after

@@ -255,8 +255,12 @@ def test_a_store_with_a_key_of_somebody_else_is_left_alone(workers, elasticmq, q
     name = "payments-api"
     key = f"{{sg:10:switchgear:{len(name)}:{name}}}:r"
     redis.command("SET", key, "mine")
-    check_store_refused(workers, elasticmq, queue, handler, redis.url,
-                        f"127.0.0.1:{redis.port}", name)
+    worker = workers.start(elasticmq, queue.url, handler.url, store=redis.url)
+    wait_until(lambda: queue.depth() == 0, 20, lambda: f"every message done\n{worker.stderr()}")
+    assert {call.message for call in handler.answered()} == set(queue.sent)
+    assert key in worker.stderr()
+    assert worker.metric("switchgear_record_unreadable", name) == 1
+    assert worker.stop() == DONE
     assert redis.command("GET", key) == "mine"
 
 
