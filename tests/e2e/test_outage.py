@@ -113,7 +113,8 @@ class Run:
         assert self.queue.dead_letters() == 0
 
     def stop_figures(self):
-        """(failed calls after the switch, allowed ones: those in flight, and 0.3 s at the pace)."""
+        """(failed calls after the switch, allowed ones: those in flight, and 0.3 s at the pace; where
+        the queue server had stood still before, what it had to catch up with)."""
         off = self.dependency.off_at
         first_probe = next((at for at, state, _ in self.record.transitions()
                             if state == "HALF_OPEN" and at > off), self.dependency.on_at)
@@ -124,7 +125,8 @@ class Run:
                      (c["arrival"] < off and c["status"] != 200))
         # Of a dependency that hangs nobody hears before the first calls time out.
         unheard = self.settings.handler_timeout if self.how == "hang" else 0
-        return failed, in_flight + (unheard + 0.3) * CALM_ARRIVALS
+        late = CALM_ARRIVALS - sum(1 for c in calls if off - 1 <= c["arrival"] < off)
+        return failed, in_flight + (unheard + 0.3) * CALM_ARRIVALS + max(0, late)
 
     def check_stopped_in_time(self):
         failed, allowed = self.stop_figures()
