@@ -385,6 +385,7 @@ class Member {
   bool claimed_on_old_view_ = false;  // the last claim was refused only for what it had seen
   int in_flight_recovering_ = 0;
   HoldTime slots_again_at_{-1h};  // when the limit was last seen to go from quotas to slots
+  int quota_before_ = 0;          // what it had then
   // Places whose call was turned away early, and until when each stays taken.
   std::vector<HoldTime> held_back_;
   int in_flight_peak_ = 0;         // in this step

@@ -147,7 +147,9 @@ HoldTime Member::due_claim(HoldTime h) const {
 // share until they do.
 bool Member::may_take_more_slots(HoldTime h) const {
   if (h - slots_again_at_ > policy().view_refresh_in_trouble + policy().recovery_step) return true;
-  return recovery_slots_held() < std::ceil(recovery_slots() / std::max(1.0, record_->members));
+  const double share = std::ceil(recovery_slots() / std::max(1.0, record_->members));
+  // Of a thousand most had no quota: a slot for them would come on top of the quotas.
+  return recovery_slots_held() < std::min<double>(share, quota_before_);
 }
 
 int Member::recovery_slots_held() const {

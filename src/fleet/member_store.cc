@@ -460,6 +460,7 @@ void Member::apply_record(const Record& next, HoldTime h) {
   if (!new_epoch && record_->recovery.limit > kSlotLimitMax &&
       next.recovery.limit <= kSlotLimitMax) {
     slots_again_at_ = h;
+    quota_before_ = allowed(h);
   }
   if (new_epoch || next.step != record_->step) step_jitter_ = random_.unit();
   if (new_epoch || next.revision != record_->revision) revision_seen_at_ = h;

@@ -426,24 +426,39 @@ TEST_F(ARecoveringMember, AboveTheSlotsItHasAQuotaOfWhatTheLastStepCounted) {
   EXPECT_NEAR(member.allowed_in_flight(now), 25, 1);
 }
 
-TEST_F(ARecoveringMember, TakesNoMoreThanItsShareOfTheSlotsUntilTheOthersKnowThatQuotasEnded) {
-  const auto limit_is = [&](double limit) {
+class AfterQuotas : public ARecoveringMember {
+ protected:
+  void limit_is(double limit, double members) {
     record.recovery.limit = limit;
-    record.members = 4;
+    record.members = members;
     record.step++;
     record.step_at = store_time + 60s;
     record.revision++;
     pass(1s);
     refused();
     settle();
-  };
-  limit_is(40);
-  limit_is(24);
-  for (int i = 0; i < 20; ++i) claim_all();
-  EXPECT_EQ(member.slots_held(), 6);
+  }
+  int slots_taken() {
+    for (int i = 0; i < 20; ++i) claim_all();
+    return member.slots_held();
+  }
+};
+
+TEST_F(AfterQuotas, TakesNoMoreThanItsShareOfTheSlotsUntilTheOthersKnow) {
+  limit_is(40, 4);
+  limit_is(24, 4);
+  EXPECT_EQ(slots_taken(), 6);
   pass(4s);
-  for (int i = 0; i < 20; ++i) claim_all();
-  EXPECT_EQ(member.slots_held(), 24);
+  EXPECT_EQ(slots_taken(), 24);
+}
+
+TEST_F(AfterQuotas, TakesNoSlotUntilTheOthersKnowIfItHadNone) {
+  limit_is(40, 1'000);
+  ASSERT_EQ(member.allowed_in_flight(now), 0);
+  limit_is(16, 1'000);
+  EXPECT_EQ(slots_taken(), 0);
+  pass(4s);
+  EXPECT_EQ(slots_taken(), 16);
 }
 
 TEST_F(ARecoveringMember, OneThatJoinedAfterTheStepWaitsForTheNext) {
