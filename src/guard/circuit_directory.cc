@@ -85,22 +85,13 @@ void CircuitDirectory::add(Core core, Table table) {
   at->second.of_all = keys_.insert(keys_.end(), at);
 }
 
-KeysStatus CircuitDirectory::keys_of(std::string_view parent) {
-  KeysStatus status;
+std::vector<CircuitDirectory::Core> CircuitDirectory::keys_of(std::string_view parent) const {
+  std::vector<Core> cores;
   const auto found = parents_.find(parent);
-  if (found == parents_.end()) return status;
-  for (const Entries::iterator& key : found->second) {
-    ++status.keys;
-    Seat* const seat = key->second.core->seat();
-    if (seat == nullptr) continue;
-    seat->touch([&](fleet::Member& member, const Now&) {
-      const State state = member.state();
-      status.open += state == State::open || state == State::half_open;
-      status.recovering += state == State::recovering;
-      status.held += member.hold_in_force() != HoldKind::none;
-    });
-  }
-  return status;
+  if (found == parents_.end()) return cores;
+  cores.reserve(found->second.size());
+  for (const Entries::iterator& key : found->second) cores.push_back(key->second.core);
+  return cores;
 }
 
 }  // namespace switchgear::guard

@@ -21,14 +21,6 @@
 
 namespace switchgear::guard {
 
-// How the keys of a parent stand.
-struct KeysStatus {
-  std::size_t keys = 0;
-  std::size_t open = 0;  // OPEN or HALF_OPEN
-  std::size_t recovering = 0;
-  std::size_t held = 0;
-};
-
 // Not thread-safe. Takes the locks of seats; nobody who has one may call it.
 class CircuitDirectory {
  public:
@@ -53,7 +45,7 @@ class CircuitDirectory {
   void add(Core core, Table table);
 
   std::size_t size() const { return entries_.size(); }
-  KeysStatus keys_of(std::string_view parent);
+  std::vector<Core> keys_of(std::string_view parent) const;
   template <class Fn>
   void each(Fn&& fn) {
     for (auto& [name, entry] : entries_) fn(entry.core);

@@ -36,14 +36,14 @@ TEST_F(ADirectory, ForgetsTheKeyThatWasAskedForLongestAgo) {
   EXPECT_TRUE(add("p/d"));
   EXPECT_THAT(forgotten, testing::ElementsAre("p/b"));
   EXPECT_FALSE(directory->find("p/b").core);
-  EXPECT_EQ(directory->keys_of("p").keys, 3u);
+  EXPECT_EQ(directory->keys_of("p").size(), 3u);
 }
 
 TEST_F(ADirectory, BoundsTheKeysOfEachParentByThemselves) {
   for (const char* name : {"p/a", "p/b", "p/c", "q/a"}) ASSERT_TRUE(add(name));
   EXPECT_TRUE(add("q/b"));
   EXPECT_THAT(forgotten, testing::IsEmpty());
-  EXPECT_EQ(directory->keys_of("q").keys, 2u);
+  EXPECT_EQ(directory->keys_of("q").size(), 2u);
 }
 
 TEST_F(ADirectory, ForgetsNeitherACircuitWithoutAKeyNorOneThatSomebodyHas) {
@@ -62,7 +62,7 @@ TEST_F(ADirectory, OfAllParentsForgetsWhatWasAskedForLongestAgo) {
   EXPECT_TRUE(add("c"));
   EXPECT_THAT(forgotten, testing::ElementsAre("z/a", "b/a"));
   EXPECT_EQ(directory->size(), 4u);
-  EXPECT_EQ(directory->keys_of("z").keys, 0u);
+  EXPECT_EQ(directory->keys_of("z").size(), 0u);
 }
 
 TEST_F(ADirectory, FindsTheOneThatMayGoAmongManyThatMayNot) {

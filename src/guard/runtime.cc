@@ -164,7 +164,7 @@ std::size_t Runtime::circuits() const {
   return circuits_.size();
 }
 
-KeysStatus Runtime::keys_of(const std::string& parent) const {
+std::vector<Runtime::Core> Runtime::keys_of(std::string_view parent) const {
   const std::lock_guard lock(mutex_);
   return circuits_.keys_of(parent);
 }

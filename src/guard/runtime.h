@@ -71,7 +71,7 @@ class Runtime final : private Background {
   // Times that a circuit was asked for and there was no room.
   std::uint64_t circuits_refused() const { return beyond_.load(std::memory_order_relaxed); }
   std::size_t circuits() const;
-  KeysStatus keys_of(const std::string& parent) const;
+  std::vector<Core> keys_of(std::string_view parent) const;
 
  private:
   using Table = CircuitDirectory::Table;

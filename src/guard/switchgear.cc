@@ -182,11 +182,19 @@ Subscription Circuits::on_transition(std::function<void(const TransitionEvent&)>
 }
 
 KeysStatus Circuits::keys_of(std::string_view parent) const {
-  const guard::KeysStatus status = runtime_->keys_of(std::string(parent));
-  return {.keys = status.keys,
-          .open = status.open,
-          .recovering = status.recovering,
-          .held = status.held};
+  KeysStatus status;
+  for (const auto& core : runtime_->keys_of(parent)) {
+    ++status.keys;
+    guard::Seat* const seat = core->seat();
+    if (seat == nullptr) continue;
+    seat->touch([&](const fleet::Member& member, const Now&) {
+      const State state = member.state();
+      status.open += state == State::open || state == State::half_open;
+      status.recovering += state == State::recovering;
+      status.held += member.hold_in_force() != HoldKind::none;
+    });
+  }
+  return status;
 }
 
 std::uint64_t Circuits::unguarded() const { return runtime_->circuits_refused(); }

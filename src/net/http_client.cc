@@ -27,6 +27,9 @@ struct Call {
   bool second_try = false;
 };
 
+// A timer later than this was not late by the work of a busy loop.
+constexpr Duration kStandstill = 50ms;
+
 struct Idle {
   std::shared_ptr<HttpConnection> connection;
   MonoTime since;
@@ -88,17 +91,7 @@ class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
     }
     call->request = std::make_shared<const HttpRequest>(std::move(request));
     call->pool = pool;
-    call->deadline = loop_.call_after(options.timeout, [this, weak = std::weak_ptr(call)] {
-      const auto held = weak.lock();
-      if (!held) return;
-      const auto limit =
-          std::chrono::duration_cast<std::chrono::milliseconds>(held->options.timeout);
-      const bool queued = !held->connection;
-      end(held, "timeout",
-          "no answer within " + std::to_string(limit.count()) + " ms" +
-              (queued ? " (all of that waiting for a connection)" : ""),
-          true);
-    });
+    wait_for_answer(call, options.timeout);
     pool->waiting.push_back(call);
     pump(pool);
     return handle;
@@ -131,6 +124,27 @@ class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
   }
 
  private:
+  // A deadline seen late is no verdict on the peer: this process stood still, and so perhaps did
+  // the answer on its way to it. It is given as much time once more, and at most the time-out.
+  void wait_for_answer(const std::shared_ptr<Call>& call, Duration delay, bool again = false) {
+    const MonoTime due = read_clocks().mono + delay;
+    call->deadline = loop_.call_after(delay, [this, due, again, weak = std::weak_ptr(call)] {
+      const auto held = weak.lock();
+      if (!held) return;
+      const Duration late = read_clocks().mono - due;
+      if (!again && late > kStandstill) {
+        return wait_for_answer(held, std::min(late, held->options.timeout), true);
+      }
+      const auto limit =
+          std::chrono::duration_cast<std::chrono::milliseconds>(held->options.timeout);
+      const bool queued = !held->connection;
+      end(held, "timeout",
+          "no answer within " + std::to_string(limit.count()) + " ms" +
+              (queued ? " (all of that waiting for a connection)" : ""),
+          true);
+    });
+  }
+
   std::shared_ptr<Pool> pool_of(const Url& endpoint) {
     std::string key = endpoint.scheme + "://" + endpoint.host_port();
     auto& pool = pools_[key];

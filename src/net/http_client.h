@@ -35,7 +35,9 @@ struct HttpClientOptions {
 };
 
 struct HttpCallOptions {
-  // For the whole call: waiting for a connection, sending, and receiving the whole response.
+  // For the whole call: waiting for a connection, sending, and receiving the whole response. Where
+  // this process stood still (suspended, or without a turn on the processor) when it ran out, the
+  // call gets as much time again as the standstill outlasted it, and at most twice the time-out.
   Duration timeout = 10s;
   // Sending it twice does no harm. Then a call that fails on a *kept* connection before the first
   // byte of the response (the peer closed it meanwhile) is sent once more on a new one. Without

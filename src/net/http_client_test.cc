@@ -4,11 +4,13 @@
 
 #include <atomic>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <thread>
 #include <vector>
 
+#include "net/clocks.h"
 #include "net/http_server.h"
 #include "net/raw_socket_testing.h"
 
@@ -333,6 +335,37 @@ TEST(HttpClient, GivesUpAtItsTimeout) {
   const auto response = fetch(server, {.timeout = 20ms});
   ASSERT_EQ(code(response), "timeout");
   EXPECT_TRUE(response.error().retryable);
+}
+
+// Stands still as a process does that is suspended.
+void stand_still(Loop& loop, Duration length) {
+  loop.post([length] {
+    const MonoTime end = read_clocks().mono + length;
+    while (read_clocks().mono < end) std::this_thread::yield();
+  });
+}
+
+TEST(HttpClient, DoesNotBlameThePeerForItsOwnStandstill) {
+  std::promise<void> over;
+  RawServer server([&](RawSocket& socket, int) {
+    socket.read_header();
+    over.get_future().wait();
+    socket.send(kOk);
+    socket.read_to_close();
+  });
+  Loop loop;
+  HttpClient client(loop);
+  stand_still(loop, 1s);
+  loop.post([&] { over.set_value(); });
+  EXPECT_EQ(code(fetch(loop, client, server.url(), {}, {.timeout = 500ms})), "status 200");
+}
+
+TEST(HttpClient, GivesUpAfterAStandstillAllTheSame) {
+  RawServer server([](RawSocket& socket, int) { socket.read_to_close(); });
+  Loop loop;
+  HttpClient client(loop);
+  stand_still(loop, 120ms);
+  EXPECT_EQ(code(fetch(loop, client, server.url(), {}, {.timeout = 20ms})), "timeout");
 }
 
 TEST(HttpClient, GivesUpOnAResponseThatDripsForever) {

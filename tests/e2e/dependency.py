@@ -6,6 +6,9 @@ Serves CAPACITY calls at once, the others wait in arrival order, and a call that
 abandoned is served all the same, as real services do. Any POST is a call. While switched off it
 answers 502 after 30 ms ("fail") or not at all ("hang"), and so do the calls that were waiting.
 
+A call that waited is served from the moment at which the one before it was due to end, so that the
+capacity is what it says even where this process gets its turns late.
+
     PUT /control/off?fail | /control/off?hang    PUT /control/on
     GET /control/done (calls answered 200 so far)    GET /control/log
 
@@ -27,6 +30,7 @@ class Call:
         self.message = message
         self.received = received
         self.arrival = time.time()
+        self.came = asyncio.get_running_loop().time()
         self.end = None
         self.status = 0
         self.inside = 0
@@ -88,18 +92,20 @@ class Dependency:
         if self.off == "fail":
             asyncio.get_running_loop().call_later(OFF_ANSWER_SECONDS, call.finish, 502)
 
-    def _serve(self):
+    def _serve(self, free_since=0.0):
+        loop = asyncio.get_running_loop()
         while not self.off and self.waiting and len(self.serving) < self.capacity:
             call = self.waiting.popleft()
             self.serving.add(call)
-            asyncio.get_running_loop().call_later(self.service_seconds, self._served, call)
+            due = max(free_since, call.came) + self.service_seconds
+            loop.call_at(due, self._served, call, due)
 
-    def _served(self, call):
+    def _served(self, call, due):
         if call in self.serving:
             self.serving.discard(call)
             call.finish(200)
             self.done += 1
-            self._serve()
+            self._serve(due)
 
 
 async def read_request(reader):

@@ -239,6 +239,39 @@ class Record:
         }
 
 
+class Standstills:
+    """Notes when this machine stood still, so that a timed check judges the fleet and not the
+    machine. What is shorter than a tenth of a second is not counted."""
+
+    TURN_SECONDS = 0.02
+    SHORTEST_SECONDS = 0.1
+
+    def __init__(self):
+        self.seen = []  # (end, seconds)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        last = time.time()
+        while not self._stop.wait(self.TURN_SECONDS):
+            now = time.time()
+            late = now - last - self.TURN_SECONDS
+            if late > self.SHORTEST_SECONDS:
+                self.seen.append((now, late))
+            last = now
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc):
+        self._stop.set()
+        self._thread.join(10)
+
+    def seconds(self, since, until):
+        return sum(late for end, late in self.seen if since < end <= until)
+
+
 class Fleet:
     """The worker processes. `environ` is the SQS server's."""
 

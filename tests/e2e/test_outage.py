@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from fleet import Arrivals, Dependency, Fleet, Queue, Record, Settings, processed
+from fleet import (Arrivals, Dependency, Fleet, Queue, Record, Settings, Standstills,
+                   processed)
 from waiting import wait_until
 
 CAPACITY, SERVICE_SECONDS = 20, 0.1
@@ -41,6 +42,7 @@ class Run:
         self.fleet = Fleet(tmp_path, binary, redis.url, server.environ, self.queue,
                            dependency.url, self.settings)
         self.record = Record(redis, self.fleet.circuit)
+        self.standstills = Standstills()
         self.backlog = None
         self.how = None
         self.drained_at = None
@@ -79,12 +81,19 @@ class Run:
                    lambda: f"the queue empty; {self.queue.depth()} left", every=0.2)
 
     @property
+    def standstill_seconds(self):
+        """For how long the whole machine stood still since the dependency came back."""
+        return self.standstills.seconds(self.dependency.on_at, self.drained_at or time.time())
+
+    @property
     def drain_seconds(self):
-        return self.drained_at - self.dependency.on_at
+        return self.drained_at - self.dependency.on_at - self.standstill_seconds
 
     @property
     def drain_seconds_ideal(self):
-        return self.backlog / (self.dependency.calls_per_second - ARRIVALS)
+        # Messages arrive during a standstill too, or right after it.
+        backlog = self.backlog + ARRIVALS * self.standstill_seconds
+        return backlog / (self.dependency.calls_per_second - ARRIVALS)
 
     def retrips(self):
         return [t for t in self.record.trips() if t[0] > self.dependency.on_at]
@@ -105,7 +114,8 @@ class Run:
         failed, allowed = self.stop_figures()
         return (f"{failed} failed calls before the stop, {allowed:.0f} allowed; "
                 f"{self.failed_probes()} failed probes; {self.backlog} messages drained in "
-                f"{self.drain_seconds:.1f} s, ideal {self.drain_seconds_ideal:.1f} s")
+                f"{self.drain_seconds:.1f} s, ideal {self.drain_seconds_ideal:.1f} s, "
+                f"{self.standstill_seconds:.1f} s of standstill left out")
 
     def check_nothing_lost(self):
         missing = self.queue.sent - processed(self.dependency.calls())
@@ -113,8 +123,7 @@ class Run:
         assert self.queue.dead_letters() == 0
 
     def stop_figures(self):
-        """(failed calls after the switch, allowed ones: those in flight, and 0.3 s at the pace; where
-        the queue server had stood still before, what it had to catch up with)."""
+        """(failed calls after the switch, allowed ones: those in flight, and 0.3 s at the pace)."""
         off = self.dependency.off_at
         first_probe = next((at for at, state, _ in self.record.transitions()
                             if state == "HALF_OPEN" and at > off), self.dependency.on_at)
@@ -123,10 +132,12 @@ class Run:
         failed = sum(1 for c in calls
                      if off <= c["arrival"] < first_probe or
                      (c["arrival"] < off and c["status"] != 200))
-        # Of a dependency that hangs nobody hears before the first calls time out.
-        unheard = self.settings.handler_timeout if self.how == "hang" else 0
-        late = CALM_ARRIVALS - sum(1 for c in calls if off - 1 <= c["arrival"] < off)
-        return failed, in_flight + (unheard + 0.3) * CALM_ARRIVALS + max(0, late)
+        if self.how != "hang":
+            return failed, in_flight + 0.3 * CALM_ARRIVALS
+        # Of a dependency that hangs nobody hears before the first calls time out. By then a queue
+        # server that had stood still before the switch has caught up.
+        late = max(0, CALM_ARRIVALS - sum(1 for c in calls if off - 1 <= c["arrival"] < off))
+        return failed, in_flight + late + (self.settings.handler_timeout + 0.3) * CALM_ARRIVALS
 
     def check_stopped_in_time(self):
         failed, allowed = self.stop_figures()
@@ -166,7 +177,7 @@ def run_outage(tmp_path, binary, redis, elasticmq, queue_name, dependency):
 
 def test_calm_on_each_sqs_server(tmp_path, binary, redis, sqs_server, queue_name, dependency):
     run = Run(tmp_path, binary, redis, sqs_server, queue_name, dependency)
-    with run.record, run.fleet, Arrivals(run.queue, CALM_ARRIVALS) as arrivals:
+    with run.record, run.standstills, run.fleet, Arrivals(run.queue, CALM_ARRIVALS) as arrivals:
         run.calm()
         arrivals.stop()
         wait_until(lambda: run.queue.depth() == 0, 15, "every message deleted", every=0.2)
@@ -179,7 +190,7 @@ def test_calm_on_each_sqs_server(tmp_path, binary, redis, sqs_server, queue_name
 
 def test_an_outage_is_noticed_probed_and_drained(run_outage, figures):
     run = run_outage()
-    with run.record, run.fleet, Arrivals(run.queue, CALM_ARRIVALS) as arrivals:
+    with run.record, run.standstills, run.fleet, Arrivals(run.queue, CALM_ARRIVALS) as arrivals:
         run.calm()
         run.outage(arrivals, backlog=BACKLOG)
         run.drain(within=2 * run.drain_seconds_ideal + 20, arrivals=arrivals)
@@ -192,7 +203,7 @@ def test_an_outage_is_noticed_probed_and_drained(run_outage, figures):
 def test_without_the_recovery_limit_the_same_fleet_trips_again(run_outage):
     """The control: shows that the run above could have failed."""
     run = run_outage(recovery_limit=False)
-    with run.record, run.fleet, Arrivals(run.queue, CALM_ARRIVALS) as arrivals:
+    with run.record, run.standstills, run.fleet, Arrivals(run.queue, CALM_ARRIVALS) as arrivals:
         run.calm()
         run.outage(arrivals, probes=8)
         # Either it trips again, or the dependency does little but abandoned work.
@@ -203,7 +214,7 @@ def test_without_the_recovery_limit_the_same_fleet_trips_again(run_outage):
 
 def test_a_worker_killed_during_the_outage_costs_no_message(run_outage, figures):
     run = run_outage()
-    with run.record, run.fleet, Arrivals(run.queue, CALM_ARRIVALS) as arrivals:
+    with run.record, run.standstills, run.fleet, Arrivals(run.queue, CALM_ARRIVALS) as arrivals:
         run.calm()
         run.fleet.workers[0].kill()  # with calls in flight
         run.outage(arrivals, backlog=BACKLOG, meanwhile=run.fleet.workers[1].kill)
@@ -230,7 +241,7 @@ def test_a_prober_stopped_beyond_its_lease_starts_nothing_on_it(run_outage, figu
             return True
         wait_until(caught, 20, "a worker with a probe slot", every=0.005)
 
-    with run.record, run.fleet, Arrivals(run.queue, CALM_ARRIVALS) as arrivals:
+    with run.record, run.standstills, run.fleet, Arrivals(run.queue, CALM_ARRIVALS) as arrivals:
         run.calm()
         run.outage(arrivals, probes=6, backlog=BACKLOG, how="hang", meanwhile=freeze_the_prober)
         worker, since = frozen[0]
@@ -249,7 +260,7 @@ def test_redis_restarted_during_the_outage(empty, tmp_path, binary, start_redis,
                                            queue_name, dependency, figures):
     redis = start_redis(appendonly=True)
     run = Run(tmp_path, binary, redis, elasticmq, queue_name, dependency)
-    with run.record, run.fleet, Arrivals(run.queue, CALM_ARRIVALS) as arrivals:
+    with run.record, run.standstills, run.fleet, Arrivals(run.queue, CALM_ARRIVALS) as arrivals:
         run.calm()
 
         def restart():

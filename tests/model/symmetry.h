@@ -85,8 +85,7 @@ static void mark_as_taken(void) {
   struct Request* const claims[] = {&now.stray, &now.in[0].retry, &now.in[1].retry,
                                     &now.in[2].retry};
   const struct Slot* slot = &now.slots[now.r.slot];
-  const int renewed =
-      slot->owned && slot->holder == now.r.from && slot->token == now.r.token;
+  const int renewed = slot->owned && slot->holder == now.r.from && slot->token == now.r.token;
   for (int c = 0; c < 4 && !renewed; c++) {
     if (claims[c]->op == kClaim && claims[c]->slot == now.r.slot) claims[c]->outrun = 1;
   }
