@@ -29,6 +29,8 @@ class CircuitPort {
   // The state that decides here and now, holds and modes included: OPEN while held open, CLOSED
   // while held closed or only observed, HALF_OPEN while this process has stopped itself.
   virtual State state(const Now& now) = 0;
+  // Whether it is OPEN because a person holds it so.
+  virtual bool held_open() = 0;
   // When a call should next be tried while calls are refused.
   virtual Duration retry_after(const Now& now) = 0;
   // The longest time that the circuit can stay open if the next probe fails.
@@ -57,6 +59,7 @@ class MemberPort : public CircuitPort {
     member_.give_back(permit, now);
   }
   State state(const Now& now) override;
+  bool held_open() override { return member_.hold_in_force() == HoldKind::forced_open; }
   Duration retry_after(const Now& now) override { return member_.retry_after(now); }
   Duration next_open_time() override;
   std::string cause() override;
@@ -75,6 +78,7 @@ class NoCircuit : public CircuitPort {
   void asked_to_wait(Duration, const Now&) override {}
   void give_back(const fleet::Permit&, const Now&) override {}
   State state(const Now&) override { return State::closed; }
+  bool held_open() override { return false; }
   Duration retry_after(const Now&) override { return Duration::zero(); }
   Duration next_open_time() override { return Duration::zero(); }
   std::string cause() override { return ""; }

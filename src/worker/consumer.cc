@@ -104,6 +104,7 @@ void Consumer::run(const Now& now) {
   retry_waiting(now);
   if (stop_at_ && now.mono < *stop_at_) call_parked_at_last(now);
   plan_receives(now);
+  note_state(now);
   if (unsaid_pause_ && unsaid_pause_->reason == fleet::RefusalReason::local &&
       circuit_.state(now) == State::open) {
     // This process stopped itself a moment before the fleet did.
@@ -542,15 +543,37 @@ void Consumer::note_refusal(const fleet::Refusal& refusal, const Now& now) {
   if (refusal.reason == fleet::RefusalReason::stale_view) return;
   permits_first_ = true;
   if (refusal.reason == fleet::RefusalReason::limit) return;
-  // One line per pause and one per failed round of probes, not one per refusal.
+  // One line per pause and one per failed round of probes, not one per refusal. A round is told of
+  // once the store has taken its end: only then the next probe's time is known.
   if (!paused_) {
-    counters_.pauses++;
-    no_scout_since_ = now.mono;
-    paused_ = true;
-    unsaid_pause_ = refusal;
-    unsaid_until_ = now.mono + kCausePatience;
-  } else if (!unsaid_pause_ && refusal.epoch != paused_epoch_ && refusal.state == State::open) {
+    pause(refusal, now);
+  } else if (!unsaid_pause_ && refusal.epoch != paused_epoch_ && refusal.state == State::open &&
+             !circuit_.cause().empty()) {
     say_pause(refusal, true, now);
+  }
+}
+
+void Consumer::pause(const fleet::Refusal& refusal, const Now& now) {
+  counters_.pauses++;
+  no_scout_since_ = now.mono;
+  paused_ = true;
+  unsaid_pause_ = refusal;
+  unsaid_until_ = now.mono + kCausePatience;
+}
+
+// While long polls under way leave no place to ask for, the circuit is not asked for permits. It
+// need not be, to know that nothing more is received, and that receiving goes on.
+void Consumer::note_state(const Now& now) {
+  if (stopping() || permits_first_) return;
+  const State state = circuit_.state(now);
+  if (!paused_ && state == State::open) {
+    pause({.reason = circuit_.held_open() ? fleet::RefusalReason::held : fleet::RefusalReason::open,
+           .state = state,
+           .epoch = circuit_.epoch(),
+           .retry_after = circuit_.retry_after(now)},
+          now);
+  } else if (paused_ && state == State::closed) {
+    note_flow(fleet::PermitKind::normal, now);
   }
 }
 

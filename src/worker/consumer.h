@@ -156,6 +156,8 @@ class Consumer {
                   const Now& now);
   void return_unused(const fleet::Permit& permit, const Now& now);
   void note_refusal(const fleet::Refusal& refusal, const Now& now);
+  void pause(const fleet::Refusal& refusal, const Now& now);
+  void note_state(const Now& now);
   void say_pause(const fleet::Refusal& refusal, bool again, const Now& now);
   void note_flow(fleet::PermitKind kind, const Now& now);
   bool flowing(const Now& now);

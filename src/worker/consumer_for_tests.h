@@ -65,6 +65,7 @@ class ScriptedCircuit : public CircuitPort {
     outcomes.push_back(Outcome::ignored);
   }
   State state(const Now&) override { return now_state; }
+  bool held_open() override { return held && now_state == State::open; }
   Duration retry_after(const Now&) override { return wait; }
   Duration next_open_time() override { return 10s; }
   std::string known_cause = "failure_rate: 10 of 10 calls failed";

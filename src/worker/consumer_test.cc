@@ -203,6 +203,46 @@ TEST_F(ConsumerTest, TellsAPauseOnceItsCauseIsSettledAndOnlyOnce) {
             1);
 }
 
+TEST_F(ConsumerTest, PausesWhileALongPollIsUnderWay) {
+  start_closed();
+  change_circuit(State::open);
+  EXPECT_TRUE(consumer->paused());
+  ASSERT_TRUE(noticed(Notice::Kind::paused));
+  EXPECT_EQ(open_receives.size(), 1u);
+  change_circuit(State::closed);
+  EXPECT_FALSE(consumer->paused());
+  EXPECT_TRUE(noticed(Notice::Kind::resumed));
+}
+
+TEST_F(ConsumerTest, SaysThatAPersonHoldsTheCircuitWhileALongPollIsUnderWay) {
+  start_closed();
+  circuit.held = true;
+  change_circuit(State::open);
+  ASSERT_TRUE(noticed(Notice::Kind::paused));
+  const std::map<std::string, std::string> fields(notices.back().fields.begin(),
+                                                  notices.back().fields.end());
+  EXPECT_EQ(fields.at("reason"), "held");
+}
+
+TEST_F(ConsumerTest, TellsAFailedRoundOfProbesOnceAndWithWhatTheStoreHasTaken) {
+  circuit.now_state = State::open;
+  circuit.permits = 1;
+  start();
+  change_circuit(State::half_open);
+  circuit.known_cause = "";  // seen here, not yet written
+  notices.clear();
+  change_circuit(State::open);
+  EXPECT_FALSE(noticed(Notice::Kind::paused));
+  circuit.known_cause = "probe_failed: a probe failed";
+  change_circuit(State::open);
+  pass(10s);
+  ASSERT_EQ(notices.size(), 1u);
+  const std::map<std::string, std::string> fields(notices[0].fields.begin(),
+                                                  notices[0].fields.end());
+  EXPECT_EQ(notices[0].text, "still paused: a probe failed");
+  EXPECT_EQ(fields.at("cause"), "probe_failed: a probe failed");
+}
+
 TEST_F(ConsumerTest, TellsEachFailedRoundOfProbes) {
   circuit.now_state = State::open;
   circuit.permits = 1;
