@@ -14,10 +14,6 @@ namespace {
 
 using Fact = Explanation::Fact;
 
-std::string count(double number, const std::string& one) {
-  return short_number(number) + " " + one + (number == 1 ? "" : "s");
-}
-
 std::string ordinal(int n) {
   const bool teen = n % 100 / 10 == 1;
   const char* end = teen || n % 10 == 0 || n % 10 > 3 ? "th"

@@ -178,7 +178,7 @@ void CircuitView::print(Context& context, const CircuitKeys* keys) const {
           (weighing_.failures ? " (" + weighing_.rule + ": " + weighing_.failures->text() + ")"
                               : "") +
           (settings_match() ? "" : ", by settings of this machine that are not the fleet's"));
-  facts.add("fleet", short_number(weighing_.fleet.members) + " instances, " +
+  facts.add("fleet", count(weighing_.fleet.members, "instance") + ", " +
                          short_number(weighing_.fleet.calls_per_second) + " calls/s");
   if (keys != nullptr) keys->add_to(facts);
   facts.print(context.out, context.colour);

@@ -179,7 +179,12 @@ void add_hold(CLI::App& parent, Chosen& chosen) {
   command->add_option("--reason", options->reason, "Why, for whoever looks later")
       ->type_name("TEXT");
   add_who(*command, options->who);
-  command->callback([&chosen, options] {
+  command->callback([&chosen, options, command] {
+    // Zero stands for "until released", which is not what somebody means who writes it.
+    if (command->count("--for") > 0 && options->duration == Duration::zero()) {
+      throw CLI::ValidationError(
+          "--for", "must be longer than 0s; leave it out to hold the circuit until it is released");
+    }
     chosen = [options](Context& context) { return hold(context, *options); };
   });
 }

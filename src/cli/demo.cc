@@ -1,12 +1,15 @@
 #include "lab/demo.h"
 
+#include <charconv>
 #include <fstream>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <ostream>
 #include <thread>
 
 #include "cli/app.h"
+#include "config/values.h"
 #include "lab/picture.h"
 
 namespace switchgear::cli {
@@ -73,13 +76,27 @@ int demo(Context& context, const DemoFlags& flags) {
 
 void add_demo(CLI::App& parent, Chosen& chosen) {
   CLI::App* command =
-      add_command(parent, "demo", "an outage with and without a circuit, in twelve seconds",
+      add_command(parent, "demo", "an outage with and without a circuit, in half a minute",
                   {"switchgear demo", "switchgear demo --fast --seed 7",
                    "switchgear demo --json | jq .drain_seconds"});
   const auto flags = std::make_shared<DemoFlags>();
   command->add_flag("--fast", flags->fast, "Do not pace the output for the eye");
   command->add_flag("--json", flags->json, "Print one JSON object with the results");
-  command->add_option("--seed", flags->seed, "The same number gives the same run (default 1)")
+  command
+      ->add_option_function<std::string>(
+          "--seed",
+          [flags](const std::string& text) {
+            const char* const end = text.data() + text.size();
+            const auto [read_to, error] = std::from_chars(text.data(), end, flags->seed);
+            if (error != std::errc() || read_to != end) {
+              throw CLI::ValidationError(
+                  "--seed", config::in_quotes(text) +
+                                " is no seed; write a whole number from 0 to " +
+                                std::to_string(std::numeric_limits<std::uint64_t>::max()) +
+                                ", for example 7");
+            }
+          },
+          "The same number gives the same run (default 1)")
       ->type_name("N");
   command
       ->add_option("--series", flags->series,

@@ -118,6 +118,10 @@ std::string short_number(double number) {
   return text;
 }
 
+std::string count(double number, const std::string& one) {
+  return short_number(number) + " " + one + (number == 1 ? "" : "s");
+}
+
 Colour colour_of(State state) {
   switch (state) {
     case State::closed:

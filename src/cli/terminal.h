@@ -49,6 +49,8 @@ std::string iso_time(StoreTime t);
 std::string short_duration(Duration d);
 // Three digits: "0.0123", "26", "315000", "1.2e+08".
 std::string short_number(double number);
+// "1 instance", "3 instances".
+std::string count(double number, const std::string& one);
 
 Colour colour_of(State state);
 

@@ -152,6 +152,9 @@ std::string redact_url(std::string_view text) {
                       !std::ranges::all_of(authority.substr(colon + 1), is_digit);
     out.append(rest.substr(0, hide ? colon + 1 : rest.size())).append(hide ? "***" : "");
   }
+  if (const auto query = out.find('?'); query != std::string::npos && query + 1 < out.size()) {
+    out.replace(query + 1, std::string::npos, "***");
+  }
   for (char& c : out) {
     if (c < ' ' || c >= 0x7f) c = '?';
   }
@@ -223,7 +226,7 @@ std::string Url::target() const {
 
 std::string Url::text() const {
   return scheme + "://" + (user.empty() && password.empty() ? "" : "***@") + authority() + path +
-         (query.empty() ? "" : "?" + query);
+         (query.empty() ? "" : "?***");
 }
 
 }  // namespace switchgear::net

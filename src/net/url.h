@@ -26,7 +26,7 @@ struct Url {
   std::string authority() const;
   // What an HTTP request line needs: path and query, at least "/".
   std::string target() const;
-  // The whole URL for people: user and password as ***.
+  // For people: user, password and query, which may hold a key, as ***.
   std::string text() const;
 
   friend bool operator==(const Url&, const Url&) = default;
