@@ -85,9 +85,8 @@ class Fleet {
   std::uint64_t writes() const { return writes_; }
   std::uint64_t reads() const { return reads_; }
   bool all_stopped() const {
-    return std::all_of(processes_.begin(), processes_.end(), [&](const Process& p) {
-      return p.told_open || p.member.state() != State::closed;
-    });
+    return std::all_of(processes_.begin(), processes_.end(),
+                       [&](const Process& p) { return p.member.state() != State::closed; });
   }
   fleet::FleetEstimate estimate() {
     const fleet::Snapshot s = table_.execute(kCircuit, fleet::ReadOp{}, store_time()).snapshot;
@@ -118,7 +117,6 @@ class Fleet {
     TrueTime wake_at{-1};
     TrueTime next_call{0};  // one call at a time: the earliest start of the next
     int waiting = 0;        // calls that wait for a view
-    bool told_open = false;
   };
 
   struct Call {
@@ -163,14 +161,14 @@ class Fleet {
       case Kind::reply:
         return reply(who);
       case Kind::told:
-        p.told_open = true;
-        return;
+        // A hint, as the store's push is: the process reads before it believes.
+        p.member.heard_of(pushed_epoch_);
+        return pump(who);
     }
   }
 
   void call(int who) {
     Process& p = at(who);
-    if (p.told_open) return over(who);
     const Now now = clocks();
     const fleet::Admission admission = p.member.admit(now);
     const auto* permit = std::get_if<fleet::Permit>(&admission);
@@ -247,6 +245,7 @@ class Fleet {
     const fleet::Record* record = p.answer->snapshot.readable();
     if (!opened_at_ && record && record->state == State::open) {
       opened_at_ = now_;
+      pushed_epoch_ = record->epoch;
       if (options_.reading == Reading::pushed) {
         for (int i = 0; i < options_.shape.members; ++i) add(now_ + kOneWay, Kind::told, i);
       }
@@ -276,6 +275,7 @@ class Fleet {
   bool sick_now_ = false;
   double failure_rate_ = -1;  // below 0: the background's
   std::optional<TrueTime> opened_at_;
+  std::int64_t pushed_epoch_ = 0;
   std::uint64_t calls_ = 0;
   std::uint64_t writes_ = 0;
   std::uint64_t reads_ = 0;
