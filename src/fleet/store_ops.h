@@ -73,7 +73,9 @@ struct SettleOp {
 };
 
 // Replaces the record if it has the expected epoch and revision, `not_before` has passed, and the
-// slot of `claim`, if any, is free or expired. Expected epoch 0 and revision 0: only if there is
+// slot of `claim`, if any, is free or expired. With `unless_probe_failed` also only if no probe of
+// the expected epoch has settled as a failure: settlements change no revision, so one may come
+// between the view that was decided on and this. Expected epoch 0 and revision 0: only if there is
 // no record. Never touches other slots. When the epoch changes the evidence starts empty and
 // probe_ok and probe_failed are 0, otherwise both keep their stored value. Only the sums of the
 // steps `next.step - 1` and `next.step` are kept. Statuses: ok (also when this very swap has been
@@ -84,6 +86,7 @@ struct SwapOp {
   Record next;
   std::optional<StoreTime> not_before;
   std::optional<SlotClaim> claim;
+  bool unless_probe_failed = false;
   friend bool operator==(const SwapOp&, const SwapOp&) = default;
 };
 

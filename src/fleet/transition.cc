@@ -98,9 +98,12 @@ std::optional<SwapOp> end_of_probing(const PolicyTable& table, const Record& cur
   if (current.probe_ok < table.policy().probe_successes) return std::nullopt;
   const std::string why = std::to_string(current.probe_ok) + " probes succeeded";
   if (!table.policy().recovery_limit || core::mutant(core::Mutant::full_speed_after_probes)) {
-    return close_circuit(table, current, snapshot, decider, "probes_succeeded", why);
+    SwapOp op = close_circuit(table, current, snapshot, decider, "probes_succeeded", why);
+    op.unless_probe_failed = true;
+    return op;
   }
   SwapOp op = write_over(current, table, decider);
+  op.unless_probe_failed = true;
   enter(op.next, State::recovering, snapshot.time, "probes_succeeded", why);
   op.next.recovery = core::begin_recovery(table.policy(), current.last_good_limit);
   op.next.step = current.step + 1;

@@ -147,6 +147,18 @@ TEST_F(Transitions, HalfOpenWaitsForEnoughSuccesses) {
   EXPECT_EQ(op->next.step_at, at(63s));
 }
 
+TEST_F(Transitions, ProbesThatSucceededEndTheRoundOnlyIfNoneFailsMeanwhile) {
+  Record r = record(State::half_open);
+  r.probe_ok = 3;
+  for (const bool limit : {true, false}) {
+    Policy policy = table.policy();
+    policy.recovery_limit = limit;
+    const auto op = due_transition(PolicyTable(policy), snapshot(r, 100s), me, 0);
+    ASSERT_TRUE(op);
+    EXPECT_TRUE(op->unless_probe_failed);
+  }
+}
+
 TEST_F(Transitions, WithoutTheLimitProbesCloseAtOnce) {
   const PolicyTable bare(Policy{.recovery_limit = false});
   Record r = record(State::half_open);

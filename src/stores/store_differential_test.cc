@@ -155,6 +155,7 @@ class Generator {
                                                        : std::chrono::milliseconds{below(6)} - 3ms);
     }
     if (random_.chance(0.3)) op.claim = claim();
+    op.unless_probe_failed = random_.chance(0.2);
     return op;
   }
 

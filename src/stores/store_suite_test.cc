@@ -267,6 +267,32 @@ TEST_P(StoreSuite, AConflictIsSaidBeforeTheTime) {
   EXPECT_EQ(status_of(swap), Status::conflict);
 }
 
+TEST_P(StoreSuite, AProbeThatFailedStopsASwapThatWasDecidedBeforeIt) {
+  create_record(100, 1);
+  ASSERT_EQ(status_of(claims(100, 0, kAnn, 1)), Status::ok);
+  ASSERT_EQ(status_of(claims(100, 1, kBob, 2)), Status::ok);
+  ASSERT_EQ(status_of(settles(100, 0, kAnn, 1, Settlement::success)), Status::ok);
+  SwapOp swap = swaps(100, 1, full_record(101, 2));
+  swap.unless_probe_failed = true;
+  ASSERT_EQ(status_of(settles(100, 1, kBob, 2, Settlement::failure)), Status::ok);
+  const Answer refused = apply(swap);
+  EXPECT_EQ(refused.status, Status::conflict);
+  EXPECT_EQ(refused.snapshot.readable()->epoch, 100);
+  EXPECT_EQ(refused.snapshot.readable()->probe_failed, 1);
+  swap.unless_probe_failed = false;
+  EXPECT_EQ(status_of(swap), Status::ok);
+}
+
+TEST_P(StoreSuite, AProbeThatSucceededStopsNoSwap) {
+  create_record(100, 1);
+  ASSERT_EQ(status_of(claims(100, 0, kAnn, 1)), Status::ok);
+  ASSERT_EQ(status_of(settles(100, 0, kAnn, 1, Settlement::success)), Status::ok);
+  SwapOp swap = swaps(100, 1, full_record(101, 2));
+  swap.unless_probe_failed = true;
+  EXPECT_EQ(status_of(swap), Status::ok);
+  EXPECT_EQ(status_of(swap), Status::ok) << "this very swap, repeated";
+}
+
 TEST_P(StoreSuite, SwapsAndTakesASlotTogether) {
   create_record(100, 1);
   SwapOp swap = swaps(100, 1, full_record(101, 2));

@@ -42,6 +42,7 @@ void add_arguments(json::object& out, const fleet::SwapOp& op) {
                              {"why", op.next.why}};
   if (op.not_before) out["not_before_ms"] = to_ms(*op.not_before);
   if (op.claim) add_claim(out, *op.claim);
+  if (op.unless_probe_failed) out["unless_probe_failed"] = true;
 }
 
 json::value record_of(const fleet::Snapshot& snapshot) {

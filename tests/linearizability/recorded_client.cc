@@ -226,6 +226,7 @@ Operation RecordedClient::swap(const std::string& circuit) {
         view.time + std::chrono::milliseconds(static_cast<std::int64_t>(random_.below(12)) - 4);
   }
   if (random_.chance(0.3)) op.claim = random_claim();
+  op.unless_probe_failed = stored && random_.chance(0.3);
   return op;
 }
 

@@ -24,7 +24,7 @@
 #define P1_claim_takes_its_slot_once (r.op != CLAIM || !r.spent || OURS_ALREADY)
 #define P4_moved_by_results_of_this_epoch                             \
   (store.state != HALF_OPEN || (r.what == OPEN && store.failed) ||    \
-   (r.what == CLOSED && store.ok == SUCCESSES))
+   (r.what == CLOSED && store.ok == SUCCESSES && !store.failed))
 
 #define P7_one_process_alone_closes (steps_left > 0)
 
@@ -95,6 +95,12 @@ inline carry_out_settle() {
 #else
 #define FENCE (store.epoch == r.expected)
 #endif
+/* Settlements change no revision: one that comes after the decision to close is seen here. */
+#ifdef BROKEN_CLOSE_BESIDE_A_FAILURE
+#define NO_PROBE_FAILED true
+#else
+#define NO_PROBE_FAILED (r.what != CLOSED || !store.failed)
+#endif
 /* This very swap has been made already. */
 #define REPEATED                                               \
   (store.swapped && store.swapper == r.from && store.swap_id == r.swap_id && \
@@ -102,7 +108,7 @@ inline carry_out_settle() {
 
 /* To the epoch after the expected one. To HALF_OPEN it takes a slot along. */
 inline carry_out_swap() {
-  accepted = (REPEATED || (FENCE && (r.what != HALF_OPEN || FREE(r.slot))));
+  accepted = (REPEATED || (FENCE && NO_PROBE_FAILED && (r.what != HALF_OPEN || FREE(r.slot))));
   if
   :: accepted && !REPEATED ->
        assert(P2_epoch_grows(r.expected + 1));

@@ -21,6 +21,7 @@ MEMORY_MB = 1900
 PROPERTIES = {
     "(r.expected+1)>store.epoch": "P2",
     "r.expected==store.epoch": "P4",
+    "store.state!=2": "P4",
     ".grant==0": "P3",
     ".left>1": "P3",
     "!(r.spent)": "P1",
@@ -102,6 +103,7 @@ def test_p1_to_p4_hold_and_nothing_wedges_when_requests_arrive_late_or_twice(tmp
         (["BROKEN_SLOTS_DIE_WITH_THEIR_EPOCH"], "P3"),
         (["BROKEN_UNFENCED_CLOSE", "LOSS"], "P2"),
         (["BROKEN_LATE_RESULT_COUNTS"], "P4"),
+        (["BROKEN_CLOSE_BESIDE_A_FAILURE"], "P4"),
         (["BROKEN_LEASE_NOT_CHECKED"], "P3"),
         (["BROKEN_LEASE_COUNTED_FROM_THE_ANSWER", "LOSS"], "P3"),
         (["BROKEN_CLAIM_WITHOUT_EXPIRY", "CRASH", "PROGRESS"], "P7"),

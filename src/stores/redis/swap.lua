@@ -3,7 +3,8 @@ local next_epoch, next_revision, swap_id = ARGV[3], ARGV[4], ARGV[5]
 local not_before = ARGV[6]
 local slot, owner, lease_ms = ARGV[7], ARGV[8], ARGV[9]
 local step, keep_forever = tonumber(ARGV[10]), ARGV[11] == '1'
-local first_field = 12
+local unless_probe_failed = ARGV[12] == '1'
+local first_field = 13
 
 local stored = redis.call('HMGET', record, 'ep', 'rev', 'swap')
 if stored[1] == next_epoch and stored[2] == next_revision and stored[3] == swap_id then
@@ -12,6 +13,9 @@ end
 if expected_epoch == '0' and expected_revision == '0' then
   if redis.call('EXISTS', record) == 1 then return answer('conflict') end
 elseif stored[1] ~= expected_epoch or stored[2] ~= expected_revision then
+  return answer('conflict')
+end
+if unless_probe_failed and redis.call('HGET', record, 'pfail') ~= '0' then
   return answer('conflict')
 end
 if not_before ~= '' and now < tonumber(not_before) then return answer('not_due') end

@@ -36,6 +36,8 @@ type attempt struct {
 	Next        *next  `json:"next"`
 	NotBeforeMs *int64 `json:"not_before_ms"`
 
+	UnlessProbeFailed bool `json:"unless_probe_failed"`
+
 	Return *int64          `json:"return_ns"` // nil: lost
 	Status string          `json:"status"`
 	TimeMs int64           `json:"time_ms"`

@@ -102,6 +102,9 @@ func (in input) swap(s state) (string, state) {
 	if creates == s.exists || (s.exists && (s.Epoch != in.Epoch || s.Revision != in.Revision)) {
 		return "conflict", s
 	}
+	if in.UnlessProbeFailed && s.probeFailed > 0 {
+		return "conflict", s
+	}
 	if in.NotBeforeMs != nil && in.now != unseen && in.now < *in.NotBeforeMs {
 		return "not_due", s
 	}
