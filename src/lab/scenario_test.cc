@@ -91,7 +91,11 @@ TEST(Scenario04ProbeHerd, OfAThousandInstancesThreeProbe) {
   fleet.world.run_for(policy.view_refresh_in_trouble);
   // A loser spends its claim and the read of its next refresh.
   EXPECT_LE(fleet.world.store.operations - operations, 2 * 1'000u);
-  fleet.world.run_for(5s);
+  // From then on no loser spends more than one operation a refresh.
+  CountOperations observer(fleet.properties);
+  fleet.world.observe(observer);
+  fleet.world.run_for(5 * policy.view_refresh_in_trouble);
+  for (const auto& [process, count] : observer.of) EXPECT_LE(count, 5 + 1) << process;
   EXPECT_EQ(fleet.world.dependency.received() - received, 3u);
   EXPECT_EQ(fleet.properties.probes_at_once_max(), 3);
 }
@@ -174,6 +178,28 @@ TEST(Scenario08StaleViewAfterThaw, AtMostOneCallGoesOutOnTheOldView) {
     }
     EXPECT_LE(admitted, 1);
     EXPECT_EQ(fleet.process(0).member().state(), State::open);
+  }
+}
+
+TEST(Scenario08StaleViewAfterThaw, NoneGoesOutWhereViewsAreStrict) {
+  for (const Standstill standstill : {Standstill::none, Standstill::local, Standstill::wall}) {
+    Policy policy;
+    policy.strict = true;
+    policy.open_duration = 30min;
+    policy.max_open_duration = 30min;
+    Fleet fleet(5, policy);
+    EXPECT_TRUE(fleet.call(0));
+    fleet.world.run_for(1s);
+    fleet.process(0).stop(standstill, 10min);
+    fleet.world.run_for(1s);
+    fleet.world.dependency.set_down(Down::refusing);
+    for (int i = 1; i < 5; ++i) fleet.world.call_at_random(fleet.process(i), 5);
+    ASSERT_TRUE(fleet.reaches(State::open, 60s));
+    fleet.world.run_until([&] { return !fleet.process(0).stopped(); }, 11min);
+    for (int k = 0; k < 200; ++k) {
+      EXPECT_FALSE(fleet.call(0)) << k << " ms after the thaw";
+      fleet.world.run_for(1ms);
+    }
   }
 }
 
