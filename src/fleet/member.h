@@ -223,17 +223,6 @@ class Member {
   Permit grant(PermitKind kind, HoldTime h);
   Permit grant_by_guard(PermitKind kind, HoldTime h);
   Refusal refuse(RefusalReason reason, HoldTime h);
-  void start_clock(HoldTime h);
-  void note_call(HoldTime h, std::uint64_t calls);
-  void note_evidence(const Permit& permit, Outcome outcome, bool slow, HoldTime h);
-  template <class Feed>
-  void feed_window(Feed feed, HoldTime h);
-  int thinning() const;
-  void release(const Permit& permit);
-  void hold_back(HoldTime acquired, HoldTime h);
-  void free_held_back(HoldTime h);
-  void settle_probe(const Permit& permit, Settlement settlement);
-  void expire_probes(HoldTime h);
   int allowed(HoldTime h) const;
   bool eligible() const;
   bool asks_seldom() const;
@@ -244,8 +233,23 @@ class Member {
   bool is_blind(HoldTime h) const;
   bool too_old(HoldTime h) const;
   Duration retry_after_at(HoldTime h) const;
+  bool demanded(HoldTime h) const;
 
-  // member_store.cc: the store
+  // member_outcomes.cc: what becomes of them
+  void start_clock(HoldTime h);
+  void note_call(HoldTime h, std::uint64_t calls);
+  void note_evidence(const Permit& permit, Outcome outcome, bool slow, HoldTime h);
+  template <class Feed>
+  void feed_window(Feed feed, HoldTime h);
+  int thinning() const;
+  void drop_batch();
+  void release(const Permit& permit);
+  void hold_back(HoldTime acquired, HoldTime h);
+  void free_held_back(HoldTime h);
+  void settle_probe(const Permit& permit, Settlement settlement);
+  void expire_probes(HoldTime h);
+
+  // member_store.cc: operations for the store
   std::optional<Operation> choose(HoldTime h);
   std::optional<Operation> choose_slot_work(HoldTime h);
   std::optional<Operation> choose_record_write(HoldTime h);
@@ -258,6 +262,11 @@ class Member {
   ClaimOp make_claim(int slot, std::uint32_t token, bool probe) const;
   ClaimOp make_renewal(const HeldSlot& held) const;
   void add_meter(ReportOp& op, HoldTime h);
+  bool may_spend(HoldTime h);
+  bool retry_makes_sense(const InFlight& op, HoldTime h) const;
+  void give_up(const InFlight& op);
+
+  // member_answers.cc: what comes of them
   void apply(const Snapshot& snapshot, HoldTime sent, HoldTime h);
   void apply_record(const Record& next, HoldTime h);
   bool fell_back(const Record& stored) const;
@@ -266,16 +275,12 @@ class Member {
   Reassert reassertion(const Record* stored, HoldTime h) const;
   void plan(HoldTime h);
   bool too_short(const Weighing& weighing);
-  bool may_spend(HoldTime h);
   void conclude(const InFlight& done, const Answer& answer, HoldTime h);
   void conclude_claim(const InFlight& done, const ClaimOp& op, Status status, HoldTime h);
   bool is_free_at(int slot) const;
   void conclude_swap(const InFlight& done, const SwapOp& op, Status status, HoldTime h);
-  void give_up(const InFlight& op);
-  void drop_batch();
-  bool demanded(HoldTime h) const;
-  bool retry_makes_sense(const InFlight& op, HoldTime h) const;
 
+  // member_due.cc: when one is due
   HoldTime due_batch() const;
   HoldTime due_refresh(HoldTime h) const;
   HoldTime due_plan() const;

@@ -56,6 +56,13 @@ struct ClaimOp {
   friend bool operator==(const ClaimOp&, const ClaimOp&) = default;
 };
 
+// Somebody in a slot.
+struct SlotHolding {
+  int slot = 0;
+  SlotOwner owner{};
+  friend bool operator==(const SlotHolding&, const SlotHolding&) = default;
+};
+
 enum class Settlement : unsigned char { returned, success, failure };
 
 // Gives a slot back by its token; the slot keeps holder and token, with an expiry of 1970, until
@@ -75,8 +82,9 @@ struct SettleOp {
 // Replaces the record if it has the expected epoch and revision, `not_before` has passed, and the
 // slot of `claim`, if any, is free or expired. With `unless_probe_failed` also only if no probe of
 // the expected epoch has settled as a failure: settlements change no revision, so one may come
-// between the view that was decided on and this. Expected epoch 0 and revision 0: only if there is
-// no record. Never touches other slots. When the epoch changes the evidence starts empty and
+// between the view that was decided on and this. With `unsettled` also only while that owner has
+// the slot, expired or not, and has not settled it. Expected epoch 0 and revision 0: only if there
+// is no record. Never touches other slots. When the epoch changes the evidence starts empty and
 // probe_ok and probe_failed are 0, otherwise both keep their stored value. Only the sums of the
 // steps `next.step - 1` and `next.step` are kept. Statuses: ok (also when this very swap has been
 // applied already, known by its swap_id); conflict; not_due; taken.
@@ -87,6 +95,7 @@ struct SwapOp {
   std::optional<StoreTime> not_before;
   std::optional<SlotClaim> claim;
   bool unless_probe_failed = false;
+  std::optional<SlotHolding> unsettled;
   friend bool operator==(const SwapOp&, const SwapOp&) = default;
 };
 

@@ -17,6 +17,9 @@ namespace switchgear::fleet {
 
 namespace {
 
+// The reason of a record in whose round one probe ended without a word.
+constexpr const char* kProbeLost = "probe_lost";
+
 // Salts that keep the uses of one nonce apart.
 enum Salt : std::uint64_t { kSwapSalt = 1, kJitterSalt, kIncarnationSalt, kSlotSalt };
 
@@ -408,6 +411,40 @@ std::optional<SwapOp> half_open(const PolicyTable& table, const Snapshot& snapsh
                        .holder = decider.instance,
                        .token = token,
                        .lease = ceil_ms(probe_lease(policy.call_timeout))};
+  return op;
+}
+
+std::optional<SwapOp> replace_lost_probe(const PolicyTable& table, const Snapshot& snapshot,
+                                         const Decider& decider, std::uint32_t token) {
+  const Record* record = snapshot.readable();
+  if (!record || record->state != State::half_open || record->hold.kind != HoldKind::none) {
+    return std::nullopt;
+  }
+  const int count = std::clamp(table.policy().probes, 0, kSlotsMax);
+  const auto end = record->slots.begin() + count;
+  const auto lost = std::find_if(record->slots.begin(), end, [&](const std::optional<Slot>& slot) {
+    return slot && slot->expires <= snapshot.time && slot->expires > record->changed(snapshot.time);
+  });
+  if (lost == end) return std::nullopt;
+  const SlotHolding holding{.slot = static_cast<int>(lost - record->slots.begin()),
+                            .owner = (*lost)->owner()};
+  if (record->reason == kProbeLost) {
+    SwapOp op = open_circuit(table, *record, snapshot, decider, "probe_failed",
+                             "the leases of two probes in a row ended without a word");
+    op.not_before = (*lost)->expires;
+    op.unsettled = holding;
+    return op;
+  }
+  SwapOp op = write_over(*record, table, decider);
+  op.unless_probe_failed = true;
+  op.unsettled = holding;
+  enter(op.next, State::half_open, snapshot.time, kProbeLost,
+        "a probe's lease ended without a word: its process died, perhaps of the call");
+  op.next.opens = record->opens + 1;
+  op.claim = SlotClaim{.slot = holding.slot,
+                       .holder = decider.instance,
+                       .token = token,
+                       .lease = ceil_ms(probe_lease(table.policy().call_timeout))};
   return op;
 }
 

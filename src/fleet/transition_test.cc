@@ -134,6 +134,52 @@ TEST_F(Transitions, SlowerProbesOfAnEarlierRoundStillTakeTheirSlots) {
   EXPECT_EQ(later->claim->slot, 0);
 }
 
+TEST_F(Transitions, AProbeWhoseLeaseEndedWithoutAWordIsReplacedOnceAndCounts) {
+  Record r = record(State::half_open);
+  r.epoch = to_ms(at(50s));
+  r.since = at(50s);
+  r.opens = 1;
+  r.probe_ok = 1;
+  r.slots[0] = Slot{.holder = InstanceId{5}, .token = 1, .expires = at(60s)};
+  EXPECT_FALSE(replace_lost_probe(table, snapshot(r, 59s), me, 7));
+  const auto again = replace_lost_probe(table, snapshot(r, 60s), me, 7);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->next.state, State::half_open);
+  EXPECT_EQ(again->next.reason, "probe_lost");
+  EXPECT_GT(again->next.epoch, r.epoch);
+  EXPECT_EQ(again->next.opens, 2);
+  EXPECT_EQ(again->next.probe_ok, 0);
+  ASSERT_TRUE(again->claim);
+  EXPECT_EQ(again->claim->slot, 0);
+  EXPECT_EQ(again->unsettled, (SlotHolding{.slot = 0, .owner = r.slots[0]->owner()}));
+  EXPECT_TRUE(again->unless_probe_failed);
+
+  r = again->next;
+  r.slots[0]->expires = at(70s);
+  EXPECT_FALSE(replace_lost_probe(table, snapshot(r, 69s), me, 8));
+  const auto open = replace_lost_probe(table, snapshot(r, 71s), me, 8);
+  ASSERT_TRUE(open);
+  EXPECT_EQ(open->next.state, State::open);
+  EXPECT_EQ(open->next.reason, "probe_failed");
+  EXPECT_EQ(open->next.opens, 3);
+  EXPECT_EQ(open->not_before, at(70s));
+  EXPECT_EQ(open->unsettled, (SlotHolding{.slot = 0, .owner = r.slots[0]->owner()}));
+  EXPECT_FALSE(open->claim);
+}
+
+TEST_F(Transitions, OnlyAProbeOfThisRoundCanBeLost) {
+  Record r = record(State::half_open);
+  r.epoch = to_ms(at(50s));
+  r.since = at(50s);
+  r.slots[0] = Slot{.holder = InstanceId{5}, .token = 1, .expires = at(49s)};  // of an earlier one
+  r.slots[1] = Slot{.holder = InstanceId{6}, .token = 2, .expires = StoreTime{}};  // settled
+  EXPECT_FALSE(replace_lost_probe(table, snapshot(r, 60s), me, 7));
+  r.slots[0]->expires = at(55s);
+  EXPECT_TRUE(replace_lost_probe(table, snapshot(r, 60s), me, 7));
+  r.hold.kind = HoldKind::forced_closed;
+  EXPECT_FALSE(replace_lost_probe(table, snapshot(r, 60s), me, 7));
+}
+
 TEST_F(Transitions, HalfOpenWaitsForEnoughSuccesses) {
   Record r = record(State::half_open);
   r.probe_ok = 2;

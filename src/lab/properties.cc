@@ -121,6 +121,7 @@ void Properties::store_stepped(int process, const fleet::Operation& op,
                 std::string(to_string(answer.status)));
   }
   if (foreign_) check_hands_off(op);
+  note_lost_probe();
   if (const fleet::Record* record = after.readable()) {
     check_record(process, op, answer.status, *record);
     check_slots(op, answer.status, *record);
@@ -173,9 +174,25 @@ void Properties::check_record(int process, const fleet::Operation& op, Status st
   }
 }
 
+// A probe that ended without a word stays lost, though its process speak up later.
+void Properties::note_lost_probe() {
+  const fleet::Record* record = before_.readable();
+  if (!record || record->state != State::half_open) return;
+  const StoreTime now = world_.store.time();
+  for (const auto& slot : record->slots) {
+    if (slot && slot->expires > record->changed(now) && slot->expires <= now) {
+      lost_probe_in_.insert(record->epoch);
+    }
+  }
+}
+
 // The states follow one another as the design says, each step with what it needs behind it.
 void Properties::check_step(int process, const fleet::Record& before, const fleet::Record& after) {
   const bool by_hand = after.epoch != before.epoch && after.reason == "operator";
+  const bool lost = lost_probe_in_.contains(before.epoch);
+  if (after.reason == "probe_lost" && after.epoch != before.epoch && !lost) {
+    fail("P2", "no probe was lost before " + text_of(after));
+  }
   if (by_hand && process >= 0) fail("P2", "a process wrote as if a person had: " + text_of(after));
   // Put back over a store that lost it: whatever it was.
   if (by_hand || after.state == before.state || after.reason == "reassert") return;
@@ -190,7 +207,9 @@ void Properties::check_step(int process, const fleet::Record& before, const flee
       may_follow = after.state == State::half_open;
       break;
     case State::half_open:
-      may_follow = after.state == State::open ? before.probe_failed > 0 : probes_ok;
+      may_follow = after.state == State::open
+                       ? before.probe_failed > 0 || (lost && before.reason == "probe_lost")
+                       : probes_ok;
       break;
     case State::recovering:
       may_follow = after.state != State::half_open;

@@ -293,6 +293,22 @@ TEST_P(StoreSuite, AProbeThatSucceededStopsNoSwap) {
   EXPECT_EQ(status_of(swap), Status::ok) << "this very swap, repeated";
 }
 
+TEST_P(StoreSuite, ASettlementStopsASwapThatTookItsProbeForLost) {
+  create_record(100, 1);
+  ASSERT_EQ(status_of(claims(100, 3, kAnn, 1)), Status::ok);
+  SwapOp swap = swaps(100, 1, full_record(101, 2));
+  swap.unsettled = SlotHolding{.slot = 3, .owner = {.holder = kBob, .token = 1}};
+  EXPECT_EQ(status_of(swap), Status::conflict) << "somebody else has the slot";
+  swap.unsettled = SlotHolding{.slot = 2, .owner = {.holder = kAnn, .token = 1}};
+  EXPECT_EQ(status_of(swap), Status::conflict) << "nobody has the slot";
+  swap.unsettled = SlotHolding{.slot = 3, .owner = {.holder = kAnn, .token = 1}};
+  ASSERT_EQ(status_of(settles(100, 3, kAnn, 1, Settlement::returned)), Status::ok);
+  EXPECT_EQ(status_of(swap), Status::conflict);
+  ASSERT_EQ(status_of(claims(100, 2, kBob, 2)), Status::ok);
+  swap.unsettled = SlotHolding{.slot = 2, .owner = {.holder = kBob, .token = 2}};
+  EXPECT_EQ(status_of(swap), Status::ok);
+}
+
 TEST_P(StoreSuite, SwapsAndTakesASlotTogether) {
   create_record(100, 1);
   SwapOp swap = swaps(100, 1, full_record(101, 2));

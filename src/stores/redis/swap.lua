@@ -4,7 +4,8 @@ local not_before = ARGV[6]
 local slot, owner, lease_ms = ARGV[7], ARGV[8], ARGV[9]
 local step, keep_forever = tonumber(ARGV[10]), ARGV[11] == '1'
 local unless_probe_failed = ARGV[12] == '1'
-local first_field = 13
+local unsettled_slot, unsettled_owner = ARGV[13], ARGV[14]
+local first_field = 15
 
 local stored = redis.call('HMGET', record, 'ep', 'rev', 'swap')
 if stored[1] == next_epoch and stored[2] == next_revision and stored[3] == swap_id then
@@ -17,6 +18,12 @@ elseif stored[1] ~= expected_epoch or stored[2] ~= expected_revision then
 end
 if unless_probe_failed and redis.call('HGET', record, 'pfail') ~= '0' then
   return answer('conflict')
+end
+if unsettled_slot ~= '' then
+  local held = redis.call('HGET', record, unsettled_slot)
+  if not held_by(held, unsettled_owner) or held == settled(unsettled_owner) then
+    return answer('conflict')
+  end
 end
 if not_before ~= '' and now < tonumber(not_before) then return answer('not_due') end
 if slot ~= '' and not is_free(redis.call('HGET', record, slot)) then return answer('taken') end

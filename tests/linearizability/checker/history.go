@@ -36,7 +36,9 @@ type attempt struct {
 	Next        *next  `json:"next"`
 	NotBeforeMs *int64 `json:"not_before_ms"`
 
-	UnlessProbeFailed bool `json:"unless_probe_failed"`
+	UnlessProbeFailed bool   `json:"unless_probe_failed"`
+	UnsettledSlot     int    `json:"unsettled_slot"`
+	UnsettledOwner    string `json:"unsettled_owner"` // "": no such condition
 
 	Return *int64          `json:"return_ns"` // nil: lost
 	Status string          `json:"status"`
@@ -106,6 +108,10 @@ func (a *attempt) check() error {
 		}
 	default:
 		return fmt.Errorf("kind %q is none that the model knows", a.Kind)
+	}
+	if a.UnsettledSlot < 0 || a.UnsettledSlot >= slotsMax {
+		return fmt.Errorf("unsettled slot %d is beyond the %d that the model knows", a.UnsettledSlot,
+			slotsMax)
 	}
 	if a.Slot < 0 || a.Slot >= slotsMax {
 		return fmt.Errorf("slot %d is beyond the %d that the model knows", a.Slot, slotsMax)

@@ -105,6 +105,12 @@ func (in input) swap(s state) (string, state) {
 	if in.UnlessProbeFailed && s.probeFailed > 0 {
 		return "conflict", s
 	}
+	if in.UnsettledOwner != "" {
+		place := s.slots[in.UnsettledSlot]
+		if place.owner != in.UnsettledOwner || place.expiry == settled {
+			return "conflict", s
+		}
+	}
 	if in.NotBeforeMs != nil && in.now != unseen && in.now < *in.NotBeforeMs {
 		return "not_due", s
 	}
