@@ -137,14 +137,16 @@ class Consumer {
   };
   enum class GiveBack : unsigned char { failed, refused, scouted, stopping };
 
-  // consumer.cc: what to receive and what to call
-  void run(const Now& now);
+  // consumer_receive.cc: what to receive
   void plan_receives(const Now& now);
   void receive_freely(const Now& now);
   void receive_with_permits(const Now& now);
   void start_receive(std::chrono::seconds wait, Receiving receiving, const Now& now);
   void take_messages(Receiving receiving, std::vector<InHand> messages, const Now& now);
   void take_for_scouting(Receiving receiving, std::vector<InHand> messages, const Now& now);
+
+  // consumer.cc: what to call, and what the circuit says
+  void run(const Now& now);
   void dispatch(InHand in_hand, MonoTime patient_until, const Now& now);
   void refused(InHand in_hand, const fleet::Refusal& refusal, MonoTime patient_until,
                const Now& now);

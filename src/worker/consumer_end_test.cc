@@ -202,6 +202,26 @@ TEST_F(ConsumerTest, AbandonsCallsAtTheEndOfTheGraceTimeAndDeletesNothing) {
   EXPECT_TRUE(consumer->take_actions().empty());
 }
 
+TEST_F(ConsumerTest, TellsOfAllAbandonedCallsInOneLine) {
+  start_closed(12);
+  std::vector<queue::Message> messages;
+  for (int i = 0; i < 10; ++i) messages.push_back(message("m" + std::to_string(i)));
+  receive(std::move(messages));
+  receive({message("m10"), message("m11")});
+  ASSERT_EQ(open_calls.size(), 12u);
+  consumer->stop(now);
+  consumer->stop(now);
+  collect();
+  EXPECT_EQ(std::count_if(notices.begin(), notices.end(),
+                          [](const Notice& n) { return n.kind == Notice::Kind::abandoned; }),
+            1);
+  const auto told = std::find_if(notices.begin(), notices.end(),
+                                 [](const Notice& n) { return n.kind == Notice::Kind::abandoned; });
+  const std::map<std::string, std::string> fields(told->fields.begin(), told->fields.end());
+  EXPECT_EQ(fields.at("calls"), "12");
+  EXPECT_TRUE(fields.at("messages").ends_with(" and more")) << fields.at("messages");
+}
+
 TEST_F(ConsumerTest, ASecondStopEndsTheGraceTime) {
   start_closed(1);
   receive({message("slow")});

@@ -23,6 +23,8 @@ constexpr Duration kLastResort = 2min;
 // After the grace time, for the last deletes and returns.
 constexpr Duration kLastWords = 5s;
 const core::Backoff kSettleBackoff{.base = 200ms, .cap = 5s, .jitter = core::Jitter::equal};
+// Ids of messages in one line of the log.
+constexpr std::size_t kMessagesTold = 10;
 
 }  // namespace
 
@@ -348,6 +350,9 @@ void Consumer::retry_or_give_up(Pending entry, const std::string& why, bool retr
 // ---- The end --------------------------------------------------------------------------------
 
 void Consumer::abandon_calls(const Now& now) {
+  const std::size_t count = calls_.size();
+  std::string messages;
+  std::size_t told = 0;
   for (auto& [id, call] : std::exchange(calls_, {})) {
     counters_.abandoned++;
     actions_.emplace_back(CancelCallAction{id});
@@ -360,9 +365,13 @@ void Consumer::abandon_calls(const Now& now) {
               queue::back_off(options_.backoff, call.in_hand.message.receive_count,
                               now.mono - call.in_hand.asked_at, random_),
               GiveBack::stopping, now);
+    if (++told <= kMessagesTold) messages += (told > 1 ? " " : "") + call.in_hand.message.id;
+  }
+  if (count > 0) {
     notice(Notice::Kind::abandoned, Notice::Level::warn,
-           "a call did not end within the grace time; its message goes back",
-           {{"message", call.in_hand.message.id}});
+           "calls did not end within the grace time; their messages go back",
+           {{"calls", std::to_string(count)},
+            {"messages", messages + (count > kMessagesTold ? " and more" : "")}});
   }
   for (Waiting& waiting : std::exchange(waiting_, {})) {
     if (last_receive(waiting.in_hand)) {

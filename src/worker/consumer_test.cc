@@ -187,6 +187,16 @@ TEST_F(ConsumerTest, LogsAPauseWithItsCauseAndTheTimeOfTheNextProbe) {
   EXPECT_EQ(fields["next_probe_at"], "2023-11-14T22:13:25Z");
 }
 
+TEST_F(ConsumerTest, PromisesNoProbeUnderAHold) {
+  circuit.held = true;
+  circuit.wait = 5s;
+  start();
+  ASSERT_TRUE(noticed(Notice::Kind::paused));
+  for (const auto& [name, value] : notices.back().fields) {
+    EXPECT_FALSE(name.starts_with("next_probe")) << name << "=" << value;
+  }
+}
+
 TEST_F(ConsumerTest, TellsAPauseOnceItsCauseIsSettledAndOnlyOnce) {
   start_closed();
   circuit.now_state = State::open;  // seen here, not yet written

@@ -229,13 +229,14 @@ class Record:
                 return holder.partition(".")[0]
         return None
 
-    def probe_slots(self, probes=1):
-        """Distinct grants of the first `probes` slots while the circuit was HALF_OPEN."""
+    def probe_slots(self, until, probes=1):
+        """Distinct grants of the first `probes` slots up to then. A slot shows its last owner until
+        the next one takes it, so a short probe is not missed."""
         return {
             (slot, fields[f"s{slot}"].partition("@")[0])
-            for _, fields in self.samples
+            for at, fields in self.samples
             for slot in range(probes)
-            if fields.get("st") == "HALF_OPEN" and f"s{slot}" in fields
+            if at <= until and f"s{slot}" in fields
         }
 
 

@@ -60,7 +60,7 @@ def test_every_problem_of_the_configuration_is_told_at_once(workers, elasticmq, 
 
 def test_a_file_that_is_no_yaml_is_told_with_its_place(workers, elasticmq, queue, handler):
     code, err = workers.refused(elasticmq, queue.url, handler.url,
-                                text="store: memory:\nworker: {queue: [\n")
+                                text="store: 'memory:'\nworker: {queue: [\n")
     assert code == USAGE
     assert "switchgear-0.yaml:" in err
     assert queue.untouched()
