@@ -255,6 +255,7 @@ class Member {
   std::optional<Operation> choose_record_write(HoldTime h);
   std::optional<Operation> choose_claim(HoldTime h);
   std::optional<SettleOp> slot_to_leave(HoldTime h);
+  bool has_last_words(HoldTime h) const;
   ReportOp make_report(HoldTime h);
   ReportOp make_hello(HoldTime h);
   ReportOp make_heartbeat(HoldTime h);

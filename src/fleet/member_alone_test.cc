@@ -225,6 +225,34 @@ TEST_F(AMember, LeavingItGivesBackWhatNoCallUses) {
   for (const auto& slot : record.slots) EXPECT_FALSE(slot);
 }
 
+TEST_F(AMember, LeavingItReportsTheFailuresThatOthersHaveNotHeardOf) {
+  permitted();
+  settle();
+  call(Outcome::failure);
+  settle();
+  reports.clear();
+  call(Outcome::failure);  // too soon after the report before it to be sent at once
+  ASSERT_EQ(settle(), "");
+  member.leave();
+  EXPECT_FALSE(member.left());
+  EXPECT_EQ(settle(), "report");
+  ASSERT_EQ(reports.size(), 1u);
+  EXPECT_EQ(reports[0].failures, 1u);
+  EXPECT_TRUE(member.left());
+}
+
+TEST_F(AMember, LeavingItWaitsForNoReportThatTheStoreWouldNotTake) {
+  permitted();
+  settle();
+  call(Outcome::failure);
+  settle();
+  call(Outcome::failure);
+  pass(10s);
+  member.leave();
+  settle();
+  EXPECT_TRUE(member.left());
+}
+
 TEST_F(AMember, StoppedByItselfItSaysWhenTheNextTrialIs) {
   permitted();
   settle();

@@ -162,7 +162,8 @@ void Member::conclude(const InFlight& done, const Answer& answer, HoldTime h) {
   const Status status = answer.status;
   if (const auto* report = std::get_if<ReportOp>(&done.operation)) {
     if (report->report && (status == Status::late || status == Status::out_of_range)) {
-      counters_.failures_dropped += report->report->failures + report->report->overloads;
+      counters_.failures_dropped +=
+          report->report->failures + report->report->overloads + report->report->slow;
     }
     if (member_minute_ < 0) member_minute_ = minute_of(snapshot_->time);
   } else if (const auto* claim = std::get_if<ClaimOp>(&done.operation)) {

@@ -250,7 +250,7 @@ int Member::thinning() const {
 }
 
 void Member::drop_batch() {
-  counters_.failures_dropped += batch_.failures + batch_.overloads;
+  counters_.failures_dropped += batch_.failures + batch_.overloads + batch_.slow;
   batch_ = Batch{};
 }
 

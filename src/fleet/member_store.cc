@@ -113,7 +113,8 @@ bool Member::retry_makes_sense(const InFlight& op, HoldTime h) const {
 void Member::give_up(const InFlight& op) {
   if (const auto* report = std::get_if<ReportOp>(&op.operation)) {
     if (report->report) {
-      counters_.failures_dropped += report->report->failures + report->report->overloads;
+      counters_.failures_dropped +=
+          report->report->failures + report->report->overloads + report->report->slow;
     }
   } else if (const auto* claim = std::get_if<ClaimOp>(&op.operation)) {
     // It may have been granted: give it back rather than let it lie until it expires.
@@ -130,7 +131,10 @@ void Member::give_up(const InFlight& op) {
 
 std::optional<Operation> Member::choose(HoldTime h) {
   if (auto slot_work = choose_slot_work(h)) return slot_work;
-  if (leaving_) return std::nullopt;
+  if (leaving_) {
+    if (has_last_words(h)) return make_report(h);
+    return std::nullopt;
+  }
   if (!snapshot_) {
     if (hello_due_) return make_hello(h);
     return ReadOp{};
@@ -158,6 +162,12 @@ std::optional<Operation> Member::choose(HoldTime h) {
   return std::nullopt;
 }
 
+// Failures that the store would still take.
+bool Member::has_last_words(HoldTime h) const {
+  return !batch_.empty() && h - batch_.last <= kFailureAgeMax && snapshot_ && record_ &&
+         batch_.epoch == record_->epoch && !missing_ && !reassert_due_ && unreadable_.empty();
+}
+
 bool Member::left() const {
   const bool idle = std::none_of(held_.begin(), held_.end(), [this](const HeldSlot& s) {
     return s.probe ? !s.in_use : in_flight_recovering_ < recovery_slots_held();
@@ -165,9 +175,11 @@ bool Member::left() const {
   const auto frees = [](const std::optional<InFlight>& op) {
     return op && (std::holds_alternative<SettleOp>(op->operation) ||
                   std::holds_alternative<ClaimOp>(op->operation) ||
-                  std::holds_alternative<SwapOp>(op->operation));
+                  std::holds_alternative<SwapOp>(op->operation) ||
+                  std::holds_alternative<ReportOp>(op->operation));
   };
-  return idle && settles_.empty() && !frees(in_flight_) && !frees(retry_);
+  return idle && !has_last_words(clock_.elapsed()) && settles_.empty() && !frees(in_flight_) &&
+         !frees(retry_);
 }
 
 // ---- Operations -----------------------------------------------------------------------------

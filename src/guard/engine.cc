@@ -141,8 +141,10 @@ void Engine::drive(const DrivenPtr& driven) {
   };
   const Step step = driven->seat->touch([&](fleet::Member& member, const Now& now) {
     driven->seat->collect(member, now);
-    Step next{.operation = member.next_operation(now), .transitions = member.take_transitions()};
-    arm(driven, now, member.until_next(now));
+    Step next{.operation = next_operation(*driven, member, now),
+              .transitions = member.take_transitions()};
+    const Duration turn = driven->turn ? *driven->turn - now.mono : Duration{0};
+    arm(driven, now, std::max(member.until_next(now), turn));
     if (!driven->seen && member.record() != nullptr) {
       driven->seen = true;
       next.first_sight = first_sight_of(*member.record(), member.store_time(now));
@@ -159,6 +161,24 @@ void Engine::drive(const DrivenPtr& driven) {
   for (const fleet::Transition& transition : step.transitions) {
     events_.transition(driven->seat->name(), transition);
   }
+}
+
+// The virtual scheduling of the generic cell rate algorithm (ITU-T I.371): an operation's turn
+// comes one gap after the one before it, and whoever is early waits for it.
+std::optional<fleet::Operation> Engine::next_operation(Driven& driven, fleet::Member& member,
+                                                       const Now& now) {
+  const auto gap = std::chrono::duration_cast<Duration>(
+      1s / std::max(1.0, options_.store_operations_per_second));
+  if (driven.turn && now.mono < *driven.turn) return std::nullopt;
+  next_turn_ = std::max(next_turn_, now.mono - 1s);
+  if (!driven.turn && now.mono < next_turn_) {
+    if (member.until_next(now) == 0s) driven.turn = std::exchange(next_turn_, next_turn_ + gap);
+    return std::nullopt;
+  }
+  auto operation = member.next_operation(now);
+  if (operation && !driven.turn) next_turn_ += gap;
+  driven.turn.reset();
+  return operation;
 }
 
 // Settings that were changed for a parent differ for each of its keys, of which there may be many.

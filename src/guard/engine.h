@@ -7,6 +7,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,10 @@ struct EngineOptions {
   // Circuits that one process may have, so that names which arrive from outside cannot exhaust
   // its memory (about 20 KB each).
   std::size_t circuits_max = 10'000;
+  // Store operations of all circuits together per second, at most, after a burst of one second's
+  // worth; those beyond it wait, first come, first served. Each circuit has a cap of its own
+  // (fleet::MemberOptions). At least 1.
+  double store_operations_per_second = 5'000;
   // Whether to listen to the store's push, where it has one: a change that another process makes is
   // then known here within a round trip, at the cost of a second connection and, for each change,
   // one read by each process that uses the circuit. Without it, or while it is broken, views are
@@ -104,6 +109,7 @@ class Engine {
     MonoTime due = MonoTime::max();
     bool seen = false;  // its record
     bool released = false;
+    std::optional<MonoTime> turn;  // when the operation that had to wait may go
     RecordRemarks remarks;
   };
   // Shared, as an answer may still come to one that was released.
@@ -111,6 +117,8 @@ class Engine {
   using DrivenMap = std::map<std::string, DrivenPtr, std::less<>>;
 
   void drive(const DrivenPtr& driven);
+  std::optional<fleet::Operation> next_operation(Driven& driven, fleet::Member& member,
+                                                 const Now& now);
   std::vector<RecordRemark> remarks_on(Driven& driven, const fleet::Member& member, MonoTime now);
   void changed(const std::string& name, std::int64_t epoch);
   void start(const DrivenPtr& driven, const fleet::Operation& operation);
@@ -124,6 +132,7 @@ class Engine {
   std::string backend_;
   bool store_up_ = true;
   std::uint64_t pushes_heard_ = 0;
+  MonoTime next_turn_ = MonoTime::min();
   MonoTime remarks_since_ = MonoTime::min();
   std::size_t remarks_left_ = 0;  // in the minute since then
   DrivenMap circuits_;

@@ -214,6 +214,44 @@ TEST_F(AnEngine, SaysAFewThingsAMinuteHoweverManyCircuitsThereAre) {
   EXPECT_EQ(remarks.size(), 30u);
 }
 
+TEST_F(AnEngine, SpendsNoMoreOperationsThanAllowedHoweverManyCircuitsThereAre) {
+  EngineOptions options;
+  options.store_operations_per_second = 50;
+  options.clock = [this] {
+    Now now;
+    now.mono = MonoTime{} + 1h + passed;
+    now.boot = decltype(now.boot){} + 1h + passed;
+    now.wall = decltype(now.wall){} + 1h + passed;
+    return now;
+  };
+  make(options);
+  const auto name = [](int i) { return "p/" + std::to_string(i); };
+  constexpr int kCircuits = 200;
+  for (int i = 0; i < kCircuits; ++i) ASSERT_TRUE(engine->add(name(i), quick_policy()));
+  const auto ask_all = [&] {
+    for (int i = 0; i < kCircuits; ++i) {
+      (void)engine->member(name(i)).admit(engine->now());
+      engine->poke(name(i));
+    }
+    loop.run_until([] { return false; }, 5ms);  // the answers
+  };
+  const auto operations = [&] { return static_cast<int>(table->operations); };
+  for (int i = 0; i < 5; ++i) ask_all();
+  EXPECT_GE(operations(), 50);
+  EXPECT_LE(operations(), 51) << "a burst of one second's worth";
+  for (int step = 1; step <= 20; ++step) {
+    passed += 100ms;
+    ask_all();
+    EXPECT_LE(operations(), 51 + 5 * step);
+  }
+  EXPECT_GE(operations(), 51 + 5 * 20 - 10) << "and no less";
+  for (int second = 0; second < 30; ++second) {
+    passed += 1s;
+    ask_all();
+  }
+  for (int i = 0; i < kCircuits; ++i) EXPECT_TRUE(engine->ready(name(i))) << "nobody starves " << i;
+}
+
 TEST_F(AnEngine, IsSilentWhileNobodyCalls) {
   added();
   loop.run_until([] { return false; }, 50ms);  // whatever it does at its start

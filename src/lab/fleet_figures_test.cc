@@ -92,6 +92,14 @@ TEST_P(SickOne, OpensNothing) {
   }
 }
 
+// With this rule and four processes the share alone would not do: it is the one that stops itself.
+TEST(FleetFigures, OneOfFourSickBesideAThreePercentBackgroundOpensNothing) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    const FleetOptions options = published_row("4 fast workers, 3 %").options(seed);
+    EXPECT_FALSE(sick_process_opens(options, seed % 2 == 0)) << "seed " << seed;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(From4Up, SickOne, testing::Values("4 fast workers", "20", "20, 3 %", "50"),
                          [](const auto& name) {
                            return name_of({Measured{name.param, 0}, name.index});

@@ -243,7 +243,7 @@ def test_a_prober_stopped_beyond_its_lease_starts_nothing_on_it(run_outage, figu
 
     with run.record, run.standstills, run.fleet, Arrivals(run.queue, CALM_ARRIVALS) as arrivals:
         run.calm()
-        run.outage(arrivals, probes=6, backlog=BACKLOG, how="hang", meanwhile=freeze_the_prober)
+        run.outage(arrivals, backlog=BACKLOG, how="hang", meanwhile=freeze_the_prober)
         worker, since = frozen[0]
         # A probe's lease is 2 x 0.95 s + 1 s; the others took the slot over when it had ended.
         assert time.time() - since > 2.9
