@@ -153,6 +153,25 @@ void false_trips(Json& json) {
   };
   ours("default policy", {});
   ours("for bursts (20 %, 50 %, 100 years)", policy_for_bursts());
+  const auto as_shipped = [&](const char* name, const Policy& policy) {
+    const FleetTrips calm = false_trips_of_fleet(policy, 10, independent);
+    const FleetTrips rough = false_trips_of_fleet(policy, 10, bursty);
+    std::printf("%-52s %11llu %8llu  refused meanwhile: %llu, %llu calls\n", name,
+                static_cast<unsigned long long>(calm.trips),
+                static_cast<unsigned long long>(rough.trips),
+                static_cast<unsigned long long>(calm.refused),
+                static_cast<unsigned long long>(rough.refused));
+    std::fflush(stdout);
+    json.begin();
+    json.field("rule", std::string(name));
+    json.field("independent", static_cast<double>(calm.trips));
+    json.field("bursty", static_cast<double>(rough.trips));
+    json.field("refused_independent", static_cast<double>(calm.refused));
+    json.field("refused_bursty", static_cast<double>(rough.refused));
+    json.end();
+  };
+  as_shipped("default policy, 10 processes as shipped", {});
+  as_shipped("for bursts, 10 processes as shipped", policy_for_bursts());
   for (const int processes : {10, 1'000}) {
     const std::string by = ", " + std::to_string(processes) + " processes";
     line("5 in a row open for all" + by, false_trips_of_five_in_a_row(processes, independent),

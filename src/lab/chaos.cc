@@ -41,10 +41,30 @@ Policy random_policy(core::Random& random) {
   return p;
 }
 
+// What few circuits use, from a source of its own so that the other lives stay as they are.
+void use_rare_features(WorldOptions& o, core::Random random) {
+  Policy& p = o.policy;
+  if (random.chance(0.15)) {
+    p.strict = true;
+    p.view_refresh = between(random, 1s, 5s);
+  }
+  if (random.chance(0.15)) p.minimum_outage = between(random, 500ms, 3s);
+  if (random.chance(0.15)) o.member.thinning_rate = random.between(1, 20);
+  if (!random.chance(0.2)) return;
+  p.acceptable_failure_rate = Policy{}.acceptable_failure_rate;
+  p.unacceptable_failure_rate = Policy{}.unacceptable_failure_rate;
+  p.rule = Rule::classic;
+  p.sliding_window_type = random.chance(0.5) ? SlidingWindowType::count : SlidingWindowType::time;
+  p.sliding_window_size = 5 + static_cast<int>(random.below(30));
+  p.minimum_number_of_calls = 1 + static_cast<int>(random.below(20));
+  p.failure_rate_threshold = random.between(0.2, 0.8);
+}
+
 WorldOptions random_world(std::uint64_t seed, core::Random& random) {
   WorldOptions o;
   o.seed = seed;
   o.policy = random_policy(random);
+  use_rare_features(o, core::Random(core::hash2(seed, 0x3a7e5)));
   o.dependency = {.servers = 200, .service_mean = 40ms, .exponential = true, .failure_rate = 0.002};
   o.clock_drift = 0.0005;
   o.wall_skew = random.chance(0.5) ? 10min : 0min;
@@ -70,6 +90,8 @@ class Chaos {
     per_second_ = random_.between(0.5, 4.0);
     world_.site.stop_before_probe = random_.chance(0.3) ? 0.1 : 0;
     loses_writes_ = random_.chance(0.35);
+    core::Random rare(core::hash2(options_.seed, 0xa5c5));
+    if (rare.chance(0.15)) world_.site.asks_to_wait = between(rare, 1s, 20s);
     for (int i = 0; i < size; ++i) join();
     world_.run_for(between(random_, 1s, 5s));
     disturb_network();

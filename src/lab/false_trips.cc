@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <bitset>
+#include <cmath>
 #include <vector>
 
+#include "core/assert.h"
 #include "core/random.h"
 #include "core/trip_rule.h"
+#include "lab/properties.h"
 
 namespace switchgear::lab {
 
@@ -115,6 +118,42 @@ std::uint64_t false_trips_of_cusum(core::CusumRule rule, const FalseTripOptions&
     cusum.reset();
   }
   return trips;
+}
+
+FleetTrips false_trips_of_fleet(Policy policy, int processes, const FalseTripOptions& o) {
+  policy.open_duration = policy.max_open_duration = 100ms;
+  policy.call_timeout = 100ms;
+  policy.probe_successes = 1;
+  policy.recovery_limit = false;
+  WorldOptions world_options;
+  world_options.seed = o.seed;
+  world_options.policy = policy;
+  World world(world_options);
+  Properties properties(world);
+  for (int i = 0; i < processes; ++i) world.add_process();
+
+  Outcomes outcomes(o);
+  FleetTrips result;
+  const auto call = [&](Process& p) {
+    p.run([&] {
+      const fleet::Admission admission = p.admit();
+      const Outcome outcome = outcomes.failed() ? Outcome::failure : Outcome::success;
+      if (const auto* permit = std::get_if<fleet::Permit>(&admission)) {
+        p.member().finish(*permit, outcome, 5ms, p.now());
+        properties.call_finished(p, SimCall{.process = p.index(), .permit = *permit}, outcome);
+      } else {
+        ++result.refused;
+      }
+    });
+  };
+  for (std::uint64_t i = 0; i < o.calls; ++i) {
+    const double wait = -std::log(1 - world.random.unit()) / o.calls_per_second;
+    world.run_for(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(wait)));
+    call(*world.processes[outcomes.process(processes)]);
+  }
+  SG_ASSERT(properties.violation().empty());
+  result.trips = static_cast<std::uint64_t>(properties.entered(State::open));
+  return result;
 }
 
 std::uint64_t false_trips_of_five_in_a_row(int processes, const FalseTripOptions& options) {

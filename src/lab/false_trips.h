@@ -45,6 +45,16 @@ std::uint64_t false_trips_of_cusum(core::CusumRule rule, const FalseTripOptions&
 std::uint64_t false_trips_of_five_in_a_row(int processes, const FalseTripOptions& options);
 std::uint64_t false_trips_of_half_of_100(int processes, const FalseTripOptions& options);
 
+// The same by all that ships: so many processes with the policy, calls at random times, reports
+// through a store that takes milliseconds, the fleet's own estimates, the bound on what one process
+// may supply, and what a process decides alone. A trip ends after the shortest open time, without a
+// recovery.
+struct FleetTrips {
+  std::uint64_t trips = 0;
+  std::uint64_t refused = 0;  // calls, while it was open or a process had stopped itself
+};
+FleetTrips false_trips_of_fleet(Policy policy, int processes, const FalseTripOptions& options);
+
 // The price: calls made before it stops.
 struct TripDelay {
   double at_100_percent = 0;  // mean calls from the onset until the trip, that call included

@@ -112,6 +112,8 @@ void Process::end(const std::shared_ptr<SimCall>& call, Outcome outcome, const D
   call->open = false;
   --calls_out_;
   const Now time = now();
+  const bool bad = outcome == Outcome::failure || outcome == Outcome::overload;
+  if (bad && site_.asks_to_wait > 0s) member_.asked_to_wait(site_.asks_to_wait, time);
   member_.finish(call->permit, outcome, time.mono - call->started_mono, time);
   site_.observer->call_finished(*this, *call, outcome);
   done(outcome);

@@ -57,6 +57,8 @@ struct Site {
   Observer* observer = nullptr;  // never null once processes run
   // Chance that a process is stopped right before it starts a probe, for up to three leases.
   double stop_before_probe = 0;
+  // What the dependency asks for with each call that it fails or turns away (Retry-After).
+  Duration asks_to_wait{0};
   std::uint64_t next_call = 1;
 };
 

@@ -86,7 +86,7 @@ class Properties : public Observer {
   void check_evidence(const fleet::Snapshot& after);
   void check_record(int process, const fleet::Operation&, fleet::Status,
                     const fleet::Record& after);
-  void note_lost_probe();
+  void note_probes();
   void check_step(int process, const fleet::Record& before, const fleet::Record& after);
   static bool may_change_slot(const fleet::Operation&, fleet::Status, int slot);
   void check_slots(const fleet::Operation&, fleet::Status, const fleet::Record& after);
@@ -103,7 +103,14 @@ class Properties : public Observer {
   std::vector<fleet::Report> evidence_;
   std::set<ReportId> applied_;
   std::map<std::int64_t, std::string> contents_;
-  std::set<std::int64_t> lost_probe_in_;                                   // epochs
+  // What has been known of the probes of a round, by epoch, though the store may have gone back
+  // behind it since.
+  struct Round {
+    int ok = 0;
+    int failed = 0;
+    bool lost = false;
+  };
+  std::map<std::int64_t, Round> rounds_;
   std::map<std::pair<fleet::InstanceId, std::int64_t>, double> failed_;    // finished, by epoch
   std::map<std::pair<fleet::InstanceId, std::int64_t>, double> reported_;  // in the store, by epoch
   std::set<Holder> settled_;

@@ -1,7 +1,7 @@
-// Random lives of fleets. `make test` runs two thousand, and two hundred of them with the address
+// Random lives of fleets. `make test` runs five thousand, and two hundred of them with the address
 // sanitizer. SWITCHGEAR_SEEDS=50000 runs more, SWITCHGEAR_SEED=42 runs one, and
-// SWITCHGEAR_SOAK_SECONDS=600 (`make soak`) those after the two thousand until that time is over. A
-// life that fails is shrunk to the shortest that still does, and told.
+// SWITCHGEAR_SOAK_SECONDS=600 (`make soak`) those after the five thousand until that time is over.
+// A life that fails is shrunk to the shortest that still does, and told.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace {
      (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)))
 constexpr std::uint64_t kSeeds = 200;
 #else
-constexpr std::uint64_t kSeeds = 2'000;
+constexpr std::uint64_t kSeeds = 5'000;
 #endif
 
 std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
