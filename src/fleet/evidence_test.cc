@@ -52,7 +52,7 @@ TEST(Evidence, NothingTripsWithoutReportsOrWithoutARule) {
 TEST(Evidence, TenFailuresInARowTripAtFullRate) {
   // 100 calls/s, every call fails: one failure each 10 ms. The serial rule trips with the tenth.
   std::vector<Report> reports;
-  for (std::uint32_t i = 0; i < 9; ++i) reports.push_back(failure(10 * i, 1 + i % 5, i));
+  for (std::uint32_t i = 0; i < 9; ++i) reports.push_back(failure(10L * i, 1 + i % 5, i));
   EXPECT_FALSE(trips(reports, query(100, 1, 80)));
   reports.push_back(failure(90, 3, 9));
   EXPECT_TRUE(trips(reports, query(100, 1, 90)));
@@ -61,7 +61,7 @@ TEST(Evidence, TenFailuresInARowTripAtFullRate) {
 TEST(Evidence, SuccessesBetweenFailuresDrainIt) {
   // 10 failures spread over 10 s of 100 calls/s are 1 %: far below the neutral rate.
   std::vector<Report> reports;
-  for (std::uint32_t i = 0; i < 10; ++i) reports.push_back(failure(1000 * i, 1 + i % 5, i));
+  for (std::uint32_t i = 0; i < 10; ++i) reports.push_back(failure(1000L * i, 1 + i % 5, i));
   EXPECT_FALSE(trips(reports, query(100, 1, 9000)));
 }
 
@@ -84,7 +84,7 @@ TEST(Evidence, IsTheSerialCusumOnRandomInterleavingsWhereTheShareDoesNotBind) {
         ASSERT_FALSE(serial_trips);
         continue;
       }
-      set.push_back(failure(10 * call, 1 + random.below(7), call));
+      set.push_back(failure(10L * call, 1 + random.below(7), call));
       // Any order of arrival: insert at a random place.
       std::swap(set.back(), set[random.below(set.size())]);
       if (set.size() > kReportsMax) break;
@@ -105,14 +105,14 @@ TEST(Evidence, IsTheSerialCusumOnRandomInterleavingsWhereTheShareDoesNotBind) {
 
 TEST(Evidence, OneSickInstanceOfFourNeverSuppliesEnough) {
   std::vector<Report> reports;
-  for (std::uint32_t i = 0; i < 60; ++i) reports.push_back(failure(10 * i, 1, i, 50));
+  for (std::uint32_t i = 0; i < 60; ++i) reports.push_back(failure(10L * i, 1, i, 50));
   EXPECT_FALSE(trips(reports, query(100, 4, 590)));
   EXPECT_TRUE(trips(reports, query(100, 1, 590)));
 }
 
 TEST(Evidence, ThreeOfFourInstancesTogetherTrip) {
   std::vector<Report> reports;
-  for (std::uint32_t i = 0; i < 3; ++i) reports.push_back(failure(10 * i, 1 + i, i, 5));
+  for (std::uint32_t i = 0; i < 3; ++i) reports.push_back(failure(10L * i, 1 + i, i, 5));
   EXPECT_TRUE(trips(reports, query(100, 4, 30)));
   reports.pop_back();
   EXPECT_FALSE(trips(reports, query(100, 4, 30)));
@@ -120,7 +120,7 @@ TEST(Evidence, ThreeOfFourInstancesTogetherTrip) {
 
 TEST(Evidence, FourInstancesTogetherTrip) {
   std::vector<Report> reports;
-  for (std::uint32_t i = 0; i < 4; ++i) reports.push_back(failure(10 * i, 1 + i, i, 4));
+  for (std::uint32_t i = 0; i < 4; ++i) reports.push_back(failure(10L * i, 1 + i, i, 4));
   EXPECT_TRUE(trips(reports, query(100, 4, 40)));
 }
 
@@ -136,7 +136,7 @@ TEST(Evidence, ThinnedReportsStandForTheCallsLeftOut) {
   // 1,600 calls/s, half of them failing; reported with probability 1/16.
   std::vector<Report> reports;
   for (std::uint32_t i = 0; i < 12; ++i) {
-    Report r = failure(20 * i, 1 + i % 6, i);
+    Report r = failure(20L * i, 1 + i % 6, i);
     r.thinning = 4;
     reports.push_back(r);
   }
@@ -259,7 +259,7 @@ TEST(Evidence, OverloadCountsWhereTheRuleSaysSo) {
 
 TEST(Evidence, TellsWhatItSaw) {
   std::vector<Report> reports;
-  for (std::uint32_t i = 0; i < 12; ++i) reports.push_back(failure(100 * i, 1 + i % 3, i));
+  for (std::uint32_t i = 0; i < 12; ++i) reports.push_back(failure(100L * i, 1 + i % 3, i));
   const auto w = weigh(reports, query(10, 1, 1'100));
   ASSERT_TRUE(w);
   EXPECT_EQ(w->text(), "12 failures by 3 instances in 1.1 s; evidence 120 of 100 needed");

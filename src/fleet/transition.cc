@@ -431,13 +431,12 @@ std::optional<SwapOp> replace_lost_probe(const PolicyTable& table, const Snapsho
   if (record->reason == kProbeLost) {
     SwapOp op = open_circuit(table, *record, snapshot, decider, "probe_failed",
                              "the leases of two probes in a row ended without a word");
-    op.not_before = (*lost)->expires;
-    op.unsettled = holding;
+    op.lost = holding;
     return op;
   }
   SwapOp op = write_over(*record, table, decider);
   op.unless_probe_failed = true;
-  op.unsettled = holding;
+  op.lost = holding;
   enter(op.next, State::half_open, snapshot.time, kProbeLost,
         "a probe's lease ended without a word: its process died, perhaps of the call");
   op.next.opens = record->opens + 1;

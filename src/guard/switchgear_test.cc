@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <thread>
 #include <vector>
 
@@ -63,6 +64,23 @@ TEST_F(ACircuit, ReturnsWhatTheCallReturns) {
   circuit.run([&] { x = 2; });
   EXPECT_EQ(x, 2);
   EXPECT_EQ(counted(4).succeeded, 4u);
+}
+
+// A lock held across the call would stop what the call itself does here, or the other thread, for
+// good: on the way of a first call, and of one that a gate lets through.
+TEST_F(ACircuit, HoldsNoLockWhileACallRuns) {
+  const Circuit another = circuits.circuit("another");
+  const auto anything = [&] {
+    const int called = circuit.run([] { return 1; }, zero) + another.run([] { return 1; }, zero);
+    (void)circuit.status();
+    (void)circuits.keys_of("c");
+    return called + circuits.circuit("made-meanwhile").run([] { return 1; }, zero);
+  };
+  const auto twice = [&] { return anything() + std::async(std::launch::async, anything).get(); };
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(circuit.run(twice, zero), 6);
+    EXPECT_EQ(another.run(twice, zero), 6);
+  }
 }
 
 TEST_F(ACircuit, ThrowsOnWhatTheCallThrowsAndCountsAFailure) {

@@ -34,7 +34,8 @@ Policy random_policy(core::Random& random) {
   p.recovery_limit = random.chance(0.9);
   p.unacceptable_failure_rate = random.chance(0.5) ? 0.5 : 0.3;
   p.acceptable_failure_rate = random.chance(0.5) ? 0.05 : 0.01;
-  if (random.chance(0.3)) p.slow_call_duration = 150ms;
+  // Far above what the dependency takes while it is well, so that no life ends in a false trip.
+  if (random.chance(0.3)) p.slow_call_duration = 300ms;
   p.on_store_failure =
       one_of<OnStoreFailure>(random, {OnStoreFailure::allow, OnStoreFailure::allow,
                                       OnStoreFailure::refuse, OnStoreFailure::last_known});

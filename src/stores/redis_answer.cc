@@ -81,8 +81,8 @@ RedisCall call_for(const fleet::SwapOp& op) {
                     std::to_string(op.next.step),
                     op.next.hold.kind != HoldKind::none ? "1" : "",
                     op.unless_probe_failed ? "1" : "",
-                    op.unsettled ? slot_field(op.unsettled->slot) : "",
-                    op.unsettled ? text(op.unsettled->owner) : ""};
+                    op.lost ? slot_field(op.lost->slot) : "",
+                    op.lost ? text(op.lost->owner) : ""};
   for (auto& [name, value] : fleet::encode_fields(op.next)) {
     if (name == "pok" || name == "pfail") continue;  // settlements count them, in the store
     call.arguments.push_back(name);

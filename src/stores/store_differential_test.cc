@@ -159,7 +159,7 @@ class Generator {
     if (stored && random_.chance(0.3)) {
       const int at = slot();
       const auto owner = owner_of(stored->slots[static_cast<std::size_t>(at)]);
-      if (owner) op.unsettled = SlotHolding{.slot = at, .owner = *owner};
+      if (owner) op.lost = SlotHolding{.slot = at, .owner = *owner};
     }
     return op;
   }

@@ -230,7 +230,7 @@ Operation RecordedClient::swap(const std::string& circuit) {
   if (stored && random_.chance(0.3)) {
     const int slot = random_claim().slot;
     const auto owner = owner_of(stored->slots[static_cast<std::size_t>(slot)]);
-    if (owner) op.unsettled = SlotHolding{.slot = slot, .owner = *owner};
+    if (owner) op.lost = SlotHolding{.slot = slot, .owner = *owner};
   }
   return op;
 }

@@ -4,7 +4,7 @@ local not_before = ARGV[6]
 local slot, owner, lease_ms = ARGV[7], ARGV[8], ARGV[9]
 local step, keep_forever = tonumber(ARGV[10]), ARGV[11] == '1'
 local unless_probe_failed = ARGV[12] == '1'
-local unsettled_slot, unsettled_owner = ARGV[13], ARGV[14]
+local lost_slot, lost_owner = ARGV[13], ARGV[14]
 local first_field = 15
 
 local stored = redis.call('HMGET', record, 'ep', 'rev', 'swap')
@@ -19,9 +19,9 @@ end
 if unless_probe_failed and redis.call('HGET', record, 'pfail') ~= '0' then
   return answer('conflict')
 end
-if unsettled_slot ~= '' then
-  local held = redis.call('HGET', record, unsettled_slot)
-  if not held_by(held, unsettled_owner) or held == settled(unsettled_owner) then
+if lost_slot ~= '' then
+  local held = redis.call('HGET', record, lost_slot)
+  if not held_by(held, lost_owner) or held == settled(lost_owner) or not is_free(held) then
     return answer('conflict')
   end
 end

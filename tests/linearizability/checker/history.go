@@ -37,8 +37,8 @@ type attempt struct {
 	NotBeforeMs *int64 `json:"not_before_ms"`
 
 	UnlessProbeFailed bool   `json:"unless_probe_failed"`
-	UnsettledSlot     int    `json:"unsettled_slot"`
-	UnsettledOwner    string `json:"unsettled_owner"` // "": no such condition
+	LostSlot          int    `json:"lost_slot"`
+	LostOwner         string `json:"lost_owner"` // "": no such condition
 
 	Return *int64          `json:"return_ns"` // nil: lost
 	Status string          `json:"status"`
@@ -109,9 +109,8 @@ func (a *attempt) check() error {
 	default:
 		return fmt.Errorf("kind %q is none that the model knows", a.Kind)
 	}
-	if a.UnsettledSlot < 0 || a.UnsettledSlot >= slotsMax {
-		return fmt.Errorf("unsettled slot %d is beyond the %d that the model knows", a.UnsettledSlot,
-			slotsMax)
+	if a.LostSlot < 0 || a.LostSlot >= slotsMax {
+		return fmt.Errorf("lost slot %d is beyond the %d that the model knows", a.LostSlot, slotsMax)
 	}
 	if a.Slot < 0 || a.Slot >= slotsMax {
 		return fmt.Errorf("slot %d is beyond the %d that the model knows", a.Slot, slotsMax)

@@ -105,9 +105,9 @@ func (in input) swap(s state) (string, state) {
 	if in.UnlessProbeFailed && s.probeFailed > 0 {
 		return "conflict", s
 	}
-	if in.UnsettledOwner != "" {
-		place := s.slots[in.UnsettledSlot]
-		if place.owner != in.UnsettledOwner || place.expiry == settled {
+	if in.LostOwner != "" {
+		place := s.slots[in.LostSlot]
+		if place.owner != in.LostOwner || place.expiry == settled || !in.free(place) {
 			return "conflict", s
 		}
 	}
