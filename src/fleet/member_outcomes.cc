@@ -185,8 +185,15 @@ void Member::feed_window(Feed feed, HoldTime h) {
   if (!trip) return;
   own_trip_ = own_trip(*trip, core::window_rule(policy()));
   own_trip_at_ = h;
-  // At this very call, not at the next answer of the store.
-  if (alone && record_ && stopped_epoch_ != record_->epoch && !hold_obeyed()) plan(h);
+  if (!alone || !record_ || stopped_epoch_ == record_->epoch || hold_obeyed()) return;
+  // At this very call, not at the next answer of the store. But where that answer seems old, a
+  // local clock may have been set forward since, and the store's time, until which the circuit
+  // would stay open, is not known.
+  if (h - answered_at_ <= policy().view_max_age) {
+    plan(h);
+  } else {
+    read_soon_ = true;
+  }
 }
 
 void Member::start_clock(HoldTime h) {

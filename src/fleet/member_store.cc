@@ -42,9 +42,11 @@ std::optional<Operation> Member::next_operation(const Now& now) {
   std::optional<Operation> operation = choose(h);
   if (operation) {
     allowance_ -= 1;
-    auto* report = std::get_if<ReportOp>(&*operation);
-    if (core::mutant(core::Mutant::report_by_local_time) && report && report->report) {
-      report->report->sent = StoreTime{floor_ms(now.wall.time_since_epoch())};
+    if (core::mutant(core::Mutant::report_by_local_time)) {
+      auto* report = std::get_if<ReportOp>(&*operation);
+      if (report && report->report) {
+        report->report->sent = StoreTime{floor_ms(now.wall.time_since_epoch())};
+      }
     }
     in_flight_ = InFlight{.operation = *operation,
                           .sent = h,

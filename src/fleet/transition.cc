@@ -55,7 +55,9 @@ void enter(Record& next, State state, StoreTime now, std::string reason, std::st
 Duration asked_pause(const Policy& policy, const Snapshot& snapshot, const Decider& decider) {
   Duration longest = decider.asked_pause;
   for (const Report& r : snapshot.reports) {
-    const auto until = r.sent + std::chrono::milliseconds{r.retry_after_ms};
+    // A report's time is its sender's estimate, which may be ahead of the store's.
+    const auto until =
+        std::min(r.sent, snapshot.time) + std::chrono::milliseconds{r.retry_after_ms};
     longest = std::max<Duration>(longest, until - snapshot.time);
   }
   return std::min(longest, policy.retry_after_max);
