@@ -470,6 +470,23 @@ TEST_F(AMember, BlindAndPastTheReopenTimeItTriesAlone) {
   EXPECT_EQ(refused(), "local");
 }
 
+TEST_F(AMember, ReturnsTheSlotOfARoundItBeganWithoutHearingSo) {
+  change(State::open, 1s);
+  settle();
+  pass(2s);
+  EXPECT_EQ(refused(), "open");
+  const auto swap = member.next_operation(now);
+  ASSERT_TRUE(swap && std::holds_alternative<SwapOp>(*swap));
+  accept(*swap);
+  member.store_failed(now);
+  pass(11s);
+  const auto op = member.next_operation(now);
+  ASSERT_TRUE(op && std::holds_alternative<SettleOp>(*op));
+  const auto& settled = std::get<SettleOp>(*op);
+  EXPECT_EQ(settled.token, std::get<SwapOp>(*swap).claim->token);
+  EXPECT_EQ(settled.settlement, Settlement::returned);
+}
+
 TEST_F(AMember, NeverAppliesAnEpochBelowOneItHasSeen) {
   change(State::open, 30s);
   refused();

@@ -113,21 +113,26 @@ bool Member::retry_makes_sense(const InFlight& op, HoldTime h) const {
 }
 
 void Member::give_up(const InFlight& op) {
+  // A slot may have been granted: give it back rather than let it lie until it expires.
+  const auto return_slot = [this](const SlotClaim& claim, std::int64_t epoch) {
+    std::erase_if(
+        held_, [&](const HeldSlot& s) { return s.slot == claim.slot && s.token == claim.token; });
+    settles_.push_back(SettleOp{.epoch = epoch,
+                                .slot = claim.slot,
+                                .holder = instance_,
+                                .token = claim.token,
+                                .settlement = Settlement::returned});
+  };
   if (const auto* report = std::get_if<ReportOp>(&op.operation)) {
     if (report->report) {
       counters_.failures_dropped +=
           report->report->failures + report->report->overloads + report->report->slow;
     }
   } else if (const auto* claim = std::get_if<ClaimOp>(&op.operation)) {
-    // It may have been granted: give it back rather than let it lie until it expires.
-    std::erase_if(held_, [&](const HeldSlot& s) {
-      return s.slot == claim->claim.slot && s.token == claim->claim.token;
-    });
-    settles_.push_back(SettleOp{.epoch = claim->epoch,
-                                .slot = claim->claim.slot,
-                                .holder = instance_,
-                                .token = claim->claim.token,
-                                .settlement = Settlement::returned});
+    return_slot(claim->claim, claim->epoch);
+  } else if (const auto* swap = std::get_if<SwapOp>(&op.operation)) {
+    // It would count as a lost probe, though no call was made.
+    if (swap->claim) return_slot(*swap->claim, swap->next.epoch);
   }
 }
 

@@ -424,8 +424,12 @@ std::optional<SwapOp> replace_lost_probe(const PolicyTable& table, const Snapsho
   }
   const int count = std::clamp(table.policy().probes, 0, kSlotsMax);
   const auto end = record->slots.begin() + count;
+  // By its expiry it was claimed in this round. One that was leased before (by a recovery, or by
+  // another probe of the same process) says nothing of this round, though it ends in it.
+  const StoreTime earliest = record->changed(snapshot.time) +
+                             floor_ms(usable_lease(probe_lease(table.policy().call_timeout)));
   const auto lost = std::find_if(record->slots.begin(), end, [&](const std::optional<Slot>& slot) {
-    return slot && slot->expires <= snapshot.time && slot->expires > record->changed(snapshot.time);
+    return slot && slot->expires <= snapshot.time && slot->expires >= earliest;
   });
   if (lost == end) return std::nullopt;
   const SlotHolding holding{.slot = static_cast<int>(lost - record->slots.begin()),

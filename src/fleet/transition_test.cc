@@ -140,9 +140,9 @@ TEST_F(Transitions, AProbeWhoseLeaseEndedWithoutAWordIsReplacedOnceAndCounts) {
   r.since = at(50s);
   r.opens = 1;
   r.probe_ok = 1;
-  r.slots[0] = Slot{.holder = InstanceId{5}, .token = 1, .expires = at(60s)};
-  EXPECT_FALSE(replace_lost_probe(table, snapshot(r, 59s), me, 7));
-  const auto again = replace_lost_probe(table, snapshot(r, 60s), me, 7);
+  r.slots[0] = Slot{.holder = InstanceId{5}, .token = 1, .expires = at(71s)};
+  EXPECT_FALSE(replace_lost_probe(table, snapshot(r, 70s), me, 7));
+  const auto again = replace_lost_probe(table, snapshot(r, 71s), me, 7);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->next.state, State::half_open);
   EXPECT_EQ(again->next.reason, "probe_lost");
@@ -155,9 +155,9 @@ TEST_F(Transitions, AProbeWhoseLeaseEndedWithoutAWordIsReplacedOnceAndCounts) {
   EXPECT_TRUE(again->unless_probe_failed);
 
   r = again->next;
-  r.slots[0]->expires = at(70s);
-  EXPECT_FALSE(replace_lost_probe(table, snapshot(r, 69s), me, 8));
-  const auto open = replace_lost_probe(table, snapshot(r, 71s), me, 8);
+  r.slots[0]->expires = at(92s);
+  EXPECT_FALSE(replace_lost_probe(table, snapshot(r, 91s), me, 8));
+  const auto open = replace_lost_probe(table, snapshot(r, 93s), me, 8);
   ASSERT_TRUE(open);
   EXPECT_EQ(open->next.state, State::open);
   EXPECT_EQ(open->next.reason, "probe_failed");
@@ -172,11 +172,33 @@ TEST_F(Transitions, OnlyAProbeOfThisRoundCanBeLost) {
   r.since = at(50s);
   r.slots[0] = Slot{.holder = InstanceId{5}, .token = 1, .expires = at(49s)};  // of an earlier one
   r.slots[1] = Slot{.holder = InstanceId{6}, .token = 2, .expires = StoreTime{}};  // settled
-  EXPECT_FALSE(replace_lost_probe(table, snapshot(r, 60s), me, 7));
-  r.slots[0]->expires = at(55s);
-  EXPECT_TRUE(replace_lost_probe(table, snapshot(r, 60s), me, 7));
+  EXPECT_FALSE(replace_lost_probe(table, snapshot(r, 80s), me, 7));
+  r.slots[0]->expires = at(71s);
+  EXPECT_TRUE(replace_lost_probe(table, snapshot(r, 80s), me, 7));
   r.hold.kind = HoldKind::forced_closed;
-  EXPECT_FALSE(replace_lost_probe(table, snapshot(r, 60s), me, 7));
+  EXPECT_FALSE(replace_lost_probe(table, snapshot(r, 80s), me, 7));
+}
+
+TEST_F(Transitions, ASlotLeasedBeforeTheRoundIsNoLostProbeThoughItEndsInIt) {
+  Record r = record(State::half_open);
+  r.epoch = to_ms(at(50s));
+  r.since = at(50s);
+  // Of a holder that died in the recovery before, or of an earlier round.
+  r.slots[0] = Slot{.holder = InstanceId{5}, .token = 1, .expires = at(68s)};
+  EXPECT_FALSE(replace_lost_probe(table, snapshot(r, 80s), me, 7));
+}
+
+TEST_F(Transitions, AProcessThatDiesWithTwoProbesIsOneLoss) {
+  Record r = record(State::half_open);
+  r.epoch = to_ms(at(50s));
+  r.since = at(50s);
+  r.slots[0] = Slot{.holder = InstanceId{5}, .token = 1, .expires = at(71s)};
+  r.slots[1] = Slot{.holder = InstanceId{5}, .token = 2, .expires = at(71'100ms)};
+  const auto again = replace_lost_probe(table, snapshot(r, 71s), me, 7);
+  ASSERT_TRUE(again);
+  r = again->next;
+  r.slots[0] = Slot{.holder = InstanceId{1}, .token = 7, .expires = at(92s)};
+  EXPECT_FALSE(replace_lost_probe(table, snapshot(r, 72s), me, 8));
 }
 
 TEST_F(Transitions, HalfOpenWaitsForEnoughSuccesses) {

@@ -128,6 +128,8 @@ void Engine::release(Seat& seat) {
   if (found == circuits_.end() || found->second->seat.get() != &seat) return;
   store_->release(seat.name());
   found->second->released = true;
+  // Those who came and went must not leave a queue that nobody stands in.
+  if (found->second->turn) next_turn_ -= gap();
   found->second->timer.cancel();
   circuits_.erase(found);
 }
@@ -163,20 +165,24 @@ void Engine::drive(const DrivenPtr& driven) {
   }
 }
 
+Duration Engine::gap() const {
+  return std::chrono::duration_cast<Duration>(1s /
+                                              std::max(1.0, options_.store_operations_per_second));
+}
+
 // The virtual scheduling of the generic cell rate algorithm (ITU-T I.371): an operation's turn
 // comes one gap after the one before it, and whoever is early waits for it.
 std::optional<fleet::Operation> Engine::next_operation(Driven& driven, fleet::Member& member,
                                                        const Now& now) {
-  const auto gap = std::chrono::duration_cast<Duration>(
-      1s / std::max(1.0, options_.store_operations_per_second));
   if (driven.turn && now.mono < *driven.turn) return std::nullopt;
   next_turn_ = std::max(next_turn_, now.mono - 1s);
   if (!driven.turn && now.mono < next_turn_) {
-    if (member.until_next(now) == 0s) driven.turn = std::exchange(next_turn_, next_turn_ + gap);
+    if (member.until_next(now) == 0s) driven.turn = std::exchange(next_turn_, next_turn_ + gap());
     return std::nullopt;
   }
   auto operation = member.next_operation(now);
-  if (operation && !driven.turn) next_turn_ += gap;
+  if (operation && !driven.turn) next_turn_ += gap();
+  if (!operation && driven.turn) next_turn_ -= gap();  // nothing was left to do
   driven.turn.reset();
   return operation;
 }

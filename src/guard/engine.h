@@ -117,6 +117,7 @@ class Engine {
   using DrivenMap = std::map<std::string, DrivenPtr, std::less<>>;
 
   void drive(const DrivenPtr& driven);
+  Duration gap() const;  // between two turns
   std::optional<fleet::Operation> next_operation(Driven& driven, fleet::Member& member,
                                                  const Now& now);
   std::vector<RecordRemark> remarks_on(Driven& driven, const fleet::Member& member, MonoTime now);

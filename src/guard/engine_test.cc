@@ -252,6 +252,34 @@ TEST_F(AnEngine, SpendsNoMoreOperationsThanAllowedHoweverManyCircuitsThereAre) {
   for (int i = 0; i < kCircuits; ++i) EXPECT_TRUE(engine->ready(name(i))) << "nobody starves " << i;
 }
 
+TEST_F(AnEngine, LetsNobodyWaitForTheTurnsOfCircuitsThatWereReleased) {
+  EngineOptions options;
+  options.store_operations_per_second = 50;
+  options.clock = [this] {
+    Now now;
+    now.mono = MonoTime{} + 1h + passed;
+    now.boot = decltype(now.boot){} + 1h + passed;
+    now.wall = decltype(now.wall){} + 1h + passed;
+    return now;
+  };
+  make(options);
+  const auto policy = std::make_shared<const fleet::PolicyTable>(quick_policy());
+  for (int i = 0; i < 1'000; ++i) {
+    const auto seat = engine->make_seat("p/" + std::to_string(i), policy);
+    ASSERT_TRUE(engine->adopt(seat));
+    (void)seat->member().admit(engine->now());
+    engine->poke(*seat);
+    engine->release(*seat);
+  }
+  added();
+  for (int step = 0; step < 10 && !engine->ready("c"); ++step) {
+    passed += 100ms;
+    call(Outcome::success);
+    loop.run_until([] { return false; }, 5ms);
+  }
+  EXPECT_TRUE(engine->ready("c"));
+}
+
 TEST_F(AnEngine, IsSilentWhileNobodyCalls) {
   added();
   loop.run_until([] { return false; }, 50ms);  // whatever it does at its start

@@ -5,7 +5,7 @@
 namespace switchgear::worker {
 
 State MemberPort::state(const Now& now) {
-  if (member_.gate(now).open) return State::closed;
+  if (member_.policy().mode != Mode::enforce || member_.gate(now).open) return State::closed;
   if (held_open()) return State::open;
   // Calls are trials then, as they are in HALF_OPEN.
   if (member_.stopped_alone() && member_.state() != State::open) return State::half_open;

@@ -445,8 +445,14 @@ void Consumer::say_pause(const fleet::Refusal& refusal, bool again, const Now& n
     fields.emplace_back("next_probe_in_ms", std::to_string(ceil_ms(wait).count()));
     fields.emplace_back("next_probe_at", queue::utc_text(now.wall + wait));
   }
+  const bool held = refusal.reason == fleet::RefusalReason::held;
+  const bool probe_failed = !held && cause.starts_with("probe_failed");
   notice(Notice::Kind::paused, Notice::Level::warn,
-         again ? "still paused: a probe failed" : "paused: nothing is received", std::move(fields));
+         !again         ? "paused: nothing is received"
+         : probe_failed ? "still paused: a probe failed"
+         : held         ? "still paused: a person holds the circuit open"
+                        : "still paused",
+         std::move(fields));
 }
 
 void Consumer::note_flow(fleet::PermitKind kind, const Now& now) {

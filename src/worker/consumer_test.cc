@@ -253,8 +253,21 @@ TEST_F(ConsumerTest, TellsAFailedRoundOfProbesOnceAndWithWhatTheStoreHasTaken) {
   EXPECT_EQ(fields.at("cause"), "probe_failed: a probe failed");
 }
 
+TEST_F(ConsumerTest, BlamesNoProbeForAHoldDuringAPause) {
+  circuit.now_state = State::open;
+  start();
+  circuit.held = true;
+  change_circuit(State::open);
+  EXPECT_EQ(notices.back().text, "still paused: a person holds the circuit open");
+  circuit.held = false;
+  circuit.known_cause = "hold_ended: the hold by ann ran out";
+  change_circuit(State::open);
+  EXPECT_EQ(notices.back().text, "still paused");
+}
+
 TEST_F(ConsumerTest, TellsEachFailedRoundOfProbes) {
   circuit.now_state = State::open;
+  circuit.known_cause = "probe_failed: a probe failed";
   circuit.permits = 1;
   start();
   change_circuit(State::half_open);
