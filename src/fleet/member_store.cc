@@ -296,11 +296,6 @@ std::optional<Operation> Member::choose_claim(HoldTime h) {
   const auto token = static_cast<std::uint32_t>(random_.next());
   Snapshot now = *snapshot_;
   now.record = *record_;
-  if (record_->state == State::half_open) {
-    // By what the store has said, not by our estimate of its time: a probe of which nothing was
-    // heard may have been settled since.
-    if (auto op = replace_lost_probe(table_, now, decider(h), token)) return std::move(*op);
-  }
   now.time = store_now(h);
   if (record_->state == State::open) {
     auto op = half_open(table_, now, decider(h), token);
@@ -311,11 +306,6 @@ std::optional<Operation> Member::choose_claim(HoldTime h) {
   const int count = probe ? policy().probes : recovery_slots();
   const int slot = free_slot(record_->slots, count, now.time, random_.next());
   if (slot < 0) return std::nullopt;
-  const auto& last = record_->slots[static_cast<std::size_t>(slot)];
-  if (probe && last && last->expires > snapshot_->time) {
-    claim_after_ = h + 50ms;
-    return ReadOp{};
-  }
   return make_claim(slot, token, probe);
 }
 

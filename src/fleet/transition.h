@@ -77,7 +77,8 @@ std::optional<SwapOp> half_open(const PolicyTable& table, const Snapshot& snapsh
 // perhaps of a call that hung, so it counts as a failure: the round starts again and the next open
 // time is the longer for it. The first one is replaced at once (reason "probe_lost"), since the
 // agent may as well have died of something else; the next one in a row opens the circuit. Empty if
-// there is none.
+// there is none. Not used by members yet: a slot does not tell whether its call was made, and a
+// process that is frozen before it makes one must not count.
 std::optional<SwapOp> replace_lost_probe(const PolicyTable& table, const Snapshot& snapshot,
                                          const Decider& decider, std::uint32_t token);
 
