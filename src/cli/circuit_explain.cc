@@ -54,7 +54,6 @@ Fact last_change(const fleet::Record& r) {
     return fact("reopened", "opened again, " + std::to_string(r.opens) + " times in a row by now");
   }
   if (r.reason == "open_time_ended") return fact("probing", "the open time had passed");
-  if (r.reason == "probe_lost") return fact("probing", "a probe was lost, and another may go");
   if (r.reason == "probes_succeeded") return fact("probed", "the dependency answered again");
   if (r.reason == "recovered") return fact("recovered", "the recovery ended");
   if (r.reason == "created") return fact("created", "the record was made");

@@ -182,7 +182,7 @@ TEST_F(Explaining, AHoldThatRanOutIsSaidToHaveDoneSo) {
 
 TEST_F(Explaining, EveryReasonOfTheRecordHasWords) {
   for (const char* reason : {"created", "recovered", "probes_succeeded", "operator", "hold_ended",
-                             "reassert", "open_time_ended", "probe_lost", "something new"}) {
+                             "reassert", "open_time_ended", "something new"}) {
     record().reason = reason;
     record().why = "because";
     EXPECT_THAT(told().because.back().text, HasSubstr("because")) << reason;

@@ -228,8 +228,7 @@ void Member::conclude_swap(const InFlight& done, const SwapOp& op, Status status
   // store, or with us; it must not turn into a storm.
   swap_conflicts_ = status == Status::conflict ? std::min(swap_conflicts_ + 1, 10) : 0;
   if (swap_conflicts_ > 1) plan_blocked_until_ = h + 10ms * (1 << swap_conflicts_);
-  const bool for_probe = op.claim || (record_ && record_->state == State::half_open);
-  if (status != Status::ok && for_probe) {
+  if (status != Status::ok && op.claim) {
     const bool early = status == Status::not_due && record_ && record_->state == State::open;
     claim_after_ = (early ? hold_of(record_->reopen) + 5ms : h + policy().view_refresh_in_trouble) +
                    claim_spread();

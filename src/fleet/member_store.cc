@@ -131,7 +131,6 @@ void Member::give_up(const InFlight& op) {
   } else if (const auto* claim = std::get_if<ClaimOp>(&op.operation)) {
     return_slot(claim->claim, claim->epoch);
   } else if (const auto* swap = std::get_if<SwapOp>(&op.operation)) {
-    // It would count as a lost probe, though no call was made.
     if (swap->claim) return_slot(*swap->claim, swap->next.epoch);
   }
 }

@@ -56,13 +56,6 @@ struct ClaimOp {
   friend bool operator==(const ClaimOp&, const ClaimOp&) = default;
 };
 
-// Somebody in a slot.
-struct SlotHolding {
-  int slot = 0;
-  SlotOwner owner{};
-  friend bool operator==(const SlotHolding&, const SlotHolding&) = default;
-};
-
 enum class Settlement : unsigned char { returned, success, failure };
 
 // Gives a slot back by its token; the slot keeps holder and token, with an expiry of 1970, until
@@ -82,12 +75,11 @@ struct SettleOp {
 // Replaces the record if it has the expected epoch and revision, `not_before` has passed, and the
 // slot of `claim`, if any, is free or expired. With `unless_probe_failed` also only if no probe of
 // the expected epoch has settled as a failure: settlements change no revision, so one may come
-// between the view that was decided on and this. With `lost` also only while that owner has the
-// slot and has not settled it, though its lease has ended by the store's time. Expected epoch 0 and
-// revision 0: only if there is no record. Never touches other slots. When the epoch changes the
-// evidence starts empty and probe_ok and probe_failed are 0, otherwise both keep their stored
-// value. Only the sums of the steps `next.step - 1` and `next.step` are kept. Statuses: ok (also
-// when this very swap has been applied already, known by its swap_id); conflict; not_due; taken.
+// between the view that was decided on and this. Expected epoch 0 and revision 0: only if there is
+// no record. Never touches other slots. When the epoch changes the evidence starts empty and
+// probe_ok and probe_failed are 0, otherwise both keep their stored value. Only the sums of the
+// steps `next.step - 1` and `next.step` are kept. Statuses: ok (also when this very swap has been
+// applied already, known by its swap_id); conflict; not_due; taken.
 struct SwapOp {
   std::int64_t expected_epoch = 0;
   std::uint64_t expected_revision = 0;
@@ -95,7 +87,6 @@ struct SwapOp {
   std::optional<StoreTime> not_before;
   std::optional<SlotClaim> claim;
   bool unless_probe_failed = false;
-  std::optional<SlotHolding> lost;
   friend bool operator==(const SwapOp&, const SwapOp&) = default;
 };
 

@@ -17,9 +17,6 @@ namespace switchgear::fleet {
 
 namespace {
 
-// The reason of a record in whose round one probe ended without a word.
-constexpr const char* kProbeLost = "probe_lost";
-
 // Salts that keep the uses of one nonce apart.
 enum Salt : std::uint64_t { kSwapSalt = 1, kJitterSalt, kIncarnationSalt, kSlotSalt };
 
@@ -413,43 +410,6 @@ std::optional<SwapOp> half_open(const PolicyTable& table, const Snapshot& snapsh
                        .holder = decider.instance,
                        .token = token,
                        .lease = ceil_ms(probe_lease(policy.call_timeout))};
-  return op;
-}
-
-std::optional<SwapOp> replace_lost_probe(const PolicyTable& table, const Snapshot& snapshot,
-                                         const Decider& decider, std::uint32_t token) {
-  const Record* record = snapshot.readable();
-  if (!record || record->state != State::half_open || record->hold.kind != HoldKind::none) {
-    return std::nullopt;
-  }
-  const int count = std::clamp(table.policy().probes, 0, kSlotsMax);
-  const auto end = record->slots.begin() + count;
-  // By its expiry it was claimed in this round. One that was leased before (by a recovery, or by
-  // another probe of the same process) says nothing of this round, though it ends in it.
-  const StoreTime earliest = record->changed(snapshot.time) +
-                             floor_ms(usable_lease(probe_lease(table.policy().call_timeout)));
-  const auto lost = std::find_if(record->slots.begin(), end, [&](const std::optional<Slot>& slot) {
-    return slot && slot->expires <= snapshot.time && slot->expires >= earliest;
-  });
-  if (lost == end) return std::nullopt;
-  const SlotHolding holding{.slot = static_cast<int>(lost - record->slots.begin()),
-                            .owner = (*lost)->owner()};
-  if (record->reason == kProbeLost) {
-    SwapOp op = open_circuit(table, *record, snapshot, decider, "probe_failed",
-                             "the leases of two probes in a row ended without a word");
-    op.lost = holding;
-    return op;
-  }
-  SwapOp op = write_over(*record, table, decider);
-  op.unless_probe_failed = true;
-  op.lost = holding;
-  enter(op.next, State::half_open, snapshot.time, kProbeLost,
-        "a probe's lease ended without a word: its process died, perhaps of the call");
-  op.next.opens = record->opens + 1;
-  op.claim = SlotClaim{.slot = holding.slot,
-                       .holder = decider.instance,
-                       .token = token,
-                       .lease = ceil_ms(probe_lease(table.policy().call_timeout))};
   return op;
 }
 

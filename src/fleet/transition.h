@@ -72,16 +72,6 @@ std::optional<SwapOp> due_transition(const PolicyTable& table, const Snapshot& s
 std::optional<SwapOp> half_open(const PolicyTable& table, const Snapshot& snapshot,
                                 const Decider& decider, std::uint32_t token);
 
-// In HALF_OPEN, for a caller that wants to probe: what becomes of a probe slot that was claimed in
-// this round and whose lease ended by the store's clock without a settlement. Its agent died,
-// perhaps of a call that hung, so it counts as a failure: the round starts again and the next open
-// time is the longer for it. The first one is replaced at once (reason "probe_lost"), since the
-// agent may as well have died of something else; the next one in a row opens the circuit. Empty if
-// there is none. Not used by members yet: a slot does not tell whether its call was made, and a
-// process that is frozen before it makes one must not count.
-std::optional<SwapOp> replace_lost_probe(const PolicyTable& table, const Snapshot& snapshot,
-                                         const Decider& decider, std::uint32_t token);
-
 // Creates the record, CLOSED, where there is none.
 SwapOp create_record(const PolicyTable& table, const Snapshot& snapshot, const Decider& decider);
 

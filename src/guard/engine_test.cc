@@ -42,6 +42,17 @@ class AnEngine : public testing::Test {
     };
     make(options);
   }
+  // With a clock that only `passed` moves.
+  void make_with_fifty_operations_a_second() {
+    EngineOptions options;
+    options.store_operations_per_second = 50;
+    options.clock = [this] {
+      return Now{.mono = MonoTime{1h} + passed,
+                 .boot = BootTime{1h} + passed,
+                 .wall = WallTime{1h} + passed};
+    };
+    make(options);
+  }
   // Calls until the store has answered so many times more.
   bool answers(std::size_t more) {
     const std::size_t enough = results.size() + more;
@@ -215,16 +226,7 @@ TEST_F(AnEngine, SaysAFewThingsAMinuteHoweverManyCircuitsThereAre) {
 }
 
 TEST_F(AnEngine, SpendsNoMoreOperationsThanAllowedHoweverManyCircuitsThereAre) {
-  EngineOptions options;
-  options.store_operations_per_second = 50;
-  options.clock = [this] {
-    Now now;
-    now.mono = MonoTime{} + 1h + passed;
-    now.boot = decltype(now.boot){} + 1h + passed;
-    now.wall = decltype(now.wall){} + 1h + passed;
-    return now;
-  };
-  make(options);
+  make_with_fifty_operations_a_second();
   const auto name = [](int i) { return "p/" + std::to_string(i); };
   constexpr int kCircuits = 200;
   for (int i = 0; i < kCircuits; ++i) ASSERT_TRUE(engine->add(name(i), quick_policy()));
@@ -253,16 +255,7 @@ TEST_F(AnEngine, SpendsNoMoreOperationsThanAllowedHoweverManyCircuitsThereAre) {
 }
 
 TEST_F(AnEngine, LetsNobodyWaitForTheTurnsOfCircuitsThatWereReleased) {
-  EngineOptions options;
-  options.store_operations_per_second = 50;
-  options.clock = [this] {
-    Now now;
-    now.mono = MonoTime{} + 1h + passed;
-    now.boot = decltype(now.boot){} + 1h + passed;
-    now.wall = decltype(now.wall){} + 1h + passed;
-    return now;
-  };
-  make(options);
+  make_with_fifty_operations_a_second();
   const auto policy = std::make_shared<const fleet::PolicyTable>(quick_policy());
   for (int i = 0; i < 1'000; ++i) {
     const auto seat = engine->make_seat("p/" + std::to_string(i), policy);

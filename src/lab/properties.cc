@@ -121,7 +121,6 @@ void Properties::store_stepped(int process, const fleet::Operation& op,
                 std::string(to_string(answer.status)));
   }
   if (foreign_) check_hands_off(op);
-  note_probes();  // before the operation: leases have ended since the last one
   if (const fleet::Record* record = after.readable()) {
     check_record(process, op, answer.status, *record);
     check_slots(op, answer.status, *record);
@@ -175,28 +174,20 @@ void Properties::check_record(int process, const fleet::Operation& op, Status st
   }
 }
 
-// A probe that ended without a word stays lost, though its process speak up later.
 void Properties::note_probes() {
   const fleet::Record* record = before_.readable();
   if (!record || record->state != State::half_open) return;
-  const StoreTime now = world_.store.time();
   Round& round = rounds_[record->epoch];
   round.ok = std::max(round.ok, record->probe_ok);
   round.failed = std::max(round.failed, record->probe_failed);
-  for (const auto& slot : record->slots) {
-    round.lost |= slot && slot->expires > record->changed(now) && slot->expires <= now;
-  }
 }
 
 // The states follow one another as the design says, each step with what it needs behind it.
 void Properties::check_step(int process, const fleet::Record& before, const fleet::Record& after) {
   const bool by_hand = after.epoch != before.epoch && after.reason == "operator";
+  if (by_hand && process >= 0) fail("P2", "a process wrote as if a person had: " + text_of(after));
   const auto found = rounds_.find(before.epoch);
   const Round round = found == rounds_.end() ? Round{} : found->second;
-  if (after.reason == "probe_lost" && after.epoch != before.epoch && !round.lost) {
-    fail("P2", "no probe was lost before " + text_of(after));
-  }
-  if (by_hand && process >= 0) fail("P2", "a process wrote as if a person had: " + text_of(after));
   // Put back over a store that lost it: whatever it was.
   if (by_hand || after.state == before.state || after.reason == "reassert") return;
   const bool probes_ok =
@@ -210,9 +201,7 @@ void Properties::check_step(int process, const fleet::Record& before, const flee
       may_follow = after.state == State::half_open;
       break;
     case State::half_open:
-      may_follow = after.state == State::open
-                       ? round.failed > 0 || (round.lost && before.reason == "probe_lost")
-                       : probes_ok;
+      may_follow = after.state == State::open ? round.failed > 0 : probes_ok;
       break;
     case State::recovering:
       may_follow = after.state != State::half_open;

@@ -108,7 +108,6 @@ class Properties : public Observer {
   struct Round {
     int ok = 0;
     int failed = 0;
-    bool lost = false;
   };
   std::map<std::int64_t, Round> rounds_;
   std::map<std::pair<fleet::InstanceId, std::int64_t>, double> failed_;    // finished, by epoch

@@ -161,11 +161,6 @@ Status carry_out(Cell& cell, const fleet::SwapOp& op, StoreTime now) {
       (core::mutant(core::Mutant::unfenced_trip) && op.next.state == State::open);
   if (!expected && !(cell.exists && !creates && granted)) return Status::conflict;
   if (op.unless_probe_failed && field(cell, "pfail") != "0") return Status::conflict;
-  if (op.lost) {
-    const auto& slot = slot_of(cell, op.lost->slot);
-    const bool theirs = slot && slot->owner() == op.lost->owner;
-    if (!theirs || is_settled(slot) || !is_free(slot, now)) return Status::conflict;
-  }
   const bool due = !op.not_before || now >= *op.not_before;
   if (!due && !core::mutant(core::Mutant::reopen_by_local_time)) return Status::not_due;
   if (op.claim && !is_free(slot_of(cell, op.claim->slot), now)) return Status::taken;

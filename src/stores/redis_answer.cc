@@ -80,9 +80,7 @@ RedisCall call_for(const fleet::SwapOp& op) {
                     op.claim ? text(std::int64_t{op.claim->lease.count()}) : "",
                     std::to_string(op.next.step),
                     op.next.hold.kind != HoldKind::none ? "1" : "",
-                    op.unless_probe_failed ? "1" : "",
-                    op.lost ? slot_field(op.lost->slot) : "",
-                    op.lost ? text(op.lost->owner) : ""};
+                    op.unless_probe_failed ? "1" : ""};
   for (auto& [name, value] : fleet::encode_fields(op.next)) {
     if (name == "pok" || name == "pfail") continue;  // settlements count them, in the store
     call.arguments.push_back(name);

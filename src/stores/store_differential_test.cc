@@ -156,11 +156,6 @@ class Generator {
     }
     if (random_.chance(0.3)) op.claim = claim();
     op.unless_probe_failed = random_.chance(0.2);
-    if (stored && random_.chance(0.3)) {
-      const int at = slot();
-      const auto owner = owner_of(stored->slots[static_cast<std::size_t>(at)]);
-      if (owner) op.lost = SlotHolding{.slot = at, .owner = *owner};
-    }
     return op;
   }
 

@@ -293,30 +293,6 @@ TEST_P(StoreSuite, AProbeThatSucceededStopsNoSwap) {
   EXPECT_EQ(status_of(swap), Status::ok) << "this very swap, repeated";
 }
 
-TEST_P(StoreSuite, AProbeIsLostOnlyOnceItsLeaseHasEndedAndUnlessItIsSettled) {
-  const auto lost = [](int slot, InstanceId holder, std::uint32_t token) {
-    return SlotHolding{.slot = slot, .owner = {.holder = holder, .token = token}};
-  };
-  create_record(100, 1);
-  ASSERT_EQ(status_of(claims(100, 3, kAnn, 1)), Status::ok);
-  SwapOp swap = swaps(100, 1, full_record(101, 2));
-  swap.lost = lost(3, kAnn, 1);
-  EXPECT_EQ(status_of(swap), Status::conflict) << "its lease has not ended";
-  ClaimOp brief = claims(100, 2, kBob, 2);
-  brief.claim.lease = 5ms;
-  ASSERT_EQ(status_of(brief), Status::ok);
-  let_pass(5ms);
-  swap.lost = lost(2, kAnn, 2);
-  EXPECT_EQ(status_of(swap), Status::conflict) << "somebody else had the slot";
-  swap.lost = lost(1, kBob, 2);
-  EXPECT_EQ(status_of(swap), Status::conflict) << "nobody had the slot";
-  swap.lost = lost(3, kAnn, 1);
-  ASSERT_EQ(status_of(settles(100, 3, kAnn, 1, Settlement::returned)), Status::ok);
-  EXPECT_EQ(status_of(swap), Status::conflict) << "it was settled";
-  swap.lost = lost(2, kBob, 2);
-  EXPECT_EQ(status_of(swap), Status::ok);
-}
-
 TEST_P(StoreSuite, SwapsAndTakesASlotTogether) {
   create_record(100, 1);
   SwapOp swap = swaps(100, 1, full_record(101, 2));

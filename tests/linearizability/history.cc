@@ -43,10 +43,6 @@ void add_arguments(json::object& out, const fleet::SwapOp& op) {
   if (op.not_before) out["not_before_ms"] = to_ms(*op.not_before);
   if (op.claim) add_claim(out, *op.claim);
   if (op.unless_probe_failed) out["unless_probe_failed"] = true;
-  if (op.lost) {
-    out["lost_slot"] = op.lost->slot;
-    out["lost_owner"] = owner(op.lost->owner);
-  }
 }
 
 json::value record_of(const fleet::Snapshot& snapshot) {

@@ -227,11 +227,6 @@ Operation RecordedClient::swap(const std::string& circuit) {
   }
   if (random_.chance(0.3)) op.claim = random_claim();
   op.unless_probe_failed = stored && random_.chance(0.3);
-  if (stored && random_.chance(0.3)) {
-    const int slot = random_claim().slot;
-    const auto owner = owner_of(stored->slots[static_cast<std::size_t>(slot)]);
-    if (owner) op.lost = SlotHolding{.slot = slot, .owner = *owner};
-  }
   return op;
 }
 

@@ -4,8 +4,7 @@ local not_before = ARGV[6]
 local slot, owner, lease_ms = ARGV[7], ARGV[8], ARGV[9]
 local step, keep_forever = tonumber(ARGV[10]), ARGV[11] == '1'
 local unless_probe_failed = ARGV[12] == '1'
-local lost_slot, lost_owner = ARGV[13], ARGV[14]
-local first_field = 15
+local first_field = 13
 
 local stored = redis.call('HMGET', record, 'ep', 'rev', 'swap')
 if stored[1] == next_epoch and stored[2] == next_revision and stored[3] == swap_id then
@@ -18,12 +17,6 @@ elseif stored[1] ~= expected_epoch or stored[2] ~= expected_revision then
 end
 if unless_probe_failed and redis.call('HGET', record, 'pfail') ~= '0' then
   return answer('conflict')
-end
-if lost_slot ~= '' then
-  local held = redis.call('HGET', record, lost_slot)
-  if not held_by(held, lost_owner) or held == settled(lost_owner) or not is_free(held) then
-    return answer('conflict')
-  end
 end
 if not_before ~= '' and now < tonumber(not_before) then return answer('not_due') end
 if slot ~= '' and not is_free(redis.call('HGET', record, slot)) then return answer('taken') end

@@ -36,9 +36,7 @@ type attempt struct {
 	Next        *next  `json:"next"`
 	NotBeforeMs *int64 `json:"not_before_ms"`
 
-	UnlessProbeFailed bool   `json:"unless_probe_failed"`
-	LostSlot          int    `json:"lost_slot"`
-	LostOwner         string `json:"lost_owner"` // "": no such condition
+	UnlessProbeFailed bool `json:"unless_probe_failed"`
 
 	Return *int64          `json:"return_ns"` // nil: lost
 	Status string          `json:"status"`
@@ -108,9 +106,6 @@ func (a *attempt) check() error {
 		}
 	default:
 		return fmt.Errorf("kind %q is none that the model knows", a.Kind)
-	}
-	if a.LostSlot < 0 || a.LostSlot >= slotsMax {
-		return fmt.Errorf("lost slot %d is beyond the %d that the model knows", a.LostSlot, slotsMax)
 	}
 	if a.Slot < 0 || a.Slot >= slotsMax {
 		return fmt.Errorf("slot %d is beyond the %d that the model knows", a.Slot, slotsMax)

@@ -105,12 +105,6 @@ func (in input) swap(s state) (string, state) {
 	if in.UnlessProbeFailed && s.probeFailed > 0 {
 		return "conflict", s
 	}
-	if in.LostOwner != "" {
-		place := s.slots[in.LostSlot]
-		if place.owner != in.LostOwner || place.expiry == settled || !in.free(place) {
-			return "conflict", s
-		}
-	}
 	if in.NotBeforeMs != nil && in.now != unseen && in.now < *in.NotBeforeMs {
 		return "not_due", s
 	}
