@@ -54,8 +54,8 @@ inline std::pair<TestSocket, std::uint16_t> listen_on_free_port() {
   sockaddr_in address = loopback(0);
   socklen_t size = sizeof address;
   auto* raw = reinterpret_cast<sockaddr*>(&address);
-  if (::bind(listener.get(), raw, size) != 0 || ::listen(listener.get(), 16) != 0 ||
-      ::getsockname(listener.get(), raw, &size) != 0) {
+  if (listener.get() < 0 || ::bind(listener.get(), raw, size) != 0 ||
+      ::listen(listener.get(), 16) != 0 || ::getsockname(listener.get(), raw, &size) != 0) {
     std::abort();
   }
   return {std::move(listener), ntohs(address.sin_port)};

@@ -45,7 +45,7 @@ struct Value {
 // What one value may cost. A peer that goes beyond is not trusted any further.
 struct Limits {
   int depth_max = 16;                       // aggregates within aggregates
-  std::size_t line_bytes_max = 64 * 1024;   // everything that is not a bulk string
+  std::size_t line_bytes_max = 64 << 10;    // everything that is not a bulk string
   std::size_t bulk_bytes_max = 16 << 20;    // one bulk string
   std::size_t value_bytes_max = 64 << 20;   // one value with all its items
   std::size_t value_items_max = 1'000'000;  // items of one value at all depths

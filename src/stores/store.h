@@ -36,6 +36,7 @@ class Store {
   // Push, where the backend has it: `changed` is called when a circuit that is watched gets a new
   // epoch, by whomever. A hint that spares waiting for the next read: it may come late, twice or
   // never, and says nothing of what the record holds. Set before the first watch().
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): a store with push keeps it
   virtual void on_change(std::function<void(const std::string& circuit, std::int64_t epoch)>) {}
   virtual void watch(const std::string& /*circuit*/) {}
   // Nobody in this process uses the circuit any more: it is watched no longer, and a store that
