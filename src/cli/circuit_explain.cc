@@ -170,13 +170,15 @@ class Explainer {
                    probes);
   }
 
-  void slot_ends(const char* what) {
+  void slot_ends() {
     for (int i = 0; i < fleet::kSlotsMax; ++i) {
       const auto& slot = r_.slots[static_cast<std::size_t>(i)];
       if (!slot || slot->expires <= now_) continue;
-      next("lease_end", slot->expires,
-           std::string(what) + " of slot " + std::to_string(i) + ", held by " +
-               to_string(slot->holder) + ", ends if it is not given back before");
+      next(
+          "lease_end", slot->expires,
+          "the lease of slot " + std::to_string(i) + ", held by " + to_string(slot->holder) +
+              ", ends if it is not given back before" +
+              (slot->started == r_.epoch ? "; its call has begun, so that is a failed probe" : ""));
     }
   }
 
@@ -197,7 +199,7 @@ class Explainer {
                (policy_.recovery_limit ? " and a limited recovery begins" : " and it closes"));
       next("failure", std::nullopt, "one failed probe opens it again, for " + open_time());
     }
-    slot_ends("the lease");
+    slot_ends();
   }
 
   void recovering() {
@@ -222,7 +224,7 @@ class Explainer {
               short_number(weighing_.failures->need);
     }
     next("reopen", std::nullopt, text);
-    if (limit <= fleet::kSlotLimitMax) slot_ends("the lease");
+    if (limit <= fleet::kSlotLimitMax) slot_ends();
   }
 
   // What the machine does when nobody holds it is still said, but as what comes after.

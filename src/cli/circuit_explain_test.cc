@@ -12,6 +12,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::Field;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr StoreTime kStart = store_time_ms(1'766'000'000'000);
 StoreTime at(Duration d) { return kStart + floor_ms(d); }
@@ -123,6 +124,9 @@ TEST_F(Explaining, HalfOpenTellsWhatTheProbesHaveSaidAndWhoHoldsOne) {
   EXPECT_THAT(told.next[0].text, HasSubstr("1 more success and a limited recovery begins"));
   EXPECT_THAT(told.next[1].text, HasSubstr("opens it again, for 20s"));
   EXPECT_THAT(told.next[2].text, HasSubstr("held by 000000000abc"));
+  EXPECT_THAT(told.next[2].text, Not(HasSubstr("failed probe")));
+  record().slots[0]->started = record().epoch;
+  EXPECT_THAT(this->told().next[2].text, HasSubstr("so that is a failed probe"));
 }
 
 TEST_F(Explaining, AFailedProbeIsTheReasonForTheNextOpenTime) {

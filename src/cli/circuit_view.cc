@@ -229,7 +229,8 @@ void CircuitView::write(config::JsonWriter& json, const CircuitKeys* keys) const
     const auto& slot = r.slots[static_cast<std::size_t>(i)];
     if (!slot || slot->expires <= snapshot_.time) continue;
     json.begin_object().member("slot", i).member("holder", to_string(slot->holder));
-    json.member("expires", iso_time(slot->expires)).end_object();
+    json.member("expires", iso_time(slot->expires));
+    json.member("call_begun", slot->started == r.epoch).end_object();
   }
   json.end_array();
   json.key("limit");

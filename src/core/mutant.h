@@ -10,23 +10,25 @@ namespace switchgear::core {
 enum class Mutant : unsigned char {
   none,
   // The store's conditions.
-  unconditional_write,       // a whole-record write needs no expected epoch and revision
-  unfenced_close,            // one that closes the circuit needs none
-  unfenced_trip,             // nor does one that opens it
-  report_in_any_epoch,       // evidence is added whatever epoch it is of
-  report_counted_twice,      // the same report again is a second report
-  evidence_outlives_epoch,   // a new epoch begins with the evidence of the last
-  results_outlive_epoch,     // and with the successes of its probes
-  result_of_another_round,   // a probe of a passed round counts in this one
-  settle_without_token,      // whoever gives a slot back need not hold it
-  settle_counted_twice,      // a repeated settlement counts again
-  slots_die_with_epoch,      // a new epoch frees all slots, with calls still on them
-  claim_of_a_held_slot,      // a slot can be taken while it is held
-  claim_of_a_changed_slot,   // a free slot can be taken by a claim from before another had it
-  lease_never_ends,          // a slot whose holder died stays taken
-  refused_claim_renews,      // a refused claim prolongs the lease that refused it
-  own_write_not_recognised,  // a write whose reply was lost is refused when it is repeated
-  reopen_by_local_time,      // the open time ends by the clock of whoever wants to probe
+  unconditional_write,         // a whole-record write needs no expected epoch and revision
+  unfenced_close,              // one that closes the circuit needs none
+  unfenced_trip,               // nor does one that opens it
+  report_in_any_epoch,         // evidence is added whatever epoch it is of
+  report_counted_twice,        // the same report again is a second report
+  evidence_outlives_epoch,     // a new epoch begins with the evidence of the last
+  results_outlive_epoch,       // and with the successes of its probes
+  result_of_another_round,     // a probe of a passed round counts in this one
+  settle_without_token,        // whoever gives a slot back need not hold it
+  settle_counted_twice,        // a repeated settlement counts again
+  slots_die_with_epoch,        // a new epoch frees all slots, with calls still on them
+  claim_of_a_held_slot,        // a slot can be taken while it is held
+  claim_of_a_changed_slot,     // a free slot can be taken by a claim from before another had it
+  lease_never_ends,            // a slot whose holder died stays taken
+  lost_probe_forgotten,        // a probe whose process died in its call counts for nothing
+  probe_without_call_counted,  // a slot that was never used counts as a failed probe
+  refused_claim_renews,        // a refused claim prolongs the lease that refused it
+  own_write_not_recognised,    // a write whose reply was lost is refused when it is repeated
+  reopen_by_local_time,        // the open time ends by the clock of whoever wants to probe
   // Epochs and views.
   epoch_reused,              // epochs are counted only, so a store that went back repeats them
   older_epoch_applied,       // a record older than the one seen is believed

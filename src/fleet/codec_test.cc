@@ -84,7 +84,14 @@ TEST(Slot, ReadsBackAsWritten) {
   const Slot slot{.holder = InstanceId{5}, .token = 0xffffffff, .expires = store_time_ms(99)};
   EXPECT_EQ(slot.encode(), "000000000005.4294967295@99");
   EXPECT_EQ(Slot::decode(slot.encode()).value(), slot);
-  for (const char* text : {"", "5@99", "000000000005.1", "000000000005.1@-4", "x.1@5", "5@1.2"}) {
+  Slot begun = slot;
+  begun.started = 1766000000123;
+  EXPECT_EQ(begun.encode(), "000000000005.4294967295@99!1766000000123");
+  EXPECT_EQ(Slot::decode(begun.encode()).value(), begun);
+  for (const char* text :
+       {"", "5@99", "000000000005.1", "000000000005.1@-4", "x.1@5", "5@1.2", "000000000005.1@5!",
+        "000000000005.1@5!x", "000000000005.1@5!0", "000000000005.1@5!-1", "000000000005.1@!5",
+        "000000000005.1@5!1!2", "000000000005.1!5@5"}) {
     EXPECT_FALSE(Slot::decode(text)) << text;
   }
 }
@@ -112,7 +119,8 @@ TEST(Record, ReadsBackAsWritten) {
   Record r = full_record();
   Fields fields = encode_fields(r);
   r.slots[0] = Slot{.holder = InstanceId{1}, .token = 2, .expires = store_time_ms(3)};
-  r.slots[31] = Slot{.holder = InstanceId{4}, .token = 5, .expires = store_time_ms(6)};
+  r.slots[31] =
+      Slot{.holder = InstanceId{4}, .token = 5, .expires = store_time_ms(6), .started = 7};
   fields.emplace_back("s0", r.slots[0]->encode());
   fields.emplace_back("s31", r.slots[31]->encode());
   const auto back = decode_record(fields);

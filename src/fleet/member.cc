@@ -159,6 +159,8 @@ Admission Member::decide_by_state(HoldTime h) {
       return refuse(RefusalReason::open, h);
     case State::half_open: {
       if (core::mutant(core::Mutant::probe_without_lease)) return grant(PermitKind::normal, h);
+      // The round has failed; the write that ends it is on its way.
+      if (record_->probe_failed > 0) return refuse(RefusalReason::probing, h);
       for (HeldSlot& held : held_) {
         if (!held.probe || held.in_use || held.epoch != record_->epoch) continue;
         if (h - held.claimed + policy().call_timeout > usable_lease(held.lease)) continue;

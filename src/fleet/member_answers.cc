@@ -174,6 +174,8 @@ void Member::conclude(const InFlight& done, const Answer& answer, HoldTime h) {
 }
 
 void Member::conclude_claim(const InFlight& done, const ClaimOp& op, Status status, HoldTime h) {
+  // Said for the others; what its call may do was granted before.
+  if (op.starts) return;
   const auto held = std::find_if(held_.begin(), held_.end(), [&](const HeldSlot& s) {
     return s.slot == op.claim.slot && s.token == op.claim.token;
   });

@@ -162,6 +162,9 @@ bool Member::surplus_slot() const {
 }
 
 HoldTime Member::due_renewal(HoldTime h) const {
+  if (std::any_of(held_.begin(), held_.end(), [this](const auto& s) { return untold_start(s); })) {
+    return h;
+  }
   if (!usable_view(h)) return kNever;
   HoldTime due = kNever;
   for (const HeldSlot& s : held_) {

@@ -64,7 +64,7 @@ class AMember : public testing::Test {
     } else if (const auto* report = std::get_if<ReportOp>(&op)) {
       if (report->report) reports.push_back(*report->report);
     } else if (const auto* claim = std::get_if<ClaimOp>(&op)) {
-      take(claim->claim);
+      take(claim->claim, claim->starts);
     } else if (const auto* settlement = std::get_if<SettleOp>(&op)) {
       record.slots[static_cast<std::size_t>(settlement->slot)].reset();
       if (settlement->epoch == record.epoch) {
@@ -73,9 +73,11 @@ class AMember : public testing::Test {
       }
     }
   }
-  void take(const SlotClaim& claim) {
-    record.slots[static_cast<std::size_t>(claim.slot)] =
-        Slot{.holder = claim.holder, .token = claim.token, .expires = store_time + claim.lease};
+  void take(const SlotClaim& claim, bool starts = false) {
+    record.slots[static_cast<std::size_t>(claim.slot)] = Slot{.holder = claim.holder,
+                                                              .token = claim.token,
+                                                              .expires = store_time + claim.lease,
+                                                              .started = starts ? record.epoch : 0};
   }
   Permit permitted() {
     const Admission a = member.admit(now);

@@ -107,6 +107,10 @@ bool Member::retry_makes_sense(const InFlight& op, HoldTime h) const {
            record_->epoch == report->epoch;
   }
   if (const auto* claim = std::get_if<ClaimOp>(&op.operation)) {
+    if (claim->starts) {
+      return std::any_of(held_.begin(), held_.end(),
+                         [&](const HeldSlot& s) { return s.token == claim->claim.token; });
+    }
     return h - op.first_sent + policy().call_timeout <= usable_lease(claim->claim.lease);
   }
   return !std::holds_alternative<ReadOp>(op.operation);
@@ -129,7 +133,7 @@ void Member::give_up(const InFlight& op) {
           report->report->failures + report->report->overloads + report->report->slow;
     }
   } else if (const auto* claim = std::get_if<ClaimOp>(&op.operation)) {
-    return_slot(claim->claim, claim->epoch);
+    if (!claim->starts) return_slot(claim->claim, claim->epoch);
   } else if (const auto* swap = std::get_if<SwapOp>(&op.operation)) {
     if (swap->claim) return_slot(*swap->claim, swap->next.epoch);
   }
@@ -190,6 +194,12 @@ bool Member::left() const {
 
 // ---- Operations -----------------------------------------------------------------------------
 
+// The call of a probe is out, and the store does not know it yet.
+bool Member::untold_start(const HeldSlot& s) const {
+  return s.in_use && !s.told && record_ && s.epoch == record_->epoch && !missing_ &&
+         unreadable_.empty();
+}
+
 std::optional<SettleOp> Member::slot_to_leave(HoldTime h) {
   const bool keep = !leaving_ && usable_view(h) && handing_out_slots();
   for (auto it = held_.begin(); it != held_.end(); ++it) {
@@ -215,6 +225,13 @@ std::optional<Operation> Member::choose_slot_work(HoldTime h) {
   if (!settles_.empty()) {
     const SettleOp op = settles_.front();
     settles_.pop_front();
+    return op;
+  }
+  for (HeldSlot& s : held_) {
+    if (!untold_start(s)) continue;
+    s.told = true;
+    ClaimOp op = make_renewal(s);
+    op.starts = true;
     return op;
   }
   std::erase_if(held_, [&](const HeldSlot& s) { return !s.probe && h - s.claimed >= s.lease; });
@@ -303,7 +320,9 @@ std::optional<Operation> Member::choose_claim(HoldTime h) {
   }
   const bool probe = record_->state == State::half_open;
   const int count = probe ? policy().probes : recovery_slots();
-  const int slot = free_slot(record_->slots, count, now.time, random_.next());
+  // A probe of which nothing was heard first: it tells more than another one would.
+  int slot = probe ? lost_probe(record_->slots, count, record_->epoch, now.time) : -1;
+  if (slot < 0) slot = free_slot(record_->slots, count, now.time, random_.next());
   if (slot < 0) return std::nullopt;
   return make_claim(slot, token, probe);
 }

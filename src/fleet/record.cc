@@ -87,7 +87,9 @@ std::optional<SlotOwner> owner_of(const std::optional<Slot>& slot) {
 }
 
 std::string Slot::encode() const {
-  return to_string(holder) + "." + std::to_string(token) + "@" + std::to_string(to_ms(expires));
+  const std::string text =
+      to_string(holder) + "." + std::to_string(token) + "@" + std::to_string(to_ms(expires));
+  return started == 0 ? text : text + "!" + std::to_string(started);
 }
 
 Result<Slot> Slot::decode(std::string_view text) {
@@ -96,9 +98,17 @@ Result<Slot> Slot::decode(std::string_view text) {
   if (dot != std::string_view::npos && at != std::string_view::npos && dot < at) {
     const auto holder = instance_from_string(text.substr(0, dot));
     const auto token = to_number<std::uint32_t>(text.substr(dot + 1, at - dot - 1));
-    const auto expires = to_number<std::int64_t>(text.substr(at + 1));
-    if (holder && token && expires && *expires >= 0) {
-      return Slot{.holder = *holder, .token = *token, .expires = store_time_ms(*expires)};
+    const auto mark = text.find('!', at);
+    const auto expires = to_number<std::int64_t>(text.substr(at + 1, mark - at - 1));
+    const auto started = mark == std::string_view::npos
+                             ? std::optional<std::int64_t>(0)
+                             : to_number<std::int64_t>(text.substr(mark + 1));
+    const bool marked = mark != std::string_view::npos;
+    if (holder && token && expires && *expires >= 0 && started && (*started > 0) == marked) {
+      return Slot{.holder = *holder,
+                  .token = *token,
+                  .expires = store_time_ms(*expires),
+                  .started = *started};
     }
   }
   return Error{.code = "unreadable",

@@ -44,8 +44,11 @@ struct Slot {
   InstanceId holder{};
   std::uint32_t token = 0;
   StoreTime expires{};
+  // The epoch in which its owner said that the call of a probe begins; 0: it has not. A slot whose
+  // owner died or was frozen before is taken over for nothing, one of a call is a failed probe.
+  std::int64_t started = 0;
   SlotOwner owner() const { return {.holder = holder, .token = token}; }
-  std::string encode() const;  // "inst.token@expiry"
+  std::string encode() const;  // "inst.token@expiry", and "!epoch" where it has started
   static Result<Slot> decode(std::string_view);
   friend bool operator==(const Slot&, const Slot&) = default;
 };

@@ -47,11 +47,14 @@ struct SlotClaim {
 // Takes a slot that is free, or expired by the store's time, from the owner whom the claimer has
 // seen in it; or prolongs the lease of the slot's owner until that owner has settled it (a renewal,
 // or a repeated claim). So one claim takes its slot once at most, however late its copies arrive:
-// somebody else has had the slot by then. Statuses: ok; late (another epoch, or no record); taken
+// somebody else has had the slot by then. A renewal with `starts` says that the call of a probe
+// begins: whoever takes the slot over in the same epoch, since its lease ended without a
+// settlement, counts it as a failed probe. Statuses: ok; late (another epoch, or no record); taken
 // (the answer shows by whom: whoever finds it free can claim it with what was shown).
 struct ClaimOp {
   std::int64_t epoch = 0;
   SlotClaim claim;
+  bool starts = false;
   std::optional<SlotOwner> seen{};  // none: the slot has never been taken. Of a renewal: itself
   friend bool operator==(const ClaimOp&, const ClaimOp&) = default;
 };

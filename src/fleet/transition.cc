@@ -377,6 +377,14 @@ std::optional<SwapOp> due_transition(const PolicyTable& table, const Snapshot& s
   return recovery_step_due(table, *record, snapshot, decider, jitter);
 }
 
+int lost_probe(const Slots& slots, int count, std::int64_t epoch, StoreTime now) {
+  for (int slot = 0; slot < std::min(count, kSlotsMax); ++slot) {
+    const auto& held = slots[static_cast<std::size_t>(slot)];
+    if (held && held->started == epoch && held->expires <= now) return slot;
+  }
+  return -1;
+}
+
 int free_slot(const Slots& slots, int count, StoreTime now, std::uint64_t random) {
   count = std::clamp(count, 0, kSlotsMax);
   if (count == 0) return -1;

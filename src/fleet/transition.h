@@ -88,6 +88,10 @@ SwapOp release_hold(const PolicyTable& table, const Snapshot& snapshot, const De
 SwapOp reset(const PolicyTable& table, const Snapshot& snapshot, const Decider& decider,
              const std::string& who);
 
+// The slot below `count` of a probe whose call began in `epoch` and whose lease has ended at `now`
+// without a settlement: whoever claims it counts a failed probe; -1: none.
+int lost_probe(const Slots& slots, int count, std::int64_t epoch, StoreTime now);
+
 // A free slot below `count` (random first), as far as the slots show at `now`; -1: none.
 int free_slot(const Slots& slots, int count, StoreTime now, std::uint64_t random);
 

@@ -53,7 +53,7 @@ std::string describe(const fleet::Operation& operation) {
     if (op->step) out << " sums of step " << op->step->step;
   } else if (const auto* claim = std::get_if<fleet::ClaimOp>(&operation)) {
     out << " slot " << claim->claim.slot << " epoch " << claim->epoch << " token "
-        << claim->claim.token;
+        << claim->claim.token << (claim->starts ? " starts" : "");
   } else if (const auto* settle = std::get_if<fleet::SettleOp>(&operation)) {
     out << " slot " << settle->slot << " epoch " << settle->epoch << " token " << settle->token
         << " "
@@ -313,6 +313,7 @@ void Properties::check_probe_counts(const fleet::Operation& op, Status status,
   }
   const int more = after.probe_ok - before->probe_ok + after.probe_failed - before->probe_failed;
   if (more == 0) return;
+  if (status == Status::ok && more == 1 && check_lost_probe(op, *before, after)) return;
   const auto* settle = std::get_if<fleet::SettleOp>(&op);
   if (!settle || status != Status::ok || more != 1 || settle->epoch != after.epoch) {
     fail("P4", "probe results changed by " + describe(op));
@@ -325,6 +326,25 @@ void Properties::check_probe_counts(const fleet::Operation& op, Status status,
   if ((settle->settlement == fleet::Settlement::success) && !succeeded) {
     fail("P4", "a probe counted as a success that was none: " + describe(op));
   }
+}
+
+// Whoever takes a slot over counts it as a failed probe if its owner made a call in this round, and
+// nothing was heard of it by the time its lease ended.
+bool Properties::check_lost_probe(const fleet::Operation& op, const fleet::Record& before,
+                                  const fleet::Record& after) {
+  const auto* claim = std::get_if<fleet::ClaimOp>(&op);
+  if (!claim || after.probe_failed != before.probe_failed + 1) return false;
+  const auto& old = before.slots[static_cast<std::size_t>(claim->claim.slot)];
+  if (!old) return false;
+  const Holder lost{old->holder, old->token};
+  const bool over = old->expires > StoreTime{} && old->expires <= world_.store.time();
+  const auto called = probed_.find(lost);
+  if (!over || called == probed_.end() || called->second != after.epoch) {
+    fail("P4", "a slot counted as a lost probe, but no call was made on it: " + describe(op));
+  }
+  if (!settled_.insert(lost).second) fail("P1", "a probe counted twice: " + describe(op));
+  lost_probes_++;
+  return true;
 }
 
 void Properties::check_report(const fleet::ReportOp& op, Status status) {
@@ -418,6 +438,10 @@ void Properties::ran(Process& process, bool spins) {
 
 void Properties::admitted(Process& process, const fleet::Admission& admission) {
   const auto* refusal = std::get_if<fleet::Refusal>(&admission);
+  const auto* permit = std::get_if<fleet::Permit>(&admission);
+  if (permit && permit->kind == fleet::PermitKind::probe) {
+    probed_[{process.member().instance(), permit->token}] = permit->epoch;
+  }
   const fleet::Record* record = process.member().record();
   if (!record || record->hold.kind == HoldKind::none) return;
   // Whoever asks within a moment of the end may be answered either way.

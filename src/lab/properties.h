@@ -53,6 +53,8 @@ class Properties : public Observer {
   // Reports that were added to the evidence of their epoch.
   std::size_t reports_counted() const { return applied_.size(); }
   int probes_started() const { return probes_started_; }
+  // Slots that were taken over and counted, since their owners made a call and never said more.
+  int lost_probes() const { return lost_probes_; }
   int probes_at_once_max() const { return probes_at_once_max_; }
 
   void admitted(Process&, const fleet::Admission&) override;
@@ -93,6 +95,8 @@ class Properties : public Observer {
   void check_hands_off(const fleet::Operation&);
   void check_owners(const fleet::Operation&, const fleet::Record& after);
   void check_probe_counts(const fleet::Operation&, fleet::Status, const fleet::Record& after);
+  bool check_lost_probe(const fleet::Operation&, const fleet::Record& before,
+                        const fleet::Record& after);
   void check_content(const fleet::Record& after);
   bool lost_lately() const;
 
@@ -115,12 +119,14 @@ class Properties : public Observer {
   std::set<Holder> settled_;
   std::set<Slotted> done_;  // who has had which slot and has it no more
   std::map<Holder, Outcome> probe_results_;
+  std::map<Holder, std::int64_t> probed_;  // permits for probes, and their epoch
   std::vector<Probe> probes_;
   std::map<int, Seen> seen_;
   std::int64_t person_epoch_ = 0;
   TrueTime lost_at_{-1h};
   int entered_[4] = {};
   int probes_started_ = 0;
+  int lost_probes_ = 0;
   int probes_at_once_max_ = 0;
 };
 

@@ -194,21 +194,98 @@ TEST(Scenario29HandlerTimeout, AProbeThatNeverEndsIsAFailureWhenItsLeaseEnds) {
   EXPECT_EQ(fleet.process(probe.process).member().slots_held(), 0);
 }
 
-TEST(Scenario29HandlerTimeout, AProbeWhoseAgentDiedWithItLosesItsSlotWhenItsLeaseEnds) {
+// All living processes ask again and again until the circuit is in that state.
+bool asked_until(Fleet& fleet, State wanted, Duration within) {
+  const TrueTime end = fleet.world.scheduler.now() + within;
+  while (fleet.state() != wanted && fleet.world.scheduler.now() < end) {
+    for (const Process* p : fleet.world.living()) (void)fleet.ask(p->index());
+    fleet.world.run_for(5ms);
+  }
+  return fleet.state() == wanted;
+}
+
+TEST(Scenario29HandlerTimeout, AProbeWhoseProcessDiedInItsCallIsAFailureWhenItsLeaseEnds) {
+  Policy policy;
+  policy.open_duration = 1s;
+  policy.max_open_duration = 100s;
+  policy.call_timeout = 2s;
+  Fleet fleet(3, policy);
+  fleet.trip();
+  ASSERT_EQ(fleet.stored().opens, 1);
+  const auto dead = fleet.probe();
+  const TrueTime began = fleet.world.scheduler.now();
+  fleet.world.run_for(20ms);  // time enough to say that the call has begun
+  fleet.process(dead.process).kill();
+  ASSERT_TRUE(asked_until(fleet, State::open, 20s));
+  const Duration lease = fleet::probe_lease(policy.call_timeout);
+  EXPECT_GE(fleet.world.scheduler.now() - began, lease - 100ms);
+  EXPECT_LE(fleet.world.scheduler.now() - began, lease + 2 * policy.view_refresh_in_trouble);
+  EXPECT_EQ(fleet.stored().reason, "probe_failed");
+  EXPECT_EQ(fleet.stored().opens, 2);
+  EXPECT_GE(fleet.stored().reopen - fleet.stored().since, 1'800ms);  // 2 s, less the jitter
+  EXPECT_EQ(fleet.properties.lost_probes(), 1);
+  // Nobody made a call on the slot that was taken over, and it went back.
+  fleet.world.run_for(1s);
+  EXPECT_EQ(slots_taken(fleet.stored(), fleet.world.store.time()), 0);
+}
+
+TEST(Scenario29HandlerTimeout, AProberThatDiedBeforeItsCallOnlyLosesItsSlot) {
   Policy policy;
   policy.open_duration = 1s;
   policy.call_timeout = 2s;
   Fleet fleet(3, policy);
   fleet.trip();
-  const auto dead = fleet.probe();
+  // One of those that were refused takes the slot for its next call.
+  ASSERT_TRUE(fleet.reaches(State::half_open, 5s));
   const TrueTime began = fleet.world.scheduler.now();
-  fleet.process(dead.process).kill();
+  const auto& slots = fleet.stored().slots;
+  const auto held = std::ranges::find_if(slots, [](const auto& slot) { return slot.has_value(); });
+  ASSERT_NE(held, slots.end());
+  const auto holder = std::ranges::find_if(fleet.world.processes, [&](const auto& p) {
+    return p->member().instance() == (*held)->holder;
+  });
+  ASSERT_NE(holder, fleet.world.processes.end());
+  fleet.world.run_for(20ms);
+  (*holder)->kill();
   const auto next = fleet.probe(20s);
-  EXPECT_NE(next.process, dead.process);
-  EXPECT_EQ(next.permit.slot, dead.permit.slot);
+  EXPECT_NE(next.process, (*holder)->index());
   const Duration lease = fleet::probe_lease(policy.call_timeout);
   EXPECT_GE(fleet.world.scheduler.now() - began, lease - 100ms);
   EXPECT_LE(fleet.world.scheduler.now() - began, lease + 2 * policy.view_refresh_in_trouble);
+  EXPECT_EQ(fleet.state(), State::half_open);
+  EXPECT_EQ(fleet.stored().opens, 1);
+  EXPECT_EQ(fleet.stored().probe_failed, 0);
+  EXPECT_EQ(fleet.properties.lost_probes(), 0);
+}
+
+// As Lambda does: an environment lives on only while it has a call to make, and stands still from
+// the moment it has answered. It takes its slot for the next call, and cannot use it when that
+// comes. Such slots say nothing of the dependency.
+TEST(Scenario29HandlerTimeout, ProcessesThatAreFrozenBeforeTheirCallKeepNoCircuitOpen) {
+  Policy policy;
+  policy.open_duration = 1s;
+  policy.max_open_duration = 5s;
+  policy.call_timeout = 1s;
+  Fleet fleet(12, policy);
+  fleet.trip();
+  fleet.world.dependency.set_down(Down::no);
+  core::Random random(3);
+  const TrueTime began = fleet.world.scheduler.now();
+  int turn = 0;
+  while (fleet.state() != State::closed && fleet.world.scheduler.now() - began < 300s) {
+    Process& p = fleet.process(turn++ % 12);
+    if (!p.stopped()) {
+      bool done = false;
+      p.run([&] { done = p.try_call([&done](Outcome) { done = true; }).has_value(); });
+      (void)fleet.world.run_until([&] { return done; }, 5s);
+      fleet.world.run_for(15ms);  // and claims in this time
+      p.stop(Standstill::local, 500ms + std::chrono::duration_cast<Duration>(5s * random.unit()));
+    }
+    fleet.world.run_for(50ms);
+  }
+  EXPECT_EQ(fleet.state(), State::closed);
+  EXPECT_EQ(fleet.properties.lost_probes(), 0);
+  EXPECT_EQ(fleet.changed_to(State::open, "probe_failed"), 0);
 }
 
 TEST(Scenario29HandlerTimeout, CallsThatHangAreFailuresAtTheirTimeoutAndLeaveNoPlaceTaken) {

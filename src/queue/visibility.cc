@@ -40,7 +40,7 @@ std::optional<Duration> parse_retry_after(std::string_view value, WallTime now) 
   if (std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; })) {
     std::int64_t whole = 0;
     const auto error = std::from_chars(value.data(), value.data() + value.size(), whole).ec;
-    constexpr std::int64_t kYear = 365 * 24 * 3600;
+    constexpr std::int64_t kYear = 31'536'000;  // in seconds
     if (error != std::errc{} || whole > kYear) whole = kYear;
     return seconds(whole);
   }

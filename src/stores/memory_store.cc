@@ -123,7 +123,14 @@ Status carry_out(Cell& cell, const fleet::ClaimOp& op, StoreTime now) {
   const bool as_seen =
       fleet::owner_of(slot) == op.seen || core::mutant(core::Mutant::claim_of_a_changed_slot);
   if (ours ? is_settled(slot) : !free || !as_seen) return Status::taken;
+  const bool began =
+      slot && (slot->started == op.epoch || core::mutant(core::Mutant::probe_without_call_counted));
+  if (!ours && began && !is_settled(slot) && !core::mutant(core::Mutant::lost_probe_forgotten)) {
+    add_one(cell, "pfail");
+  }
+  const std::int64_t started = op.starts ? op.epoch : ours ? slot->started : 0;
   slot = leased(op.claim, now);
+  slot->started = started;
   return Status::ok;
 }
 
@@ -135,6 +142,7 @@ Status carry_out(Cell& cell, const fleet::SettleOp& op, StoreTime) {
     return Status::gone;
   }
   slot->expires = kSettled;
+  slot->started = 0;
   if (!in_epoch(cell, op.epoch) && !core::mutant(core::Mutant::result_of_another_round))
     return Status::late;
   if (op.settlement == fleet::Settlement::success) add_one(cell, "pok");

@@ -55,7 +55,8 @@ RedisCall call_for(const fleet::ReportOp& op) {
 RedisCall call_for(const fleet::ClaimOp& op) {
   return {&redis_scripts().claim,
           {text(op.epoch), slot_field(op.claim.slot), text(op.claim.owner()),
-           text(std::int64_t{op.claim.lease.count()}), op.seen ? text(*op.seen) : ""}};
+           text(std::int64_t{op.claim.lease.count()}), op.seen ? text(*op.seen) : "",
+           op.starts ? "1" : ""}};
 }
 
 RedisCall call_for(const fleet::SettleOp& op) {

@@ -79,6 +79,11 @@ class Generator {
     ClaimOp op{.epoch = epoch(seen), .claim = claim()};
     const Record* record = seen.readable();
     if (record) op.seen = owner_of(record->slots[static_cast<std::size_t>(op.claim.slot)]);
+    if (op.seen && random_.chance(0.3)) {  // of whoever has it
+      op.claim.holder = op.seen->holder;
+      op.claim.token = op.seen->token;
+      op.starts = random_.chance(0.5);
+    }
     if (random_.chance(0.2)) op.seen = SlotOwner{.holder = instance(), .token = token()};
     return op;
   }

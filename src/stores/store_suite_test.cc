@@ -86,6 +86,12 @@ class StoreSuite : public ::testing::TestWithParam<std::string> {
     claim.seen = seen;
     return claim;
   }
+  // Of the owner: its call begins.
+  static ClaimOp starting(ClaimOp claim) {
+    claim.starts = true;
+    claim.seen = claim.claim.owner();
+    return claim;
+  }
   static SettleOp settles(std::int64_t epoch, int slot, InstanceId who, std::uint32_t token,
                           Settlement settlement) {
     return {.epoch = epoch, .slot = slot, .holder = who, .token = token, .settlement = settlement};
@@ -521,6 +527,59 @@ TEST_P(StoreSuite, ARenewalTakesNothingFromWhoeverHadTheSlotSince) {
   ASSERT_EQ(status_of(after({kAnn, 42}, claims(100, 0, kBob, 1))), Status::ok);
   ASSERT_EQ(status_of(settles(100, 0, kBob, 1, Settlement::returned)), Status::ok);
   EXPECT_EQ(status_of(renewal), Status::taken);
+}
+
+TEST_P(StoreSuite, WhoeverTakesOverTheSlotOfACallCountsAFailedProbe) {
+  create_record(100);
+  ClaimOp claim = claims(100, 0, kAnn, 42, 20ms);
+  ASSERT_EQ(status_of(claim), Status::ok);
+  const ClaimOp starts = starting(claim);
+  const Answer begun = apply(starts);
+  ASSERT_EQ(begun.status, Status::ok);
+  EXPECT_EQ(begun.snapshot.readable()->slots[0]->started, 100);
+  EXPECT_EQ(begun.snapshot.readable()->slots[0]->expires, begun.snapshot.time + 20ms);
+  ASSERT_EQ(status_of(claim), Status::ok) << "the claim arrives once more";
+  EXPECT_EQ(record().slots[0]->started, 100) << "and does not take the mark away";
+  let_pass(20ms);
+  const ClaimOp over = after({kAnn, 42}, claims(100, 0, kBob, 1));
+  const Answer answer = apply(over);
+  EXPECT_EQ(answer.status, Status::ok);
+  EXPECT_EQ(answer.snapshot.readable()->probe_failed, 1);
+  EXPECT_EQ(answer.snapshot.readable()->slots[0]->started, 0);
+  EXPECT_EQ(status_of(over), Status::ok);
+  EXPECT_EQ(status_of(starts), Status::taken);
+  EXPECT_EQ(status_of(settles(100, 0, kAnn, 42, Settlement::failure)), Status::gone);
+  EXPECT_EQ(record().probe_failed, 1) << "once, whatever is repeated";
+}
+
+TEST_P(StoreSuite, ASlotTakenOverWithoutACallCountsNothing) {
+  create_record(100, 1);
+  // Never begun; begun and settled; begun in an epoch that has passed.
+  ASSERT_EQ(status_of(claims(100, 0, kAnn, 42, 5ms)), Status::ok);
+  ASSERT_EQ(status_of(claims(100, 1, kAnn, 43, 5ms)), Status::ok);
+  ASSERT_EQ(status_of(starting(claims(100, 1, kAnn, 43, 5ms))), Status::ok);
+  ASSERT_EQ(status_of(settles(100, 1, kAnn, 43, Settlement::returned)), Status::ok);
+  ASSERT_EQ(status_of(claims(100, 31, kAnn, 44, 5ms)), Status::ok);
+  ASSERT_EQ(status_of(starting(claims(100, 31, kAnn, 44, 5ms))), Status::ok);
+  let_pass(5ms);
+  EXPECT_EQ(status_of(after({kAnn, 42}, claims(100, 0, kBob, 1))), Status::ok);
+  EXPECT_EQ(status_of(after({kAnn, 43}, claims(100, 1, kBob, 2))), Status::ok);
+  EXPECT_EQ(record().probe_failed, 0);
+  ASSERT_EQ(status_of(swaps(100, 1, full_record(101, 2))), Status::ok);
+  EXPECT_EQ(record().slots[31]->started, 100);
+  EXPECT_EQ(status_of(after({kAnn, 44}, claims(101, 31, kBob, 3))), Status::ok);
+  EXPECT_EQ(record().probe_failed, 0);
+}
+
+TEST_P(StoreSuite, ACallBeginsOnlyInASlotOfItsOwn) {
+  create_record(100);
+  EXPECT_EQ(status_of(starting(claims(100, 0, kAnn, 42))), Status::taken);
+  ASSERT_EQ(status_of(claims(100, 0, kBob, 1)), Status::ok);
+  EXPECT_EQ(status_of(starting(claims(100, 0, kAnn, 42))), Status::taken);
+  EXPECT_EQ(status_of(starting(claims(99, 0, kBob, 1))), Status::late);
+  ASSERT_EQ(status_of(settles(100, 0, kBob, 1, Settlement::returned)), Status::ok);
+  EXPECT_EQ(status_of(starting(claims(100, 0, kBob, 1))), Status::taken);
+  EXPECT_EQ(record().slots[0]->started, 0);
 }
 
 TEST_P(StoreSuite, AClaimOfAnotherEpochIsLate) {

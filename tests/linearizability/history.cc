@@ -22,6 +22,7 @@ void add_arguments(json::object&, const fleet::ReportOp&) {}
 void add_arguments(json::object& out, const fleet::ClaimOp& op) {
   out["epoch"] = op.epoch;
   out["seen"] = op.seen ? owner(*op.seen) : "";
+  if (op.starts) out["starts"] = true;
   add_claim(out, op.claim);
 }
 void add_arguments(json::object& out, const fleet::SettleOp& op) {
@@ -53,8 +54,9 @@ json::value record_of(const fleet::Snapshot& snapshot) {
   for (std::size_t i = 0; i < record->slots.size(); ++i) {
     const auto& slot = record->slots[i];
     if (!slot) continue;
-    slots[std::to_string(i)] =
-        json::object{{"owner", owner(slot->owner())}, {"expires_ms", to_ms(slot->expires)}};
+    slots[std::to_string(i)] = json::object{{"owner", owner(slot->owner())},
+                                            {"expires_ms", to_ms(slot->expires)},
+                                            {"started", slot->started}};
   }
   return json::object{{"epoch", record->epoch},
                       {"revision", record->revision},

@@ -68,7 +68,13 @@ void RecordedClient::next() {
   if (!held_.empty() && random_.chance(0.35)) {
     const auto it = held_.begin() + static_cast<std::ptrdiff_t>(random_.below(held_.size()));
     const HeldSlot held = *it;
-    if (random_.chance(0.2)) return begin(held.circuit, held.claim);  // a renewal
+    if (random_.chance(0.3)) {  // a renewal; now and then one that says that its call begins
+      ClaimOp renewal = held.claim;
+      renewal.starts = random_.chance(0.5);
+      renewal.seen = renewal.claim.owner();
+      if (renewal.starts && random_.chance(0.5)) held_.erase(it);  // and never ends
+      return begin(held.circuit, renewal);
+    }
     held_.erase(it);
     settling_ = held;
     return begin(held.circuit, settle(held));
@@ -147,7 +153,7 @@ void RecordedClient::conclude(const Answer& answer) {
     settled_ = std::exchange(settling_, std::nullopt);
   }
   if (const auto* claim = std::get_if<ClaimOp>(&pending_->attempt.operation)) {
-    hold(*claim);
+    if (!claim->starts) hold(*claim);
   } else if (const auto* swap = std::get_if<SwapOp>(&pending_->attempt.operation)) {
     if (swap->claim) hold(ClaimOp{.epoch = swap->next.epoch, .claim = *swap->claim});
   }

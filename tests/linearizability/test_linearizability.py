@@ -18,9 +18,10 @@ GO_CACHE = peers.CACHE / "porcupine"
 
 DEFECTS = [
     "claim-takes-held", "claim-on-an-old-view", "claim-in-any-epoch", "claim-after-settle",
-    "settle-by-anybody", "settle-counts-twice", "settle-counts-late", "swap-without-condition",
-    "swap-without-revision", "swap-forgets-itself", "swap-too-early", "slots-die-with-epoch",
-    "leases-in-seconds", "claim-in-two-steps", "stale-reads",
+    "lost-call-forgotten", "claim-forgets-the-call", "settle-by-anybody", "settle-counts-twice",
+    "settle-counts-late", "swap-without-condition", "swap-without-revision",
+    "swap-forgets-itself", "swap-too-early", "slots-die-with-epoch", "leases-in-seconds",
+    "claim-in-two-steps", "stale-reads",
 ]
 # Much that only repeated operations and ended leases bring to light, at every interleaving.
 REVEALING = ["--lease-min-ms", "1", "--lease-max-ms", "20", "--repeat", "0.3"]

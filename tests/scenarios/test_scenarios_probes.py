@@ -32,23 +32,48 @@ def test_scenario04_probe_herd(clients, redis, shared, figures):
 
 
 def test_scenario05_prober_crash(clients, redis, shared, figures):
+    """A process dies with a slot on which it has made no call yet."""
+    victim, = clients.start(1, redis.url, open_ms=1500, call_timeout_ms=1500)
+    trip([victim], shared)
+    wait_until(lambda: "s0" in shared.record(), 10, "a claim")
+    slot = shared.record()["s0"]
+    victim.kill()
+    killed = time.monotonic()
+    survivors = clients.start(3, redis.url, open_ms=1500, call_timeout_ms=1500)
+    successor, permit = prober(survivors, shared)
+    waited = time.monotonic() - killed
+    record = shared.record()
+    assert record["s0"] != slot
+    assert (record["pfail"], record["opens"]) == ("0", "1")
+    # The lease is 2 x 1.5 s + 1 s; then the next refresh shows that it has ended.
+    assert 3.5 <= waited <= 4 + 2 * 1 + 0.3, waited
+    successor.finish(permit, "success")
+    ask_all(survivors, "calls", 20)
+    wait_until(lambda: shared.state() in ("RECOVERING", "CLOSED"), 15, "the circuit serving again")
+    figures(f"slot taken over {waited:.2f} s after the kill; the lease is 4 s")
+
+
+def test_scenario29_handler_timeout(clients, redis, shared, figures):
+    """A process dies in the middle of its probe: that is a failed probe when its lease ends."""
     fleet = clients.start(4, redis.url, open_ms=1500, call_timeout_ms=500)
     trip(fleet, shared)
     all_see(fleet, "OPEN")
     victim, _ = prober(fleet, shared)
-    slot = shared.record()["s0"]
+    wait_until(lambda: "!" in shared.record()["s0"], 5, "the store told that the call has begun")
     victim.kill()
     killed = time.monotonic()
     survivors = [client for client in fleet if client is not victim]
-    successor, permit = prober(survivors, shared)
+    all_see(survivors, "OPEN")
     waited = time.monotonic() - killed
-    assert shared.record()["s0"] != slot
-    # The lease is 2 x 0.5 s + 1 s; then the next refresh shows that it has ended.
+    # The lease is 2 x 0.5 s + 1 s.
     assert 1.8 <= waited <= 2 + 2 * 1 + 0.3, waited
+    record = shared.record()
+    assert (record["reason"], record["opens"]) == ("probe_failed", "2")
+    successor, permit = prober(survivors, shared)
     successor.finish(permit, "success")
     ask_all(survivors, "calls", 20)
     wait_until(lambda: shared.state() in ("RECOVERING", "CLOSED"), 15, "the circuit serving again")
-    figures(f"slot taken over {waited:.2f} s after the kill; the lease is 2 s")
+    figures(f"a lost probe is a failed one {waited:.2f} s after the kill; the lease is 2 s")
 
 
 def test_scenario06_zombie_prober(clients, redis, shared):

@@ -29,6 +29,8 @@ constexpr std::array kTable{
     DEFECT(claim_of_a_held_slot, "cb-lambda, ganesha", kChaos),
     DEFECT(claim_of_a_changed_slot, "", "Scenario17LostAcknowledgement.AClaim*"),
     DEFECT(lease_never_ends, "Powertools, litellm-rs (fixed)", kChaos),
+    DEFECT(lost_probe_forgotten, "all", "Scenario29HandlerTimeout.AProbeWhoseProcessDied*"),
+    DEFECT(probe_without_call_counted, "", kChaos),
     DEFECT(refused_claim_renews, "interlock", kChaos),
     DEFECT(own_write_not_recognised, "Powertools, interlock", kChaos),
     DEFECT(reopen_by_local_time, "Powertools, gobreaker, ganesha", "clocks_step"),

@@ -18,7 +18,8 @@ local function renew(key)
   if left >= 0 and left < ttl_ms / 2 then redis.pcall('PEXPIRE', key, ttl_ms) end
 end
 
--- A slot reads "owner@expiry". One that does not is left alone.
+-- A slot reads "owner@expiry", or "owner@expiry!epoch" once its call has begun. One that does not
+-- is left alone.
 local function held_by(slot, owner)
   return slot and string.sub(slot, 1, #owner + 1) == owner .. '@'
 end
@@ -28,7 +29,7 @@ local function is_as_seen(slot, owner)
 end
 local function is_free(slot)
   if not slot then return true end
-  local expiry = string.match(slot, '@(%d+)$')
+  local expiry = string.match(slot, '@(%d+)$') or string.match(slot, '@(%d+)!%d+$')
   return expiry ~= nil and tonumber(expiry) <= now
 end
 -- Free, but remembers who gave it back: should a claim or settlement of theirs come again, repeated

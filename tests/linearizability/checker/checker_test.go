@@ -25,6 +25,11 @@ func held(owner, expiry string) string {
 	return `{"owner":"` + owner + `","expires_ms":` + expiry + `}`
 }
 
+// The same once the owner has said, in epoch 5, that its call begins.
+func started(owner, expiry string) string {
+	return strings.Replace(held(owner, expiry), "}", `,"started":5}`, 1)
+}
+
 func answered(call, end, status, time, record string) string {
 	return `"call_ns":` + call + `,"return_ns":` + end + `,"status":"` + status + `","time_ms":` +
 		time + `,"record":` + record + `}`
@@ -40,6 +45,17 @@ func claim(operation, owner, outcome string) string {
 func claimFrom(seen, operation, owner, outcome string) string {
 	return `{"operation":` + operation + `,"circuit":"c","kind":"claim","epoch":5,"slot":0,` +
 		`"owner":"` + owner + `","seen":"` + seen + `","lease_ms":100,` + outcome
+}
+
+// By the owner, as its call begins.
+func starting(operation, owner, outcome string) string {
+	return strings.Replace(claimFrom(owner, operation, owner, outcome), `"kind"`,
+		`"starts":true,"kind"`, 1)
+}
+
+// shows with failed probes.
+func showsFailed(slot0, probeFailed string) string {
+	return strings.Replace(shows(slot0, "0"), `"probe_failed":0`, `"probe_failed":`+probeFailed, 1)
 }
 
 func settle(operation, owner, outcome string) string {
@@ -158,6 +174,41 @@ func TestHistories(t *testing.T) {
 			settle("3", "a", answered("5", "6", "ok", "1110", shows(held("a", "0"), "1"))),
 			claimFrom("a", "4", "b", lost("6")),
 			claim("2", "a", answered("7", "8", "ok", "1300", shows(held("a", "1400"), "1")))}},
+		{"a call begins, and whoever takes the slot over counts it", "linearizable", []string{
+			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
+			starting("3", "a", answered("5", "6", "ok", "1150", shows(started("a", "1250"), "0"))),
+			claimFrom("a", "4", "b",
+				answered("7", "8", "ok", "1250", showsFailed(held("b", "1350"), "1")))}},
+		{"a call begins, and whoever takes the slot over counts nothing", "refused", []string{
+			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
+			starting("3", "a", answered("5", "6", "ok", "1150", shows(started("a", "1250"), "0"))),
+			claimFrom("a", "4", "b", answered("7", "8", "ok", "1250", shows(held("b", "1350"), "0")))}},
+		{"a slot without a call counts when it is taken over", "refused", []string{
+			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
+			claimFrom("a", "4", "b",
+				answered("7", "8", "ok", "1200", showsFailed(held("b", "1300"), "1")))}},
+		{"a claim that comes again keeps the mark of its call", "linearizable", []string{
+			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
+			starting("3", "a", answered("5", "6", "ok", "1150", shows(started("a", "1250"), "0"))),
+			claim("2", "a", answered("7", "8", "ok", "1160", shows(started("a", "1260"), "0")))}},
+		{"a call began without an answer, and is seen", "linearizable", []string{
+			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
+			starting("3", "a", lost("5")),
+			read(answered("7", "8", "ok", "1160", shows(started("a", "1250"), "0")))}},
+		{"a call began without an answer, and is seen by the count alone", "linearizable", []string{
+			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
+			starting("3", "a", lost("5")),
+			claimFrom("a", "4", "b",
+				answered("7", "8", "ok", "1350", showsFailed(held("b", "1450"), "1")))}},
+		{"a call that perhaps began never did", "linearizable", []string{
+			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
+			starting("3", "a", lost("5")),
+			claimFrom("a", "4", "b", answered("7", "8", "ok", "1350", shows(held("b", "1450"), "0")))}},
+		{"a call began and was settled: nothing is left to count", "linearizable", []string{
+			create, claim("2", "a", answered("3", "4", "ok", "1100", shows(a, "0"))),
+			starting("3", "a", answered("5", "6", "ok", "1150", shows(started("a", "1250"), "0"))),
+			settle("4", "a", answered("7", "8", "ok", "1160", shows(held("a", "0"), "1"))),
+			claimFrom("a", "5", "b", answered("9", "10", "ok", "1350", shows(held("b", "1450"), "1")))}},
 		{"what nobody claimed was settled", "refused", []string{
 			create, settle("3", "a", answered("5", "6", "ok", "1110", shows(held("a", "0"), "1")))}},
 		{"a lost settlement and its repetition counted once", "linearizable", []string{

@@ -32,6 +32,7 @@ type attempt struct {
 	Owner       string `json:"owner"` // holder and token; of a swap "" without a claim
 	Seen        string `json:"seen"`  // of a claim: whom it has seen in the slot, "" nobody
 	LeaseMs     int64  `json:"lease_ms"`
+	Starts      bool   `json:"starts"` // of a claim
 	Settlement  string `json:"settlement"`
 	Next        *next  `json:"next"`
 	NotBeforeMs *int64 `json:"not_before_ms"`
@@ -70,6 +71,7 @@ type record struct {
 	Slots       map[string]struct {
 		Owner     string `json:"owner"`
 		ExpiresMs int64  `json:"expires_ms"`
+		Started   int64  `json:"started"`
 	} `json:"slots"`
 }
 
@@ -92,7 +94,8 @@ func (a *attempt) readRecord() error {
 		if err != nil || i < 0 || i >= slotsMax {
 			return fmt.Errorf("slot %q is beyond the %d that the model knows", name, slotsMax)
 		}
-		a.shown.slots[i] = slot{owner: each.Owner, expiry: each.ExpiresMs}
+		a.shown.slots[i] = slot{owner: each.Owner, expiry: each.ExpiresMs,
+			started: each.Started}
 	}
 	return nil
 }

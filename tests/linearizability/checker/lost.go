@@ -2,10 +2,12 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
 	"sort"
+	"strings"
 )
 
 // A lost attempt may have been carried out at any time from its call on, or never. Left at that,
@@ -28,8 +30,30 @@ type call struct {
 // traces is what the answers of one circuit showed, with the time of the earliest answer to do so.
 type traces struct {
 	swaps   map[string]int64
-	leases  map[string]map[int64]int64 // by owner and expiry
+	leases  map[string]map[int64]int64 // by claimant and expiry
 	settled map[string]int64           // by owner
+	told    map[lease]bool             // those of which it is known by which lost attempt
+}
+
+type lease struct {
+	claimant string
+	expiry   int64
+}
+
+// claimant is by whom, and for what, a slot is held: the same owner's lease before and after its
+// call began are two.
+func (place slot) claimant() string {
+	if place.started == 0 {
+		return place.owner
+	}
+	return fmt.Sprintf("%s!%d", place.owner, place.started)
+}
+
+func (a *attempt) claimant() string {
+	if !a.Starts {
+		return a.Owner
+	}
+	return slot{owner: a.Owner, started: a.Epoch}.claimant()
 }
 
 func earliest[K comparable](seen map[K]int64, key K, at int64) {
@@ -46,7 +70,8 @@ func first[K comparable](seen map[K]int64, key K) int64 {
 }
 
 func tracesOf(history []*attempt) traces {
-	t := traces{map[string]int64{}, map[string]map[int64]int64{}, map[string]int64{}}
+	t := traces{map[string]int64{}, map[string]map[int64]int64{}, map[string]int64{},
+		map[lease]bool{}}
 	for _, a := range history {
 		if a.lost() || !a.shown.exists {
 			continue
@@ -58,10 +83,11 @@ func tracesOf(history []*attempt) traces {
 			case place.expiry == settled:
 				earliest(t.settled, place.owner, *a.Return)
 			default:
-				if t.leases[place.owner] == nil {
-					t.leases[place.owner] = map[int64]int64{}
+				by := place.claimant()
+				if t.leases[by] == nil {
+					t.leases[by] = map[int64]int64{}
 				}
-				earliest(t.leases[place.owner], place.expiry, *a.Return)
+				earliest(t.leases[by], place.expiry, *a.Return)
 			}
 		}
 	}
@@ -86,19 +112,20 @@ func resolve(history []*attempt) []call {
 	traceless := map[string][]*attempt{} // lost claims by owner
 	lostSwaps := map[string][]*attempt{}
 	answers := map[int]int64{}         // of an operation, the earliest
-	granted := map[string][]*attempt{} // by owner
+	granted := map[string][]*attempt{} // by claimant
 	for _, a := range history {
 		if !a.lost() {
 			calls = append(calls, call{input{attempt: a, now: a.TimeMs}, *a.Return})
 			earliest(answers, a.Operation, *a.Return)
 			if a.Owner != "" && a.Kind != "settle" && a.Status == "ok" {
-				granted[a.Owner] = append(granted[a.Owner], a)
+				by := a.shown.slots[a.Slot].claimant()
+				granted[by] = append(granted[by], a)
 			}
 			continue
 		}
 		switch a.Kind {
 		case "claim":
-			lostClaims[a.Owner] = append(lostClaims[a.Owner], a)
+			lostClaims[a.claimant()] = append(lostClaims[a.claimant()], a)
 		case "settle":
 			lostSettles[a.Operation] = append(lostSettles[a.Operation], a)
 		case "swap":
@@ -114,10 +141,21 @@ func resolve(history []*attempt) []call {
 			}
 		}
 	}
-	for _, owner := range sortedKeys(lostClaims) {
-		kept, rest := t.lostClaims(owner, lostClaims[owner], granted[owner])
+	for _, by := range slices.Backward(sortedKeys(lostClaims)) { // what a call begins with first
+		kept, rest := t.lostClaims(by, lostClaims[by], granted[by])
 		calls = append(calls, kept...)
-		traceless[owner] = rest
+		if lostClaims[by][0].Starts {
+			calls = append(calls, starts(rest, history)...)
+			continue
+		}
+		// A renewal keeps the mark of its call.
+		for _, marked := range sortedKeys(t.leases) {
+			if strings.HasPrefix(marked, by+"!") {
+				kept, rest = t.lostClaims(marked, rest, granted[marked])
+				calls = append(calls, kept...)
+			}
+		}
+		traceless[by] = rest
 	}
 	// What was settled had been granted: a claim without a trace may have come before. Right before
 	// the settlement it does no harm, so it must have come by then.
@@ -179,7 +217,7 @@ func (t traces) explained(owner string, expiry int64, granted []*attempt) int64 
 			if expiry == t.leaseTimes(owner)[0] { // a swap's claim is the owner's first
 				return seen
 			}
-		case by.shown.slots[by.Slot] == (slot{owner, expiry}):
+		case by.shown.slots[by.Slot].expiry == expiry:
 			return max(seen, *by.Return)
 		}
 	}
@@ -192,12 +230,36 @@ func (t traces) lostClaims(owner string, lost, granted []*attempt) ([]call, []*a
 	var calls []call
 	for _, expiry := range t.leaseTimes(owner) {
 		seen := t.leases[owner][expiry]
-		if len(lost) > 0 && lost[0].Call <= seen && t.explained(owner, expiry, granted) == never {
+		if len(lost) > 0 && lost[0].Call <= seen && !t.told[lease{owner, expiry}] &&
+			t.explained(owner, expiry, granted) == never {
 			calls = append(calls, call{input{attempt: lost[0], now: expiry - lost[0].LeaseMs}, seen})
 			lost = lost[1:]
+			t.told[lease{owner, expiry}] = true
 		}
 	}
 	return calls, lost
+}
+
+// A lost renewal that says that a call begins, and that nobody saw: it shows in that whoever takes
+// the slot over counts a failed probe. Once its owner is out of the slot it has no effect.
+func starts(lost, history []*attempt) []call {
+	var calls []call
+	for _, each := range lost {
+		end := int64(never)
+		for _, a := range history {
+			if a.lost() || a.Call < each.Call {
+				continue // it may show what was before its owner had the slot
+			}
+			place := a.shown.slots[each.Slot]
+			if place.owner != each.Owner || place.expiry == settled {
+				end = min(end, *a.Return)
+			}
+		}
+		if end != never {
+			calls = append(calls, call{input{attempt: each, now: unseen}, end})
+		}
+	}
+	return calls
 }
 
 // Within the same millisecond a lost attempt and its repetition leave the same trace.

@@ -6,6 +6,8 @@ import "fmt"
 type slot struct {
 	owner  string
 	expiry int64 // store time in ms, settled or unseen
+	// The epoch in which its owner said that the call begins, 0 if not.
+	started int64
 }
 
 // state is one circuit's record as far as claim, settle and swap know it. Values compare with ==.
@@ -48,13 +50,14 @@ func (in input) free(place slot) bool {
 
 func (in input) leased() slot {
 	if in.now == unseen {
-		return slot{in.Owner, unseen}
+		return slot{owner: in.Owner, expiry: unseen}
 	}
-	return slot{in.Owner, in.now + in.LeaseMs}
+	return slot{owner: in.Owner, expiry: in.now + in.LeaseMs}
 }
 
 func (in input) claim(s state) (string, state) {
 	place := &s.slots[in.Slot]
+	started := int64(0)
 	switch {
 	case !s.exists || s.Epoch != in.Epoch:
 		return "late", s
@@ -62,10 +65,17 @@ func (in input) claim(s state) (string, state) {
 		if place.expiry == settled {
 			return "taken", s
 		}
+		started = place.started
 	case place.owner != in.Seen || !in.free(*place):
 		return "taken", s
+	case place.started == s.Epoch:
+		s.probeFailed++ // its call began, and nothing was heard of it
+	}
+	if in.Starts {
+		started = s.Epoch
 	}
 	*place = in.leased()
+	place.started = started
 	return "ok", s
 }
 
@@ -80,7 +90,7 @@ func (in input) settle(s state) (string, state) {
 	if !s.exists || place.owner != in.Owner || place.expiry == settled {
 		return "gone", s
 	}
-	place.expiry = settled
+	place.expiry, place.started = settled, 0
 	if s.Epoch != in.Epoch {
 		return "late", s
 	}
@@ -152,9 +162,9 @@ func (place slot) String() string {
 	case settled:
 		return place.owner + " settled"
 	case unseen:
-		return place.owner + " until a time that nobody saw"
+		return place.claimant() + " until a time that nobody saw"
 	}
-	return fmt.Sprintf("%s until %d", place.owner, place.expiry)
+	return fmt.Sprintf("%s until %d", place.claimant(), place.expiry)
 }
 
 func (in input) String() string {
@@ -163,6 +173,9 @@ func (in input) String() string {
 	case "claim":
 		text += fmt.Sprintf(" s%d by %s, seen with %q, for %d ms in epoch %d", in.Slot, in.Owner,
 			in.Seen, in.LeaseMs, in.Epoch)
+		if in.Starts {
+			text += ", starts"
+		}
 	case "settle":
 		text += fmt.Sprintf(" s%d by %s, %s, in epoch %d", in.Slot, in.Owner, in.Settlement,
 			in.Epoch)
