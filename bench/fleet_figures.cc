@@ -182,17 +182,15 @@ void false_trips(Json& json) {
   }
 }
 
-// `hour`: the environments alone, with the backlog of an hour, which takes hours to run.
-void recovery(int seeds, bool hour, Json& json) {
+void recovery(int seeds, Json& json) {
   json.list("recovery");
   std::printf("\n%-28s %-7s %8s %5s  %-14s %-9s %-12s %-14s %s\n", "recovery", "", "backlog",
               "seeds", "drain / ideal", "re-trips", "failed calls", "relapse: drain",
               "reopened after s, calls (worst)");
   for (const RecoveryFleet& fleet : {kFourWorkers, kEnvironments}) {
-    if (hour && fleet.workers < 100) continue;
-    // A thousand processes take many times the events.
-    const std::uint64_t backlog = fleet.workers > 100 && !hour ? 40'000 : 216'000;
+    constexpr std::uint64_t backlog = 216'000;  // of an hour
     for (const Profile profile : kProfiles) {
+      // A thousand processes take many times the events.
       const int runs = std::min(seeds, fleet.workers > 100 ? 1 : 3);
       double drain = 0;
       double drain_relapse = 0;
@@ -248,19 +246,16 @@ int run(const std::vector<std::string>& arguments) {
       only = arguments[i];
     }
   }
-  if (!only.empty() && only != "fleet" && only != "false-trips" && only != "recovery" &&
-      only != "recovery-of-an-hour") {
+  if (!only.empty() && only != "fleet" && only != "false-trips" && only != "recovery") {
     std::fprintf(stderr,
-                 "fleet_figures: no part \"%s\"; there are fleet, false-trips, recovery and "
-                 "recovery-of-an-hour\n",
+                 "fleet_figures: no part \"%s\"; there are fleet, false-trips and recovery\n",
                  only.c_str());
     return 2;
   }
   Json json;
   if (only.empty() || only == "false-trips") false_trips(json);
   if (only.empty() || only == "fleet") fleet(seeds, json);
-  if (only.empty() || only == "recovery") recovery(seeds, false, json);
-  if (only == "recovery-of-an-hour") recovery(seeds, true, json);
+  if (only.empty() || only == "recovery") recovery(seeds, json);
   if (!file.empty() && !(std::ofstream(file) << json.text())) {
     std::fprintf(stderr, "fleet_figures: cannot write %s\n", file.c_str());
     return 1;

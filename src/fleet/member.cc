@@ -15,6 +15,9 @@ namespace switchgear::fleet {
 namespace {
 // A caller that asked within this time still wants a probe or a slot.
 constexpr Duration kDemandWindow = 60s;
+// When to ask again without a place in a recovery: well within the time for which a refusal counts
+// as demand for a slot.
+constexpr Duration kPlaceless = 250ms;
 }  // namespace
 
 Member::Member(const PolicyTable& table, const MemberOptions& options, InstanceId instance,
@@ -344,6 +347,10 @@ Duration Member::retry_after_at(HoldTime h) const {
     case State::half_open:
       return refresh;
     case State::recovering:
+      // Without a place of its own nothing changes before the next answer of the store. Asked for
+      // more often, a large fleet's refusals would look like traffic that is not there.
+      if (allowed(h) == 0) return std::max(local_guard_.wait(h), kPlaceless);
+      [[fallthrough]];
     case State::closed:
       return std::max(local_guard_.wait(h), options_.store_budget);
   }

@@ -426,6 +426,72 @@ TEST_F(ARecoveringMember, AboveTheSlotsItHasAQuotaOfWhatTheLastStepCounted) {
   EXPECT_NEAR(member.allowed_in_flight(now), 25, 1);
 }
 
+class AmongTenThousand : public ARecoveringMember {
+ protected:
+  // What it adds to a step of this limit in which it asks for one call, a second time if it was
+  // refused; none if others speak for it.
+  std::optional<core::StepSums> sums_of_a_step(double limit) {
+    record.recovery.limit = limit;
+    record.members = 10'000;
+    record.step++;
+    record.step_at = store_time + 3s;
+    record.revision++;
+    std::optional<core::StepSums> sums;
+    bool called = false;
+    for (int i = 0; i < 32; ++i) {
+      if (i == 10 || (i == 14 && !called)) {
+        const Admission a = member.admit(now);
+        if (const auto* p = std::get_if<Permit>(&a)) {
+          member.finish(*p, Outcome::success, 10ms, now);
+          called = true;
+        }
+      }
+      while (const auto op = member.next_operation(now)) {
+        const auto* report = std::get_if<ReportOp>(&*op);
+        if (report && report->step && report->step->step == record.step) sums = report->step->sums;
+        if (!std::holds_alternative<SwapOp>(*op)) accept(*op);
+        answer();
+      }
+      pass(90ms);
+    }
+    return sums;
+  }
+};
+
+TEST_F(AmongTenThousand, WhoeverMadeACallSpeaksForItself) {
+  for (int step = 0; step < 50; ++step) {
+    const auto sums = sums_of_a_step(30);
+    ASSERT_TRUE(sums) << step;
+    EXPECT_DOUBLE_EQ(sums->ok, 1);
+    EXPECT_DOUBLE_EQ(sums->members, 1);
+  }
+}
+
+TEST_F(AmongTenThousand, OfThoseThatHadNoCallThreeInAHundredSpeakForAll) {
+  ASSERT_EQ(sums_of_a_step(100).value_or(core::StepSums{}).ok, 0);
+  int spoke = 0;
+  for (int step = 0; step < 1'000; ++step) {
+    const auto sums = sums_of_a_step(100);
+    if (!sums) continue;
+    ++spoke;
+    EXPECT_NEAR(sums->members, 100.0 / 3, 1e-9);
+    EXPECT_GE(sums->refused, 33.3);
+  }
+  EXPECT_NEAR(spoke, 30, 15);
+}
+
+TEST_F(ARecoveringMember, TellsOneWithoutAPlaceToAskAgainInAMoment) {
+  record.recovery.limit = 100;
+  record.members = 10'000;
+  record.revision++;
+  pass(1s);
+  refused();
+  settle();
+  const Admission a = member.admit(now);
+  ASSERT_TRUE(std::holds_alternative<Refusal>(a));
+  EXPECT_EQ(std::get<Refusal>(a).retry_after, 250ms);
+}
+
 class AfterQuotas : public ARecoveringMember {
  protected:
   void limit_is(double limit, double members) {

@@ -25,5 +25,16 @@ INSTANTIATE_TEST_SUITE_P(Profiles, RecoveryOf,
                                          Profile::thrash),
                          [](const auto& name) { return std::string(to_string(name.param)); });
 
+// A smaller backlog, of which the two ramps are a larger part: the whole one takes minutes.
+TEST(RecoveryOfEnvironments, OfOneCallEachIsNotLongerEither) {
+  const OutageResult r = run_outage(relapse_options(Profile::shed, kEnvironments, 10'000, 1));
+  EXPECT_TRUE(r.drained);
+  EXPECT_LE(r.drain_seconds, 1.25 * r.drain_seconds_ideal);
+  EXPECT_EQ(r.trips, 2) << "the outage and the relapse";
+  EXPECT_GE(r.relapse_reopened_seconds, 0);
+  EXPECT_LE(r.relapse_reopened_seconds, 5);
+  EXPECT_LE(r.relapse_calls, 200u);
+}
+
 }  // namespace
 }  // namespace switchgear::lab

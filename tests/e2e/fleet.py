@@ -224,7 +224,8 @@ class Record:
         if fields.get("st") != "HALF_OPEN":
             return None
         for slot in range(probes):
-            holder, _, expiry = fields.get(f"s{slot}", "@0").partition("@")
+            # "inst.token@expiry", and "!epoch" once its call has begun.
+            holder, _, expiry = fields.get(f"s{slot}", "@0").partition("!")[0].partition("@")
             if int(expiry) > 0:
                 return holder.partition(".")[0]
         return None
