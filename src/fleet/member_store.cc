@@ -101,7 +101,9 @@ void Member::store_failed(const Now& now) {
 }
 
 bool Member::retry_makes_sense(const InFlight& op, HoldTime h) const {
-  if (h - op.first_sent > kRetryFor) return false;
+  // What became of a call is worth telling for as long as its slot waits for it.
+  const bool settles = std::holds_alternative<SettleOp>(op.operation);
+  if (h - op.first_sent > (settles ? std::max(kRetryFor, lease_of(true)) : kRetryFor)) return false;
   if (const auto* report = std::get_if<ReportOp>(&op.operation)) {
     // A hint for the meter is sent once; evidence as long as the store takes it.
     return report->report && store_now(h) - report->report->sent < kFailureAgeMax && record_ &&

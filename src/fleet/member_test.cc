@@ -216,6 +216,65 @@ TEST_F(AProber, AFreezeCountsWhicheverClockStoodStill) {
   EXPECT_FALSE(member.may_start(p, now));
 }
 
+TEST_F(AProber, TellsTheStoreOnceThatItsCallBegins) {
+  ASSERT_EQ(settle(), "");
+  const Permit p = permitted();
+  EXPECT_EQ(member.until_next(now), 0s);
+  const auto op = member.next_operation(now);
+  ASSERT_TRUE(op);
+  const auto* starts = std::get_if<ClaimOp>(&*op);
+  ASSERT_NE(starts, nullptr);
+  EXPECT_TRUE(starts->starts);
+  EXPECT_EQ(starts->claim.token, p.token);
+  EXPECT_EQ(starts->seen, starts->claim.owner());
+  // Said for the others: what comes of it changes nothing for the call.
+  answer(Status::taken);
+  EXPECT_TRUE(member.may_start(p, now));
+  EXPECT_EQ(settle(), "");
+  pass(100ms);
+  member.finish(p, Outcome::success, 100ms, now);
+  EXPECT_EQ(settle().substr(0, 6), "settle");
+  EXPECT_EQ(record.probe_ok, 1);
+}
+
+TEST_F(AProber, DoesNotTellOfACallThatHasEndedMeanwhile) {
+  const Permit p = permitted();
+  member.finish(p, Outcome::success, 0s, now);
+  EXPECT_EQ(settle().substr(0, 6), "settle");
+  const Permit next = permitted();
+  ASSERT_TRUE(member.next_operation(now));
+  member.store_failed(now);  // the mark is lost, and no use once the call has ended
+  member.finish(next, Outcome::ignored, 0s, now);
+  pass(1s);
+  EXPECT_EQ(settle().substr(0, 6), "settle");
+  EXPECT_EQ(record.probe_failed, 0);
+}
+
+TEST_F(AProber, TellsWhatBecameOfItsCallAsLongAsItsSlotWaits) {
+  Policy patient;
+  patient.call_timeout = 10s;  // a lease of 21 s
+  table = PolicyTable(patient);
+  change(State::half_open);
+  for (int i = 0; i < 5; ++i) {
+    pass(1s);
+    settle();
+  }
+  const Permit p = permitted();
+  settle();
+  pass(1s);
+  member.finish(p, Outcome::success, 1s, now);
+  for (int second = 0; second < 13; ++second) {
+    const auto op = member.next_operation(now);
+    if (op) member.store_failed(now);
+    pass(1s);
+  }
+  for (int second = 0; second < 6; ++second) {
+    pass(1s);
+    settle();
+  }
+  EXPECT_EQ(record.probe_ok, 1);
+}
+
 TEST_F(AProber, AProbeWithoutAWordIsAFailureWhenItsLeaseEnds) {
   const Permit p = permitted();
   pass(5s);
