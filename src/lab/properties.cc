@@ -91,6 +91,7 @@ bool Properties::lost_lately() const {
 void Properties::store_lost() {
   lost_at_ = world_.scheduler.now();
   done_.clear();
+  settled_.clear();  // a settlement that it forgot counts when it comes again
   look_again();
 }
 
