@@ -168,6 +168,7 @@ Admission Member::decide_by_state(HoldTime h) {
         if (!held.probe || held.in_use || held.epoch != record_->epoch) continue;
         if (h - held.claimed + policy().call_timeout > usable_lease(held.lease)) continue;
         held.in_use = true;
+        held.began = h;
         Permit permit = grant(PermitKind::probe, h);
         permit.slot = held.slot;
         permit.token = held.token;

@@ -205,6 +205,7 @@ class Member {
     Duration lease{0};
     bool probe = false;
     bool in_use = false;  // probe only: its call is out
+    HoldTime began{0};    // when it went out
     bool told = false;    // and the store has been told so, or is about to be
   };
   struct InFlight {
@@ -255,7 +256,7 @@ class Member {
   std::optional<Operation> choose_slot_work(HoldTime h);
   std::optional<Operation> choose_record_write(HoldTime h);
   std::optional<Operation> choose_claim(HoldTime h);
-  bool untold_start(const HeldSlot& s) const;
+  HoldTime due_start(const HeldSlot& s) const;
   std::optional<SettleOp> slot_to_leave(HoldTime h);
   bool has_last_words(HoldTime h) const;
   ReportOp make_report(HoldTime h);

@@ -16,6 +16,10 @@ constexpr Duration kIdleRefresh = 30s;
 constexpr double kMeterSample = 500;
 // A call refused by the recovery limit within this time wants another slot.
 constexpr Duration kLimitDemand = 1s;
+// The store is told of a probe's call once it has lasted this long. A shorter one tells by itself
+// what became of it; were its end held up by word of its beginning, a process that is frozen as
+// soon as its call has ended (an environment of Lambda) would turn each success into a lost probe.
+constexpr Duration kTellAfter = 100ms;
 
 }  // namespace
 
@@ -161,12 +165,17 @@ bool Member::surplus_slot() const {
   return recovery_slots_held() > std::max(in_flight_peak_, in_flight_peak_before_);
 }
 
+// When the store is to be told that the call of a probe is out, if it does not know it yet.
+HoldTime Member::due_start(const HeldSlot& s) const {
+  const bool untold = s.in_use && !s.told && record_ && s.epoch == record_->epoch && !missing_ &&
+                      unreadable_.empty();
+  return untold ? s.began + std::min<Duration>(kTellAfter, policy().call_timeout / 4) : kNever;
+}
+
 HoldTime Member::due_renewal(HoldTime h) const {
-  if (std::any_of(held_.begin(), held_.end(), [this](const auto& s) { return untold_start(s); })) {
-    return h;
-  }
-  if (!usable_view(h)) return kNever;
   HoldTime due = kNever;
+  for (const HeldSlot& s : held_) due = std::min(due, due_start(s));
+  if (!usable_view(h)) return due;
   for (const HeldSlot& s : held_) {
     if (s.probe) {
       if (leaving_ && !s.in_use) due = h;

@@ -197,12 +197,6 @@ bool Member::left() const {
 
 // ---- Operations -----------------------------------------------------------------------------
 
-// The call of a probe is out, and the store does not know it yet.
-bool Member::untold_start(const HeldSlot& s) const {
-  return s.in_use && !s.told && record_ && s.epoch == record_->epoch && !missing_ &&
-         unreadable_.empty();
-}
-
 std::optional<SettleOp> Member::slot_to_leave(HoldTime h) {
   const bool keep = !leaving_ && usable_view(h) && handing_out_slots();
   for (auto it = held_.begin(); it != held_.end(); ++it) {
@@ -231,7 +225,7 @@ std::optional<Operation> Member::choose_slot_work(HoldTime h) {
     return op;
   }
   for (HeldSlot& s : held_) {
-    if (!untold_start(s)) continue;
+    if (due_start(s) > h) continue;
     s.told = true;
     ClaimOp op = make_renewal(s);
     op.starts = true;

@@ -216,10 +216,12 @@ TEST_F(AProber, AFreezeCountsWhicheverClockStoodStill) {
   EXPECT_FALSE(member.may_start(p, now));
 }
 
-TEST_F(AProber, TellsTheStoreOnceThatItsCallBegins) {
+TEST_F(AProber, TellsTheStoreOnceThatItsCallIsOut) {
   ASSERT_EQ(settle(), "");
   const Permit p = permitted();
-  EXPECT_EQ(member.until_next(now), 0s);
+  EXPECT_EQ(settle(), "") << "a short call ends before there is anything to tell";
+  EXPECT_EQ(member.until_next(now), 100ms);
+  pass(100ms);
   const auto op = member.next_operation(now);
   ASSERT_TRUE(op);
   const auto* starts = std::get_if<ClaimOp>(&*op);
@@ -242,6 +244,7 @@ TEST_F(AProber, DoesNotTellOfACallThatHasEndedMeanwhile) {
   member.finish(p, Outcome::success, 0s, now);
   EXPECT_EQ(settle().substr(0, 6), "settle");
   const Permit next = permitted();
+  pass(100ms);
   ASSERT_TRUE(member.next_operation(now));
   member.store_failed(now);  // the mark is lost, and no use once the call has ended
   member.finish(next, Outcome::ignored, 0s, now);

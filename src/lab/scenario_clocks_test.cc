@@ -88,7 +88,7 @@ TEST(Scenario12Clocks, OneWhoseClocksAllAreAheadTakesNoLeaseThatIsHeld) {
   ahead.run([] {});
   fleet.trip();
   const auto probe = fleet.probe();
-  fleet.world.run_for(20ms);  // the store is told that its call begins
+  fleet.world.run_for(120ms);  // the store is told that its call is out
   for (int i = 0; i < 3; ++i) {
     if (i != probe.process) {
       fleet.process(i).clocks().step_wall(fleet.world.scheduler.now(), 10min);

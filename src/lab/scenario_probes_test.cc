@@ -214,7 +214,7 @@ TEST(Scenario29HandlerTimeout, AProbeWhoseProcessDiedInItsCallIsAFailureWhenItsL
   ASSERT_EQ(fleet.stored().opens, 1);
   const auto dead = fleet.probe();
   const TrueTime began = fleet.world.scheduler.now();
-  fleet.world.run_for(20ms);  // time enough to say that the call has begun
+  fleet.world.run_for(120ms);  // time enough to say that the call has begun
   fleet.process(dead.process).kill();
   ASSERT_TRUE(asked_until(fleet, State::open, 20s));
   const Duration lease = fleet::probe_lease(policy.call_timeout);
@@ -279,6 +279,41 @@ TEST(Scenario29HandlerTimeout, ProcessesThatAreFrozenBeforeTheirCallKeepNoCircui
       p.run([&] { done = p.try_call([&done](Outcome) { done = true; }).has_value(); });
       (void)fleet.world.run_until([&] { return done; }, 5s);
       fleet.world.run_for(15ms);  // and claims in this time
+      p.stop(Standstill::local, 500ms + std::chrono::duration_cast<Duration>(5s * random.unit()));
+    }
+    fleet.world.run_for(50ms);
+  }
+  EXPECT_EQ(fleet.state(), State::closed);
+  EXPECT_EQ(fleet.properties.lost_probes(), 0);
+  EXPECT_EQ(fleet.changed_to(State::open, "probe_failed"), 0);
+}
+
+// The same where the environment stands still as soon as its call has ended, and the dependency
+// answers sooner than the store: word of the call's beginning must not hold up that of its end, or
+// each success would look like a lost probe.
+TEST(Scenario29HandlerTimeout, ProcessesThatAreFrozenRightAfterAShortCallLoseNoProbe) {
+  Policy policy;
+  policy.open_duration = 1s;
+  policy.max_open_duration = 5s;
+  policy.call_timeout = 1s;
+  Fleet fleet(12, Fleet::options(policy, {.servers = 1'000, .service_mean = 1ms}));
+  fleet.world.store.network.latency_mean = 5ms;
+  fleet.trip();
+  fleet.world.dependency.set_down(Down::no);
+  core::Random random(3);
+  const TrueTime began = fleet.world.scheduler.now();
+  int turn = 0;
+  while (fleet.state() != State::closed && fleet.world.scheduler.now() - began < 300s) {
+    Process& p = fleet.process(turn++ % 12);
+    if (!p.stopped()) {
+      bool called = false;
+      bool done = false;
+      p.run([&] {
+        called = !p.try_call([&done](Outcome) { done = true; }).has_value();
+        done = done || !called;
+      });
+      (void)fleet.world.run_until([&] { return done; }, 5s);
+      if (!called) fleet.world.run_for(15ms);  // and claims in this time
       p.stop(Standstill::local, 500ms + std::chrono::duration_cast<Duration>(5s * random.unit()));
     }
     fleet.world.run_for(50ms);
