@@ -101,9 +101,12 @@ void Member::store_failed(const Now& now) {
 }
 
 bool Member::retry_makes_sense(const InFlight& op, HoldTime h) const {
-  // What became of a call is worth telling for as long as its slot waits for it.
-  const bool settles = std::holds_alternative<SettleOp>(op.operation);
-  if (h - op.first_sent > (settles ? std::max(kRetryFor, lease_of(true)) : kRetryFor)) return false;
+  // What became of a probe is worth telling for as long as its slot waits for it.
+  const auto* settle = std::get_if<SettleOp>(&op.operation);
+  const bool of_a_call = settle && settle->settlement != Settlement::returned;
+  if (h - op.first_sent > (of_a_call ? std::max(kRetryFor, lease_of(true)) : kRetryFor)) {
+    return false;
+  }
   if (const auto* report = std::get_if<ReportOp>(&op.operation)) {
     // A hint for the meter is sent once; evidence as long as the store takes it.
     return report->report && store_now(h) - report->report->sent < kFailureAgeMax && record_ &&
@@ -381,12 +384,17 @@ ReportOp Member::make_heartbeat(HoldTime h) {
 
 // The limit lets few of a large fleet make calls, and what the limit is to be is in their sums: a
 // third of thirty callers would make each sum a third wrong. Of callers there are about as many as
-// the limit has places.
+// the limit has places, and of those that call seldom, one after the other in the same place, as
+// many as there are calls in a step.
 double Member::step_share() const {
   const bool called =
       sums_.ok + sums_.overload + sums_.failure + sums_.busy_ms > 0 || in_flight_recovering_ > 0;
-  const double alike =
-      called ? std::min(record_->members, record_->recovery.limit) : record_->members;
+  const core::RecoveryState& recovery = record_->recovery;
+  double callers = recovery.limit;
+  if (asks_seldom()) {
+    callers = std::max(callers, recovery.calls_per_second * to_seconds(policy().recovery_step));
+  }
+  const double alike = called ? std::min(record_->members, callers) : record_->members;
   return std::min(1.0, kStepSample / std::max(1.0, alike));
 }
 

@@ -529,6 +529,21 @@ TEST_F(AmongTenThousand, WhoeverMadeACallSpeaksForItself) {
   }
 }
 
+TEST_F(AmongTenThousand, OfThoseThatCallSeldomNoMoreSpeakThanIsMeantToBe) {
+  record.recovery.calls_per_second = 1'000;  // by 3,000 of them in a step
+  record.recovery.offered_in_flight = 1;     // whoever draws a lot wins
+  int spoke = 0;
+  for (int step = 0; step < 1'000; ++step) {
+    pass(3s);
+    const auto sums = sums_of_a_step(30);
+    if (!sums) continue;
+    ++spoke;
+    EXPECT_NEAR(sums->ok, 10, 1e-9);
+    EXPECT_NEAR(sums->members, 10, 1e-9);
+  }
+  EXPECT_NEAR(spoke, 100, 30);
+}
+
 TEST_F(AmongTenThousand, OfThoseThatHadNoCallThreeInAHundredSpeakForAll) {
   ASSERT_EQ(sums_of_a_step(100).value_or(core::StepSums{}).ok, 0);
   int spoke = 0;
