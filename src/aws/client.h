@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "aws/credentials.h"
@@ -33,13 +34,31 @@ struct JsonCall {
   std::string body = "{}";                                  // JSON
   Duration attempt_timeout = 10s;                           // for each attempt
   std::string content_type = "application/x-amz-json-1.0";  // -1.1 for some services
+  // A refusal of this code is an answer like any other ("ConditionalCheckFailedException"): the
+  // caller gets its body, it is no error and no trouble of the service. Empty: none.
+  std::string accepted_code = {};
+};
+
+// When an answer was given: at the service's `date` (its Date header, whole seconds, cut off;
+// nothing if there was none), between `sent` and `received` of the attempt that was answered.
+struct AnswerTime {
+  std::optional<WallTime> date;
+  MonoTime sent;
+  MonoTime received;
+  friend bool operator==(const AnswerTime&, const AnswerTime&) = default;
+};
+
+struct Answer {
+  std::string body;
+  bool refused = false;  // with the accepted code
+  AnswerTime time;
 };
 
 // On the loop's thread. Errors are those of net::HttpClient (the last attempt's), and those that
 // the service names: code as in its reference, message with HTTP status and request id.
 class AwsClient {
  public:
-  using Callback = std::function<void(Result<std::string> body)>;
+  using Callback = std::function<void(Result<Answer>)>;
 
   // `loop` and `http` outlive the client. `random` is for jitter and invocation ids.
   AwsClient(net::Loop& loop, net::HttpClient& http, Endpoint endpoint, Credentials credentials,
@@ -49,8 +68,8 @@ class AwsClient {
   AwsClient(const AwsClient&) = delete;
   AwsClient& operator=(const AwsClient&) = delete;
 
-  // `callback` gets the body of a 2xx answer or the error; exactly once, never from inside
-  // call(). A call may be carried out twice if its answer was lost.
+  // `callback` gets a 2xx answer, a refusal of the accepted code, or the error; exactly once, never
+  // from inside call(). A call may be carried out twice if its answer was lost.
   net::CallHandle call(JsonCall call, Callback callback);
 
   const Endpoint& endpoint() const;

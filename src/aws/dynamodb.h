@@ -1,0 +1,125 @@
+// Amazon DynamoDB, API of 2012-08-10: what a store of one item per key needs.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "aws/client.h"
+#include "core/result.h"
+#include "core/time.h"
+#include "net/call_handle.h"
+
+namespace switchgear::aws {
+
+// A text (S), a number (N, kept as the text it came as), a set of texts (SS). Of any other type an
+// answer holds the name ("BOOL", "M") and nothing else; such a value is never sent.
+struct AttributeValue {
+  enum class Kind : unsigned char { text, number, string_set, other };
+  Kind kind = Kind::text;
+  std::string value = {};             // of `other`: the name of its type
+  std::vector<std::string> set = {};  // in no order
+
+  static AttributeValue of_text(std::string text);
+  static AttributeValue of_number(std::string number);
+  static AttributeValue of_number(std::int64_t number);
+  static AttributeValue of_set(std::vector<std::string> texts);
+  friend bool operator==(const AttributeValue&, const AttributeValue&) = default;
+};
+using Item = std::map<std::string, AttributeValue>;
+
+struct ItemAnswer {
+  // Of a get: the item; nothing if there is none. Of an update: as it is now. Of a delete: as it
+  // was. Of an update whose condition failed: as it was found; nothing if there is none, or if the
+  // server does not return it (dynalite never does).
+  std::optional<Item> item = {};
+  bool condition_failed = false;
+  AnswerTime time = {};
+};
+
+// UpdateItem. Texts are DynamoDB's expressions; an empty one is left out.
+struct ItemUpdate {
+  std::string table;
+  Item key;
+  std::string update = {};
+  std::string condition = {};
+  std::map<std::string, std::string> names = {};  // "#ep" to "ep"
+  Item values = {};                               // ":ep" to its value
+};
+
+// One string key, no sort key, on-demand capacity.
+struct TableDefinition {
+  std::string name;
+  std::string key_attribute;
+};
+
+struct TableDescription {
+  std::string status;         // "CREATING", "ACTIVE", …
+  std::string key_attribute;  // the partition key
+  std::string key_type;       // "S", "N" or "B"
+  std::string sort_key = {};  // empty: none
+  std::string billing_mode;   // "PAY_PER_REQUEST" or "PROVISIONED"
+  std::string arn = {};
+  std::int64_t item_count = 0;  // of some hours ago
+};
+
+struct TimeToLive {
+  std::string status;          // "ENABLED", "ENABLING", "DISABLING", "DISABLED"
+  std::string attribute = {};  // empty if it is disabled
+};
+
+struct KeysPage {
+  std::vector<std::string> keys;
+  Item last_key;  // where the next page goes on; empty: this was the last
+};
+
+struct DynamoDbOptions {
+  // For each attempt. A store is asked on the path of a call, so that late is as bad as never.
+  Duration attempt_timeout = 1s;
+};
+
+// Typed calls. On the loop's thread; callbacks as those of AwsClient. An answer that is not the
+// JSON of the operation gives the error "protocol", which names the field. Empty sets, values of
+// kind `other` and updates without a key are bugs of the caller and asserted.
+class DynamoDb {
+ public:
+  template <class T>
+  using Callback = std::function<void(Result<T>)>;
+
+  // `client` outlives this.
+  explicit DynamoDb(AwsClient& client, DynamoDbOptions options = {})
+      : client_(client), options_(options) {}
+
+  net::CallHandle get_item(const std::string& table, const Item& key, bool consistent,
+                           Callback<ItemAnswer> callback);
+  net::CallHandle update_item(const ItemUpdate& update, Callback<ItemAnswer> callback);
+  // Deleting what is not there is no error.
+  net::CallHandle delete_item(const std::string& table, const Item& key,
+                              Callback<ItemAnswer> callback);
+
+  // One page of the keys that begin with `key_prefix`, in no order; eventually consistent. Reads
+  // the whole table, page by page: a page may be empty and not the last. `after`: the last_key of
+  // the page before, empty for the first. Keys that are no texts are left out.
+  net::CallHandle scan_keys(const std::string& table, const std::string& key_attribute,
+                            const std::string& key_prefix, const Item& after,
+                            Callback<KeysPage> callback);
+
+  // The table may be used once describe_table says "ACTIVE".
+  net::CallHandle create_table(const TableDefinition& table, Callback<void> callback);
+  net::CallHandle delete_table(const std::string& table, Callback<void> callback);
+  net::CallHandle describe_table(const std::string& table, Callback<TableDescription> callback);
+  // `attribute` holds the time of expiry, a number of seconds since 1970. A second change within
+  // an hour is refused.
+  net::CallHandle update_time_to_live(const std::string& table, const std::string& attribute,
+                                      bool enabled, Callback<void> callback);
+  net::CallHandle describe_time_to_live(const std::string& table, Callback<TimeToLive> callback);
+
+ private:
+  AwsClient& client_;
+  DynamoDbOptions options_;
+};
+
+}  // namespace switchgear::aws
