@@ -1,5 +1,7 @@
 #include "aws/client.h"
 
+#include <boost/crc.hpp>
+#include <charconv>
 #include <set>
 #include <utility>
 
@@ -22,6 +24,7 @@ struct Call {
   AwsClient::Callback callback;  // empty: ended
   std::string invocation_id;
   int attempt = 0;
+  MonoTime sent;         // the attempt under way
   int tokens_taken = 0;  // for the attempt under way
   bool clock_was_set = false;
   net::CallHandle http;
@@ -38,6 +41,18 @@ std::string invocation_id(core::Random& random) {
     if (c == 'x') c = kHex[random.below(16)];
   }
   return id;
+}
+
+// Whether the body is what the service sent, as far as it said (DynamoDB does: x-amz-crc32).
+bool is_intact(const net::HttpResponse& response) {
+  const auto text = response.headers.get("x-amz-crc32");
+  std::uint32_t claimed = 0;
+  if (!text ||
+      std::from_chars(text->data(), text->data() + text->size(), claimed).ec != std::errc())
+    return true;
+  boost::crc_32_type crc;
+  crc.process_bytes(response.body.data(), response.body.size());
+  return crc.checksum() == claimed;
 }
 
 }  // namespace
@@ -103,6 +118,7 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
 
   void attempt(const std::shared_ptr<Call>& call) {
     ++call->attempt;
+    call->sent = net::read_clocks().mono;
     // Idempotent as far as the connection goes: the loss of one is retried here in any case.
     call->http = http_.send(endpoint_.url, signed_request(*call),
                             {.timeout = call->what.attempt_timeout, .idempotent = true},
@@ -119,12 +135,23 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
       finish(call, std::move(result).error());
       return;
     }
+    if (!is_intact(*result)) {
+      if (try_again(call, false)) return;
+      finish(call, Error{.code = "corrupt",
+                         .message = "the answer does not match its checksum (x-amz-crc32)",
+                         .retryable = true,
+                         .source = endpoint_.service});
+      return;
+    }
     if (result->status >= 200 && result->status < 300) {
-      quota_.succeeded(call->tokens_taken);
-      finish(call, std::move(result->body));
+      succeed(call, *std::move(result), false);
       return;
     }
     ServiceError refusal = read_error(*result, endpoint_.service);
+    if (!call->what.accepted_code.empty() && refusal.error.code == call->what.accepted_code) {
+      succeed(call, *std::move(result), true);
+      return;
+    }
     if (refusal.maybe_clock_skew && clock_is_off(*call, *result, refusal.error)) {
       call->clock_was_set = true;
       attempt(call);
@@ -132,6 +159,15 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
     }
     if (refusal.error.retryable && try_again(call, false)) return;
     finish(call, std::move(refusal.error));
+  }
+
+  void succeed(const std::shared_ptr<Call>& call, net::HttpResponse response, bool refused) {
+    quota_.succeeded(call->tokens_taken);
+    finish(call, Answer{.body = std::move(response.body),
+                        .refused = refused,
+                        .time = {.date = parse_http_date(response.headers.get("Date").value_or("")),
+                                 .sent = call->sent,
+                                 .received = net::read_clocks().mono}});
   }
 
   // Compares our clock with the answer's Date. Notes a great difference in the error; sets the
@@ -184,7 +220,7 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
     });
   }
 
-  void finish(const std::shared_ptr<Call>& call, Result<std::string> result) {
+  void finish(const std::shared_ptr<Call>& call, Result<Answer> result) {
     calls_.erase(call);
     // The last thing done: the callback may destroy the client.
     if (const Callback callback = std::exchange(call->callback, nullptr)) {

@@ -62,9 +62,9 @@ struct Service {
         Credentials{"AKIDEXAMPLE", "secret", "token"}, core::Random(1), options);
   }
 
-  Result<std::string> call(JsonCall what = {.target = "AmazonSQS.Test"}) {
-    std::optional<Result<std::string>> answer;
-    client->call(std::move(what), [&](Result<std::string> result) { answer = std::move(result); });
+  Result<Answer> call(JsonCall what = {.target = "AmazonSQS.Test"}) {
+    std::optional<Result<Answer>> answer;
+    client->call(std::move(what), [&](Result<Answer> result) { answer = std::move(result); });
     EXPECT_FALSE(answer) << "called from inside call()";
     EXPECT_TRUE(loop.run_until([&] { return answer.has_value(); }, 30s));
     return *answer;
@@ -74,12 +74,15 @@ struct Service {
   }
 };
 
-std::string code(const Result<std::string>& result) { return result ? "ok" : result.error().code; }
+std::string code(const Result<Answer>& result) { return result ? "ok" : result.error().code; }
 
 TEST(AwsClient, SendsASignedJsonCall) {
   Service service;
   service.answers = {{.status = 200, .body = R"({"a":1})"}};
-  EXPECT_EQ(service.call({.target = "AmazonSQS.Test", .body = R"({"b":2})"}), R"({"a":1})");
+  const auto answer = service.call({.target = "AmazonSQS.Test", .body = R"({"b":2})"});
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->body, R"({"a":1})");
+  EXPECT_FALSE(answer->refused);
   ASSERT_EQ(service.requests.size(), 1u);
   EXPECT_EQ(service.requests[0].method, "POST");
   EXPECT_EQ(service.requests[0].target, "/");
@@ -144,6 +147,51 @@ TEST(AwsClient, StopsRetryingWhenTheQuotaIsUsedUp) {
   EXPECT_EQ(service.requests.size(), 151u);
 }
 
+TEST(AwsClient, TellsWhenTheAnswerWasGiven) {
+  Service service;
+  HttpResponse dated{.status = 200, .body = "{}"};
+  dated.headers.set("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
+  // The attempt that counts is the second, which begins when the first has timed out.
+  service.answers = {{.status = 0}, dated};
+  const MonoTime before = net::read_clocks().mono;
+  const auto answer = service.call({.target = "T", .attempt_timeout = 100ms});
+  const MonoTime after = net::read_clocks().mono;
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->time.date, kTime);
+  EXPECT_GE(answer->time.sent, before + 100ms);
+  EXPECT_LT(answer->time.sent, answer->time.received);
+  EXPECT_LE(answer->time.received, after);
+}
+
+TEST(AwsClient, GivesTheBodyOfARefusalThatTheCallAccepts) {
+  Service service;
+  HttpResponse expected = refusal(400, "ConditionalCheckFailedException");
+  expected.headers.set("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
+  service.answers = {expected, refusal(400, "ValidationException"), expected};
+  const JsonCall call{.target = "T", .accepted_code = "ConditionalCheckFailedException"};
+  const auto accepted = service.call(call);
+  ASSERT_TRUE(accepted);
+  EXPECT_TRUE(accepted->refused);
+  EXPECT_EQ(accepted->body, expected.body);
+  EXPECT_EQ(accepted->time.date, kTime);
+  EXPECT_EQ(code(service.call(call)), "ValidationException");
+  EXPECT_EQ(code(service.call({.target = "T"})), "ConditionalCheckFailedException");
+  EXPECT_EQ(service.requests.size(), 3u);
+}
+
+TEST(AwsClient, DoesNotTakeAnAnswerThatDoesNotMatchItsChecksum) {
+  Service service;
+  // zlib.crc32(b"{}")
+  const HttpResponse whole{.status = 200, .headers = {{"x-amz-crc32", "2745614147"}}, .body = "{}"};
+  HttpResponse torn = whole;
+  torn.body = "{ }";
+  service.answers = {torn, whole, torn, torn, torn};
+  EXPECT_EQ(code(service.call()), "ok");
+  EXPECT_EQ(service.requests.size(), 2u);
+  EXPECT_EQ(code(service.call()), "corrupt");
+  EXPECT_EQ(service.requests.size(), 5u);
+}
+
 TEST(AwsClient, SetsItsClockByTheServiceAndTriesAgain) {
   Service service({.wall_clock = [] { return kTime - 20min; }});
   HttpResponse late = refusal(403, "SignatureDoesNotMatch");
@@ -191,7 +239,7 @@ TEST(AwsClient, CanBeCancelledInFlight) {
   service.answers = {{.status = 0}};
   std::string got;
   net::CallHandle handle = service.client->call(
-      {.target = "T"}, [&](const Result<std::string>& result) { got = code(result); });
+      {.target = "T"}, [&](const Result<Answer>& result) { got = code(result); });
   ASSERT_TRUE(service.loop.run_until([&] { return !service.unanswered.empty(); }, 10s));
   handle.cancel();
   EXPECT_EQ(got, "");
@@ -205,7 +253,7 @@ TEST(AwsClient, CanBeCancelledBetweenAttempts) {
   service.answers = {{.status = 500}};
   std::string got;
   net::CallHandle handle = service.client->call(
-      {.target = "T"}, [&](const Result<std::string>& result) { got = code(result); });
+      {.target = "T"}, [&](const Result<Answer>& result) { got = code(result); });
   ASSERT_TRUE(service.loop.run_until(
       [&] { return service.requests.size() == 1 && service.http.waiting() == 0; }, 10s));
   service.loop.run_until([] { return false; }, 20ms);
@@ -218,7 +266,7 @@ TEST(AwsClient, CanBeCancelledBetweenAttempts) {
 TEST(AwsClient, KeepsQuietOnceDestroyed) {
   Service service;
   service.answers = {{.status = 0}};
-  service.client->call({.target = "T"}, [](const Result<std::string>&) { FAIL(); });
+  service.client->call({.target = "T"}, [](const Result<Answer>&) { FAIL(); });
   ASSERT_TRUE(service.loop.run_until([&] { return !service.unanswered.empty(); }, 10s));
   service.client.reset();
   service.loop.run_until([] { return false; }, 5ms);

@@ -21,7 +21,7 @@ struct AttributeValue {
   enum class Kind : unsigned char { text, number, string_set, other };
   Kind kind = Kind::text;
   std::string value = {};             // of `other`: the name of its type
-  std::vector<std::string> set = {};  // in no order
+  std::vector<std::string> set = {};  // sorted, none twice
 
   static AttributeValue of_text(std::string text);
   static AttributeValue of_number(std::string number);

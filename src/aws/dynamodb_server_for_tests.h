@@ -95,6 +95,7 @@ class DynamoDbServer {
         ::unsetenv(name);
       }
       ::setenv("LOG_LEVEL", "WARNING", 1);
+      ::setenv("IOT_MTLS_ENABLED", "0", 1);  // or it listens on every address
       ::setenv("BIND_HOST", "127.0.0.1", 1);
       ::setenv("GATEWAY_PORT", std::to_string(port_).c_str(), 1);
       ::setenv("AWS_ENDPOINT_URL", url().c_str(), 1);

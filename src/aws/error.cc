@@ -13,7 +13,7 @@ using Pair = std::pair<std::string_view, std::string_view>;
 
 constexpr std::size_t kTextMax = 500;
 
-// botocore, retries/standard.py, and what SQS itself names.
+// botocore, retries/standard.py, and what SQS and DynamoDB themselves name.
 constexpr std::array<std::string_view, 15> kThrottling{"Throttling",
                                                        "ThrottlingException",
                                                        "ThrottledException",
@@ -29,7 +29,10 @@ constexpr std::array<std::string_view, 15> kThrottling{"Throttling",
                                                        "EC2ThrottledException",
                                                        "KmsThrottled",
                                                        "PriorRequestNotComplete"};
-constexpr std::array<std::string_view, 2> kTransient{"RequestTimeout", "RequestTimeoutException"};
+// Trouble of the service or a clash with another's write, whatever the status.
+constexpr std::array<std::string_view, 5> kTransient{
+    "RequestTimeout", "RequestTimeoutException", "InternalServerError",
+    "TransactionConflictException", "ReplicatedWriteConflictException"};
 constexpr std::array<std::string_view, 6> kMaybeSkew{
     "RequestTimeTooSkewed",      "RequestExpired",        "RequestInTheFuture",
     "InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure"};
@@ -47,8 +50,18 @@ constexpr std::array kHints{
     Pair{"InvalidSignatureException", "check AWS_SECRET_ACCESS_KEY and this machine's clock"},
     Pair{"ExpiredToken", "the temporary credentials have expired: get new ones"},
     Pair{"ExpiredTokenException", "the temporary credentials have expired: get new ones"},
+    Pair{"ResourceInUseException", "it exists already, or is just being made or changed"},
+    Pair{"ItemCollectionSizeLimitExceededException",
+         "the table has a local index: the table for circuits needs none"},
     Pair{"AccessDenied", "the credentials lack a permission for this call"},
     Pair{"AccessDeniedException", "the credentials lack a permission for this call"},
+};
+
+// Codes that mean something else elsewhere.
+constexpr std::array kDynamoDbHints{
+    Pair{"ResourceNotFoundException",
+         "the table does not exist in this region and account: check its name and AWS_REGION, or "
+         "make it with `switchgear init dynamodb`"},
 };
 
 template <class List>
@@ -91,6 +104,19 @@ std::string xml_text(std::string_view body, const std::string& tag) {
 
 std::string header(const net::HttpResponse& response, std::string_view name) {
   return std::string(response.headers.get(name).value_or(""));
+}
+
+// DynamoDB's own word on why it throttles, such as "TableWriteKeyRangeThroughputExceeded" for one
+// item written too often; "" if it gives none.
+std::string throttling_reason(const json::object& fields) {
+  for (const char* key : {"ThrottlingReasons", "throttlingReasons"}) {
+    const auto* reasons = fields.if_contains(key);
+    if (reasons == nullptr || !reasons->is_array()) continue;
+    for (const json::value& reason : reasons->get_array()) {
+      if (reason.is_object()) return tame(text_of(reason.get_object(), {"reason"}));
+    }
+  }
+  return {};
 }
 
 bool is_number(std::string_view text) {
@@ -145,7 +171,14 @@ ServiceError read_error(const net::HttpResponse& response, const std::string& se
   const std::string id = tame(header(response, "x-amzn-RequestId"));
   if (!id.empty()) error.message += ", request id " + id;
   if (!legacy.empty() && legacy != error.code) error.message += ", " + legacy;
+  const std::string reason = throttling_reason(fields);
+  if (!reason.empty()) error.message += ", " + reason;
   error.message += ")";
+  if (service == "dynamodb") {
+    for (const auto& [code, hint] : kDynamoDbHints) {
+      if (code == error.code) error.message += "; " + std::string(hint);
+    }
+  }
   for (const auto& [code, hint] : kHints) {
     if (code == error.code) error.message += "; " + std::string(hint);
   }

@@ -15,8 +15,8 @@ constexpr Duration kWaitMargin = 5s;
 // Makes the callback of a raw call: errors pass, a body goes through `read`.
 template <class T, class Read>
 AwsClient::Callback reading(Sqs::Callback<T> callback, Read read) {
-  return [callback = std::move(callback), read](const Result<std::string>& body) {
-    callback(body ? read(*body) : Result<T>(body.error()));
+  return [callback = std::move(callback), read](const Result<Answer>& answer) {
+    callback(answer ? read(answer->body) : Result<T>(answer.error()));
   };
 }
 

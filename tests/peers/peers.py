@@ -359,6 +359,7 @@ class MiniStack(AwsPeer):
             MINISTACK_ACCOUNT_ID=ACCESS_KEY,
             AWS_ENDPOINT_URL=self.url,
             LOG_LEVEL="WARNING",
+            IOT_MTLS_ENABLED="0",  # or it listens on every address
         )
 
     def healthy(self):

@@ -1,0 +1,128 @@
+#include "aws/dynamodb.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "aws/dynamodb_codec.h"
+
+namespace switchgear::aws {
+namespace {
+
+// Makes the callback of a raw call: errors pass, an answer goes through `read`.
+template <class T, class Read>
+AwsClient::Callback reading(DynamoDb::Callback<T> callback, Read read) {
+  return [callback = std::move(callback), read](const Result<Answer>& answer) {
+    callback(answer ? read(*answer) : Result<T>(answer.error()));
+  };
+}
+
+// For answers of which only the body is needed.
+template <class T, class Read>
+AwsClient::Callback reading_body(DynamoDb::Callback<T> callback, Read read) {
+  return reading<T>(std::move(callback),
+                    [read](const Answer& answer) { return Result<T>(read(answer.body)); });
+}
+
+// `member` is where the item is if the service did what was asked.
+auto item_in(const char* member) {
+  return [member](const Answer& answer) -> Result<ItemAnswer> {
+    auto item = dynamodb_codec::read_item(answer.body, answer.refused ? "Item" : member);
+    if (!item) return item.error();
+    return ItemAnswer{
+        .item = *std::move(item), .condition_failed = answer.refused, .time = answer.time};
+  };
+}
+
+JsonCall operation(const char* name, std::string body, const DynamoDbOptions& options) {
+  return {.target = std::string("DynamoDB_20120810.") + name,
+          .body = std::move(body),
+          .attempt_timeout = options.attempt_timeout};
+}
+
+}  // namespace
+
+AttributeValue AttributeValue::of_text(std::string text) {
+  return {.kind = Kind::text, .value = std::move(text)};
+}
+
+AttributeValue AttributeValue::of_number(std::string number) {
+  return {.kind = Kind::number, .value = std::move(number)};
+}
+
+AttributeValue AttributeValue::of_number(std::int64_t number) {
+  return of_number(std::to_string(number));
+}
+
+AttributeValue AttributeValue::of_set(std::vector<std::string> texts) {
+  std::ranges::sort(texts);
+  texts.erase(std::ranges::unique(texts).begin(), texts.end());
+  return {.kind = Kind::string_set, .set = std::move(texts)};
+}
+
+net::CallHandle DynamoDb::get_item(const std::string& table, const Item& key, bool consistent,
+                                   Callback<ItemAnswer> callback) {
+  return client_.call(
+      operation("GetItem", dynamodb_codec::get_item_request(table, key, consistent), options_),
+      reading<ItemAnswer>(std::move(callback), item_in("Item")));
+}
+
+net::CallHandle DynamoDb::update_item(const ItemUpdate& update, Callback<ItemAnswer> callback) {
+  JsonCall call = operation("UpdateItem", dynamodb_codec::update_item_request(update), options_);
+  call.accepted_code = "ConditionalCheckFailedException";
+  return client_.call(std::move(call),
+                      reading<ItemAnswer>(std::move(callback), item_in("Attributes")));
+}
+
+net::CallHandle DynamoDb::delete_item(const std::string& table, const Item& key,
+                                      Callback<ItemAnswer> callback) {
+  return client_.call(
+      operation("DeleteItem", dynamodb_codec::delete_item_request(table, key), options_),
+      reading<ItemAnswer>(std::move(callback), item_in("Attributes")));
+}
+
+net::CallHandle DynamoDb::scan_keys(const std::string& table, const std::string& key_attribute,
+                                    const std::string& key_prefix, const Item& after,
+                                    Callback<KeysPage> callback) {
+  return client_.call(
+      operation("Scan", dynamodb_codec::scan_keys_request(table, key_attribute, key_prefix, after),
+                options_),
+      reading_body<KeysPage>(std::move(callback), [key_attribute](std::string_view body) {
+        return dynamodb_codec::read_keys(body, key_attribute);
+      }));
+}
+
+net::CallHandle DynamoDb::create_table(const TableDefinition& table, Callback<void> callback) {
+  return client_.call(
+      operation("CreateTable", dynamodb_codec::create_table_request(table), options_),
+      reading_body<void>(std::move(callback), &dynamodb_codec::read_done));
+}
+
+net::CallHandle DynamoDb::delete_table(const std::string& table, Callback<void> callback) {
+  return client_.call(operation("DeleteTable", dynamodb_codec::table_request(table), options_),
+                      reading_body<void>(std::move(callback), &dynamodb_codec::read_done));
+}
+
+net::CallHandle DynamoDb::describe_table(const std::string& table,
+                                         Callback<TableDescription> callback) {
+  return client_.call(
+      operation("DescribeTable", dynamodb_codec::table_request(table), options_),
+      reading_body<TableDescription>(std::move(callback), &dynamodb_codec::read_table));
+}
+
+net::CallHandle DynamoDb::update_time_to_live(const std::string& table,
+                                              const std::string& attribute, bool enabled,
+                                              Callback<void> callback) {
+  return client_.call(
+      operation("UpdateTimeToLive",
+                dynamodb_codec::update_time_to_live_request(table, attribute, enabled), options_),
+      reading_body<void>(std::move(callback), &dynamodb_codec::read_done));
+}
+
+net::CallHandle DynamoDb::describe_time_to_live(const std::string& table,
+                                                Callback<TimeToLive> callback) {
+  return client_.call(
+      operation("DescribeTimeToLive", dynamodb_codec::table_request(table), options_),
+      reading_body<TimeToLive>(std::move(callback), &dynamodb_codec::read_time_to_live));
+}
+
+}  // namespace switchgear::aws
