@@ -44,93 +44,132 @@ json::object key_request(const std::string& table, const Item& key) {
   return {{"TableName", table}, {"Key", item_json(key)}};
 }
 
-// ---- reading. What does not fit is thrown inside this file and becomes the error "protocol".
-
-struct Misfit {
-  std::string what;
-};
-
-const json::value* find(const json::object& object, std::string_view member) {
-  const json::value* value = object.if_contains(member);
-  return value == nullptr || value->is_null() ? nullptr : value;
-}
-
-const json::value& required(const json::object& object, const std::string& path,
-                            std::string_view member) {
-  const json::value* value = find(object, member);
-  if (value == nullptr) throw Misfit{path + std::string(member) + " is missing"};
-  return *value;
-}
-
-std::string text(const json::value& value, const std::string& path) {
-  if (!value.is_string()) throw Misfit{path + " is no text"};
-  return std::string(value.get_string());
-}
-
-const json::object& object(const json::value& value, const std::string& path) {
-  if (!value.is_object()) throw Misfit{path + " is no object"};
-  return value.get_object();
-}
-
-const json::array& array(const json::value& value, const std::string& path) {
-  if (!value.is_array()) throw Misfit{path + " is no array"};
-  return value.get_array();
-}
-
-std::string optional_text(const json::object& fields, const std::string& path,
-                          std::string_view member) {
-  const json::value* value = find(fields, member);
-  return value == nullptr ? std::string() : text(*value, path + std::string(member));
-}
+// ---- reading
 
 // Names of attributes are outside data too.
 std::string shown(std::string_view name) {
   return json::serialize(json::string(name.substr(0, 50)));
 }
 
-AttributeValue attribute(const json::value& value, const std::string& path) {
-  const json::object& fields = object(value, path);
-  if (fields.size() != 1) throw Misfit{path + " is no value of one type"};
-  const auto& [key, content] = *fields.begin();
-  const std::string type(key);
-  const std::string inner = path + "." + (type.size() <= 4 ? type : "…");
-  if (type == "S") return AttributeValue::of_text(text(content, inner));
-  if (type == "N") return AttributeValue::of_number(text(content, inner));
-  if (type != "SS") return {.kind = AttributeValue::Kind::other, .value = type};
-  std::vector<std::string> texts;
-  for (const json::value& entry : array(content, inner)) texts.push_back(text(entry, inner));
-  return AttributeValue::of_set(std::move(texts));
-}
-
-Item item(const json::value& value, const std::string& path) {
-  Item out;
-  for (const auto& [name, content] : object(value, path)) {
-    out[std::string(name)] = attribute(content, path + "[" + shown(name) + "]");
+// Reads an answer and keeps the first thing that does not fit; what is read after that, or in its
+// place, is empty and of no use.
+class Reader {
+ public:
+  // Empty: everything fitted.
+  const std::string& flaw() const { return flaw_; }
+  void misfit(const std::string& what) {
+    if (flaw_.empty()) flaw_ = what;
   }
-  return out;
-}
 
-// Runs `read` on the answer's object.
+  static const json::value* find(const json::object& fields, std::string_view member) {
+    const json::value* value = fields.if_contains(member);
+    return value == nullptr || value->is_null() ? nullptr : value;
+  }
+
+  std::string text(const json::value& value, const std::string& path) {
+    if (value.is_string()) return std::string(value.get_string());
+    misfit(path + " is no text");
+    return {};
+  }
+  const json::object& object(const json::value& value, const std::string& path) {
+    static const json::object empty;
+    if (value.is_object()) return value.get_object();
+    misfit(path + " is no object");
+    return empty;
+  }
+  const json::array& array(const json::value& value, const std::string& path) {
+    static const json::array empty;
+    if (value.is_array()) return value.get_array();
+    misfit(path + " is no array");
+    return empty;
+  }
+
+  // Members of `fields`, the object at `path`. Those of the first kind are empty if missing.
+  std::string text_in(const json::object& fields, const std::string& path, const char* member) {
+    const json::value* value = find(fields, member);
+    return value == nullptr ? std::string() : text(*value, path + "." + member);
+  }
+  const json::object& object_in(const json::object& fields, const std::string& path,
+                                const char* member) {
+    static const json::value empty(json::object_kind);
+    const json::value* value = find(fields, member);
+    return object(value == nullptr ? empty : *value, path + "." + member);
+  }
+  const json::array& array_in(const json::object& fields, const std::string& path,
+                              const char* member) {
+    static const json::value empty(json::array_kind);
+    const json::value* value = find(fields, member);
+    return array(value == nullptr ? empty : *value, path + "." + member);
+  }
+  const json::value& required(const json::object& fields, const std::string& path) {
+    static const json::value none;
+    const json::value* value = find(fields, path.substr(path.rfind('.') + 1));
+    if (value != nullptr) return *value;
+    misfit(path + " is missing");
+    return none;
+  }
+
+  AttributeValue attribute(const json::value& value, const std::string& path) {
+    const json::object& fields = object(value, path);
+    std::string type;
+    const json::value* content = nullptr;
+    for (const char* known : {"S", "N", "SS"}) {
+      const json::value* found = find(fields, known);
+      if (found == nullptr) continue;
+      if (content != nullptr) misfit(path + " is a value of two types");
+      type = known;
+      content = found;
+    }
+    const std::string inner = path + "." + type;
+    if (type == "S") return AttributeValue::of_text(text(*content, inner));
+    if (type == "N") return AttributeValue::of_number(text(*content, inner));
+    if (type == "SS") {
+      std::vector<std::string> texts;
+      for (const json::value& entry : array(*content, inner)) texts.push_back(text(entry, inner));
+      return AttributeValue::of_set(std::move(texts));
+    }
+    for (const auto& [name, content_of_other] : fields) {
+      if (content_of_other.is_null()) continue;
+      return {.kind = AttributeValue::Kind::other, .value = std::string(name)};
+    }
+    misfit(path + " has no value");
+    return {};
+  }
+
+  Item item(const json::value& value, const std::string& path) {
+    Item out;
+    for (const auto& [name, content] : object(value, path)) {
+      out[std::string(name)] = attribute(content, path + "[" + shown(name) + "]");
+    }
+    return out;
+  }
+
+ private:
+  std::string flaw_;
+};
+
+// Runs `read(reader, answer)` on the answer's object.
 template <class T, class Read>
 Result<T> reading(std::string_view body, Read read) {
-  const auto misfit = [](const std::string& what) {
-    return Error{.code = "protocol",
-                 .message = "the answer is not one of DynamoDB (" + what + "); check the endpoint",
-                 .retryable = false,
-                 .source = "dynamodb"};
-  };
+  Reader reader;
   json::parse_options options;
   options.max_depth = kDepthMax;
   boost::system::error_code bad;
   const json::value answer =
       json::parse(json::string_view(body.data(), body.size()), bad, {}, options);
-  if (bad) return misfit(bad.message());
-  if (!answer.is_object()) return misfit("no JSON object");
-  try {
-    return read(answer.get_object());
-  } catch (const Misfit& e) {
-    return misfit(e.what);
+  if (bad) {
+    reader.misfit(bad.message());
+  } else if (!answer.is_object()) {
+    reader.misfit("no JSON object");
+  } else {
+    Result<T> out = read(reader, answer.get_object());
+    if (reader.flaw().empty()) return out;
   }
+  return Error{
+      .code = "protocol",
+      .message = "the answer is not one of DynamoDB (" + reader.flaw() + "); check the endpoint",
+      .retryable = false,
+      .source = "dynamodb"};
 }
 
 }  // namespace
@@ -199,86 +238,86 @@ std::string update_time_to_live_request(const std::string& table, const std::str
 }
 
 Result<std::optional<Item>> read_item(std::string_view body, std::string_view member) {
-  return reading<std::optional<Item>>(body, [&](const json::object& answer) {
-    const json::value* value = find(answer, member);
+  return reading<std::optional<Item>>(body, [&](Reader& reader, const json::object& answer) {
     std::optional<Item> out;
+    if (const json::value* value = Reader::find(answer, member)) {
+      out = reader.item(*value, std::string(member));
+    }
     // No item is empty: each has its key.
-    if (value != nullptr) out = item(*value, std::string(member));
     if (out && out->empty()) out.reset();
     return out;
   });
 }
 
 Result<KeysPage> read_keys(std::string_view body, const std::string& key_attribute) {
-  return reading<KeysPage>(body, [&](const json::object& answer) {
+  return reading<KeysPage>(body, [&](Reader& reader, const json::object& answer) {
     KeysPage page;
-    const json::array& items = array(required(answer, "", "Items"), "Items");
+    const json::array& items = reader.array(reader.required(answer, "Items"), "Items");
     for (std::size_t i = 0; i < items.size(); ++i) {
       const std::string path = "Items[" + std::to_string(i) + "]";
-      const json::object& fields = object(items[i], path);
-      const AttributeValue key = attribute(required(fields, path + ".", key_attribute), path);
+      const json::value* value = Reader::find(reader.object(items[i], path), key_attribute);
+      if (value == nullptr) {
+        reader.misfit(path + " has no " + shown(key_attribute));
+        continue;
+      }
+      const AttributeValue key = reader.attribute(*value, path + "[" + shown(key_attribute) + "]");
       if (key.kind == AttributeValue::Kind::text) page.keys.push_back(key.value);
     }
-    if (const json::value* last = find(answer, "LastEvaluatedKey")) {
-      page.last_key = item(*last, "LastEvaluatedKey");
+    if (const json::value* last = Reader::find(answer, "LastEvaluatedKey")) {
+      page.last_key = reader.item(*last, "LastEvaluatedKey");
     }
     return page;
   });
 }
 
 Result<TableDescription> read_table(std::string_view body) {
-  return reading<TableDescription>(body, [](const json::object& answer) {
-    const json::object& table = object(required(answer, "", "Table"), "Table");
-    TableDescription out{.status = text(required(table, "Table.", "TableStatus"), "TableStatus"),
-                         .key_attribute = {},
-                         .key_type = {},
-                         .billing_mode = "PROVISIONED",
-                         .arn = optional_text(table, "Table.", "TableArn")};
+  return reading<TableDescription>(body, [](Reader& reader, const json::object& answer) {
+    const std::string path = "Table";
+    const json::object& table = reader.object(reader.required(answer, path), path);
+    TableDescription out;
+    out.status = reader.text(reader.required(table, "Table.TableStatus"), "Table.TableStatus");
+    out.arn = reader.text_in(table, path, "TableArn");
     // Of a table that is being deleted the rest may be missing.
-    if (const json::value* keys = find(table, "KeySchema")) {
-      for (const json::value& value : array(*keys, "Table.KeySchema")) {
-        const json::object& key = object(value, "Table.KeySchema[]");
-        const std::string name = optional_text(key, "Table.KeySchema[].", "AttributeName");
-        const std::string type = optional_text(key, "Table.KeySchema[].", "KeyType");
-        if (type == "HASH") out.key_attribute = name;
-        if (type == "RANGE") out.sort_key = name;
+    for (const json::value& value : reader.array_in(table, path, "KeySchema")) {
+      const json::object& key = reader.object(value, "Table.KeySchema[]");
+      const std::string name = reader.text_in(key, "Table.KeySchema[]", "AttributeName");
+      const std::string type = reader.text_in(key, "Table.KeySchema[]", "KeyType");
+      if (type == "HASH") out.key_attribute = name;
+      if (type == "RANGE") out.sort_key = name;
+    }
+    for (const json::value& value : reader.array_in(table, path, "AttributeDefinitions")) {
+      const std::string inner = "Table.AttributeDefinitions[]";
+      const json::object& definition = reader.object(value, inner);
+      const std::string type = reader.text_in(definition, inner, "AttributeType");
+      if (reader.text_in(definition, inner, "AttributeName") == out.key_attribute) {
+        out.key_type = type;
       }
     }
-    if (const json::value* attributes = find(table, "AttributeDefinitions")) {
-      for (const json::value& value : array(*attributes, "Table.AttributeDefinitions")) {
-        const std::string path = "Table.AttributeDefinitions[].";
-        const json::object& definition = object(value, "Table.AttributeDefinitions[]");
-        if (optional_text(definition, path, "AttributeName") == out.key_attribute) {
-          out.key_type = optional_text(definition, path, "AttributeType");
-        }
-      }
-    }
-    if (const json::value* billing = find(table, "BillingModeSummary")) {
-      const std::string mode = optional_text(object(*billing, "Table.BillingModeSummary"),
-                                             "Table.BillingModeSummary.", "BillingMode");
-      if (!mode.empty()) out.billing_mode = mode;
-    }
-    if (const json::value* count = find(table, "ItemCount")) {
+    // It has a summary only if it is, or once was, on demand.
+    out.billing_mode = reader.text_in(reader.object_in(table, path, "BillingModeSummary"),
+                                      "Table.BillingModeSummary", "BillingMode");
+    if (out.billing_mode.empty()) out.billing_mode = "PROVISIONED";
+    if (const json::value* count = Reader::find(table, "ItemCount")) {
       boost::system::error_code bad;
-      out.item_count = count->is_number() ? count->to_number<std::int64_t>(bad) : -1;
-      if (bad || out.item_count < 0) throw Misfit{"Table.ItemCount is no count"};
+      if (count->is_number()) out.item_count = count->to_number<std::int64_t>(bad);
+      if (!count->is_number() || bad) reader.misfit("Table.ItemCount is no whole number");
     }
     return out;
   });
 }
 
 Result<TimeToLive> read_time_to_live(std::string_view body) {
-  return reading<TimeToLive>(body, [](const json::object& answer) {
-    const std::string member = "TimeToLiveDescription";
-    const json::object& fields = object(required(answer, "", member), member);
-    return TimeToLive{
-        .status = text(required(fields, member + ".", "TimeToLiveStatus"), "TimeToLiveStatus"),
-        .attribute = optional_text(fields, member + ".", "AttributeName")};
+  return reading<TimeToLive>(body, [](Reader& reader, const json::object& answer) {
+    const std::string path = "TimeToLiveDescription";
+    const std::string status = path + ".TimeToLiveStatus";
+    const json::object& fields = reader.object(reader.required(answer, path), path);
+    return TimeToLive{.status = reader.text(reader.required(fields, status), status),
+                      .attribute = reader.text_in(fields, path, "AttributeName")};
   });
 }
 
 Result<void> read_done(std::string_view body) {
-  return reading<void>(body, [](const json::object&) { return Result<void>{}; });
+  return reading<void>(body, [](Reader&, const json::object&) { return Result<void>{}; });
 }
 
 }  // namespace switchgear::aws::dynamodb_codec

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+#include <vector>
+
 namespace switchgear::aws {
 namespace {
 
@@ -91,6 +94,59 @@ TEST(ServiceError, BoundsAndTamesTheTexts) {
   EXPECT_LT(e.error.message.size(), 600u);
   EXPECT_EQ(e.error.message.find('\x1b'), std::string::npos);
   EXPECT_LT(read(400, R"({"__type":")" + std::string(9999, 'b') + "\"}").error.code.size(), 200u);
+}
+
+ServiceError read_dynamodb(int status, const std::string& code, const std::string& more = "") {
+  return read_error({.status = status,
+                     .body = R"({"__type":"com.amazonaws.dynamodb.v20120810#)" + code +
+                             R"(","message":"m")" + more + "}"},
+                    "dynamodb");
+}
+
+TEST(DynamoDbErrors, OfThroughputAreThrottling) {
+  for (const char* code : {"ProvisionedThroughputExceededException", "RequestLimitExceeded",
+                           "ThrottlingException", "LimitExceededException"}) {
+    const auto e = read_dynamodb(400, code);
+    EXPECT_TRUE(e.throttled && e.error.retryable) << code;
+  }
+}
+
+TEST(DynamoDbErrors, OfTheServiceAndOfAClashOfWritesMayPass) {
+  const std::vector<std::pair<int, const char*>> errors{{500, "InternalServerError"},
+                                                        {400, "TransactionConflictException"},
+                                                        {409, "ReplicatedWriteConflictException"}};
+  for (const auto& [status, code] : errors) {
+    const auto e = read_dynamodb(status, code);
+    EXPECT_TRUE(e.error.retryable && !e.throttled) << code;
+  }
+}
+
+TEST(DynamoDbErrors, OfTheRequestStay) {
+  for (const char* code : {"ConditionalCheckFailedException", "ResourceNotFoundException",
+                           "ResourceInUseException", "ItemCollectionSizeLimitExceededException",
+                           "ValidationException", "SerializationException"}) {
+    EXPECT_FALSE(read_dynamodb(400, code).error.retryable) << code;
+  }
+}
+
+TEST(DynamoDbErrors, SayWhatToDoAboutAMissingTable) {
+  EXPECT_NE(read_dynamodb(400, "ResourceNotFoundException").error.message.find("init dynamodb"),
+            std::string::npos);
+  EXPECT_EQ(read(404, R"({"__type":"ResourceNotFoundException"})").error.message.find("table"),
+            std::string::npos);
+}
+
+TEST(DynamoDbErrors, SayWhyItThrottles) {
+  const auto e =
+      read_dynamodb(400, "ThrottlingException",
+                    R"(,"throttlingReasons":[{"reason":"TableWriteKeyRangeThroughputExceeded",)"
+                    R"("resource":"arn:x"}])");
+  EXPECT_NE(e.error.message.find("TableWriteKeyRangeThroughputExceeded"), std::string::npos);
+  for (const char* odd : {"null", "[]", "[7]", "{}", R"([{"reason":7}])"}) {
+    EXPECT_TRUE(read_dynamodb(400, "ProvisionedThroughputExceededException",
+                              R"(,"ThrottlingReasons":)" + std::string(odd))
+                    .throttled);
+  }
 }
 
 TEST(HttpDate, IsRead) {
