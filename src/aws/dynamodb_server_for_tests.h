@@ -1,9 +1,12 @@
 // Real servers that speak DynamoDB, as processes of a test's own. scripts/peers.sh installs them.
 //
 // What each does otherwise than AWS:
-//   ministack  (1.4.21) keeps and returns the old item of a failed condition, as AWS does.
-//   dynalite   (4.0.0) never returns it. Knows no transactions.
-// Neither throttles, gives stale reads or checks signatures.
+//   ministack  (1.4.21) gives a scan in one page, however long. Nothing expires.
+//   dynalite   (4.0.0) never returns the old item of a failed condition. Knows no UpdateTimeToLive
+//              (UnknownOperationException) and no transactions. Closes a connection that was
+//              unused for 5 s.
+// Neither throttles, gives stale reads or checks signatures. AWS cuts pages at 1 MB, as dynalite,
+// and returns the old item, as MiniStack.
 #pragma once
 
 #include <fcntl.h>
@@ -75,6 +78,8 @@ class DynamoDbServer {
   bool running() const { return pid_ > 0; }
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   bool returns_item_of_failed_condition() const { return kind_ != "dynalite"; }
+  bool knows_time_to_live() const { return kind_ != "dynalite"; }
+  bool cuts_pages() const { return kind_ == "dynalite"; }
 
   // On the same port as before, without any table; returns when it answers.
   void start() {
