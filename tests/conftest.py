@@ -61,6 +61,12 @@ def elasticmq(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def dynalite(tmp_path_factory):
+    with peers.Dynalite(tmp_path_factory.mktemp("dynalite")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def _moto(tmp_path_factory):
     with peers.Moto(tmp_path_factory.mktemp("moto")) as server:
         yield server
@@ -76,6 +82,12 @@ def moto(_moto):
 @pytest.fixture(params=["ministack", "elasticmq"])
 def sqs_server(request):
     """Each SQS server in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(params=["ministack", "dynalite"])
+def dynamodb_server(request):
+    """Each DynamoDB server in turn."""
     return request.getfixturevalue(request.param)
 
 

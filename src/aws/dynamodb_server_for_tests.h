@@ -1,7 +1,8 @@
 // Real servers that speak DynamoDB, as processes of a test's own. scripts/peers.sh installs them.
 //
 // What each does otherwise than AWS:
-//   ministack  (1.4.21) gives a scan in one page, however long; removes what has expired once a minute.
+//   ministack  (1.4.21) gives a scan in one page, however long; removes what has expired once a
+//              minute.
 //   dynalite   (4.0.0) never returns the old item of a failed condition. Knows no UpdateTimeToLive
 //              (UnknownOperationException) and no transactions. Closes a connection that was
 //              unused for 5 s.

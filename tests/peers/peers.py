@@ -418,6 +418,22 @@ aws {{ region = {REGION}, accountId = {ACCESS_KEY} }}
         return self.answers("/health")
 
 
+class Dynalite(AwsPeer):
+    """dynalite: DynamoDB only, fast. It keeps no old item of a failed condition, and knows no
+    UpdateTimeToLive and no transactions."""
+
+    name = "dynalite"
+
+    def command_line(self):
+        return [installed(CACHE / "dynalite/node"),
+                installed(CACHE / "dynalite/node_modules/dynalite/cli.js"),
+                "--host", "127.0.0.1", "--port", self.port,
+                "--createTableMs", 0, "--deleteTableMs", 0, "--updateTableMs", 0]
+
+    def healthy(self):
+        return self.answers("/")
+
+
 class Moto(AwsPeer):
     """Moto. Too slow for load and loses writes under races: for request shapes and signatures."""
 

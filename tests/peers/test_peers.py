@@ -105,6 +105,27 @@ def test_sqs_server_moves_a_message_to_the_dead_letter_queue(sqs_server, queue_n
     assert moved["Body"] == "poison"
 
 
+def test_dynamodb_server_holds_a_writer_to_its_condition(dynamodb_server, queue_name):
+    dynamodb = dynamodb_server.client("dynamodb")
+    dynamodb.create_table(
+        TableName=queue_name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    dynamodb.get_waiter("table_exists").wait(
+        TableName=queue_name, WaiterConfig={"Delay": 1, "MaxAttempts": 20}
+    )
+    item = {"id": {"S": "a"}, "n": {"N": "1"}}
+    once = {"TableName": queue_name, "Item": item,
+            "ConditionExpression": "attribute_not_exists(id)"}
+    dynamodb.put_item(**once)
+    with pytest.raises(botocore.exceptions.ClientError, match="ConditionalCheckFailed"):
+        dynamodb.put_item(**once)
+    got = dynamodb.get_item(TableName=queue_name, Key={"id": {"S": "a"}}, ConsistentRead=True)
+    assert got["Item"] == item
+
+
 def test_moto_keeps_a_queue(moto, queue_name):
     sqs = moto.client("sqs")
     url = sqs.create_queue(QueueName=queue_name)["QueueUrl"]
