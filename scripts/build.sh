@@ -19,7 +19,7 @@ fi
 if [ $# -gt 0 ]; then
   wanted=$*
   set --
-  known=$(ninja -C "build/$preset" -t targets all | sed -n 's/^\([a-z_]*\): .*/\1/p')
+  known=$(ninja -C "build/$preset" -t targets all | sed -n 's/^\([a-z0-9_]*\): .*/\1/p')
   for target in $wanted; do
     if printf '%s\n' "$known" | grep -qxF "$target"; then set -- "$@" "$target"; fi
   done
