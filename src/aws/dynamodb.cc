@@ -80,15 +80,13 @@ net::CallHandle DynamoDb::delete_item(const std::string& table, const Item& key,
       reading<ItemAnswer>(std::move(callback), item_in("Attributes")));
 }
 
-net::CallHandle DynamoDb::scan_keys(const std::string& table, const std::string& key_attribute,
-                                    const std::string& key_prefix, const Item& after,
-                                    Callback<KeysPage> callback) {
+net::CallHandle DynamoDb::scan_keys(const KeyScan& scan, Callback<KeysPage> callback) {
   return client_.call(
-      operation("Scan", dynamodb_codec::scan_keys_request(table, key_attribute, key_prefix, after),
-                options_),
-      reading_body<KeysPage>(std::move(callback), [key_attribute](std::string_view body) {
-        return dynamodb_codec::read_keys(body, key_attribute);
-      }));
+      operation("Scan", dynamodb_codec::scan_keys_request(scan), options_),
+      reading_body<KeysPage>(std::move(callback),
+                             [key_attribute = scan.key_attribute](std::string_view body) {
+                               return dynamodb_codec::read_keys(body, key_attribute);
+                             }));
 }
 
 net::CallHandle DynamoDb::create_table(const TableDefinition& table, Callback<void> callback) {

@@ -71,6 +71,15 @@ struct TimeToLive {
   std::string attribute = {};  // empty if it is disabled
 };
 
+// The keys that begin with `key_prefix`, of items that have the attribute `having`; empty: of all.
+struct KeyScan {
+  std::string table;
+  std::string key_attribute;
+  std::string key_prefix = {};
+  std::string having = {};
+  Item after = {};  // the last_key of the page before; empty: the first page
+};
+
 struct KeysPage {
   std::vector<std::string> keys;
   Item last_key;  // where the next page goes on; empty: this was the last
@@ -100,12 +109,9 @@ class DynamoDb {
   net::CallHandle delete_item(const std::string& table, const Item& key,
                               Callback<ItemAnswer> callback);
 
-  // One page of the keys that begin with `key_prefix`, in no order; eventually consistent. Reads
-  // the whole table, page by page: a page may be empty and not the last. `after`: the last_key of
-  // the page before, empty for the first. Keys that are no texts are left out.
-  net::CallHandle scan_keys(const std::string& table, const std::string& key_attribute,
-                            const std::string& key_prefix, const Item& after,
-                            Callback<KeysPage> callback);
+  // One page, in no order; eventually consistent. Reads the whole table, page by page: a page may
+  // be empty and not the last. Keys that are no texts are left out.
+  net::CallHandle scan_keys(const KeyScan& scan, Callback<KeysPage> callback);
 
   // The table may be used once describe_table says "ACTIVE".
   net::CallHandle create_table(const TableDefinition& table, Callback<void> callback);

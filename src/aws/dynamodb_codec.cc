@@ -203,17 +203,23 @@ std::string delete_item_request(const std::string& table, const Item& key) {
   return json::serialize(request);
 }
 
-std::string scan_keys_request(const std::string& table, const std::string& key_attribute,
-                              const std::string& key_prefix, const Item& after) {
-  json::object request{{"TableName", table},
-                       {"ProjectionExpression", "#key"},
-                       {"ExpressionAttributeNames", {{"#key", key_attribute}}}};
-  if (!key_prefix.empty()) {
-    request["FilterExpression"] = "begins_with(#key, :prefix)";
-    request["ExpressionAttributeValues"] =
-        item_json({{":prefix", AttributeValue::of_text(key_prefix)}});
+std::string scan_keys_request(const KeyScan& scan) {
+  json::object names{{"#key", scan.key_attribute}};
+  std::string filter;
+  if (!scan.key_prefix.empty()) filter = "begins_with(#key, :prefix)";
+  if (!scan.having.empty()) {
+    names["#having"] = scan.having;
+    filter += (filter.empty() ? "" : " AND ") + std::string("attribute_exists(#having)");
   }
-  if (!after.empty()) request["ExclusiveStartKey"] = item_json(after);
+  json::object request{{"TableName", scan.table},
+                       {"ProjectionExpression", "#key"},
+                       {"ExpressionAttributeNames", std::move(names)}};
+  if (!filter.empty()) request["FilterExpression"] = filter;
+  if (!scan.key_prefix.empty()) {
+    request["ExpressionAttributeValues"] =
+        item_json({{":prefix", AttributeValue::of_text(scan.key_prefix)}});
+  }
+  if (!scan.after.empty()) request["ExclusiveStartKey"] = item_json(scan.after);
   return json::serialize(request);
 }
 

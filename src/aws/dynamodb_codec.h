@@ -14,8 +14,7 @@ namespace switchgear::aws::dynamodb_codec {
 std::string get_item_request(const std::string& table, const Item& key, bool consistent);
 std::string update_item_request(const ItemUpdate& update);
 std::string delete_item_request(const std::string& table, const Item& key);
-std::string scan_keys_request(const std::string& table, const std::string& key_attribute,
-                              const std::string& key_prefix, const Item& after);
+std::string scan_keys_request(const KeyScan& scan);
 std::string create_table_request(const TableDefinition& table);
 // Of every operation that needs nothing but the table's name.
 std::string table_request(const std::string& table);

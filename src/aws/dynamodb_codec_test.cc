@@ -52,18 +52,20 @@ TEST(DynamoDbRequests, UpdateAnItemOnAConditionAndAskForTheOldOne) {
 TEST(DynamoDbRequests, LeaveOutWhatIsEmpty) {
   EXPECT_EQ(update_item_request({.table = "t", .key = kKey}),
             R"({"TableName":"t","Key":{"id":{"S":"c#1"}},"ReturnValues":"ALL_NEW"})");
-  EXPECT_EQ(scan_keys_request("t", "id", "", {}),
+  EXPECT_EQ(scan_keys_request({.table = "t", .key_attribute = "id"}),
             R"({"TableName":"t","ProjectionExpression":"#key",)"
             R"("ExpressionAttributeNames":{"#key":"id"}})");
 }
 
 TEST(DynamoDbRequests, ScanForKeysOfAPrefixFromWhereThePageBeforeEnded) {
-  EXPECT_EQ(scan_keys_request("t", "id", "c#", kKey),
-            R"({"TableName":"t","ProjectionExpression":"#key",)"
-            R"("ExpressionAttributeNames":{"#key":"id"},)"
-            R"j("FilterExpression":"begins_with(#key, :prefix)",)j"
-            R"("ExpressionAttributeValues":{":prefix":{"S":"c#"}},)"
-            R"("ExclusiveStartKey":{"id":{"S":"c#1"}}})");
+  EXPECT_EQ(
+      scan_keys_request(
+          {.table = "t", .key_attribute = "id", .key_prefix = "c#", .having = "ep", .after = kKey}),
+      R"({"TableName":"t","ProjectionExpression":"#key",)"
+      R"("ExpressionAttributeNames":{"#key":"id","#having":"ep"},)"
+      R"j("FilterExpression":"begins_with(#key, :prefix) AND attribute_exists(#having)",)j"
+      R"("ExpressionAttributeValues":{":prefix":{"S":"c#"}},)"
+      R"("ExclusiveStartKey":{"id":{"S":"c#1"}}})");
 }
 
 TEST(DynamoDbRequests, AssertWhatTheServiceWouldRefuse) {

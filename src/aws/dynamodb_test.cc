@@ -52,7 +52,10 @@ struct Caller {
     return wait<ItemAnswer>([&](auto done) { db.delete_item(table, key, done); });
   }
   Result<KeysPage> scan(const std::string& table, const std::string& prefix, const Item& after) {
-    return wait<KeysPage>([&](auto done) { db.scan_keys(table, "id", prefix, after, done); });
+    return wait<KeysPage>([&](auto done) {
+      db.scan_keys({.table = table, .key_attribute = "id", .key_prefix = prefix, .after = after},
+                   done);
+    });
   }
   Result<TableDescription> describe(const std::string& table) {
     return wait<TableDescription>([&](auto done) { db.describe_table(table, done); });

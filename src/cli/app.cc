@@ -10,9 +10,9 @@
 namespace switchgear::cli {
 namespace {
 
-constexpr std::array<std::string_view, 14> kLater{
-    "agent", "extension", "exec", "controller", "replay", "simulate", "advise",
-    "cost",  "dlq",       "init", "template",   "doctor", "verify",   "completion"};
+constexpr std::array<std::string_view, 13> kLater{
+    "agent", "extension", "exec",     "controller", "replay", "simulate",  "advise",
+    "cost",  "dlq",       "template", "doctor",     "verify", "completion"};
 
 std::string full_name(const CLI::App* app) {
   if (app->get_parent() == nullptr) return "switchgear";
@@ -186,6 +186,7 @@ int run(const std::vector<std::string>& arguments, Context& context) {
   add_worker(root, chosen);
   add_circuits(root, chosen);
   add_config(root, chosen);
+  add_init(root, chosen);
   add_version(root, chosen);
 
   const Target target = find_command(root, arguments);

@@ -35,7 +35,8 @@ std::unique_ptr<StoreSession> StoreSession::open(Context& context, const std::st
                                                  int& exit_code) {
   if (url == "memory:" || url == "memory://") {
     context.err << "switchgear: no store is given, and a circuit in memory belongs to one process "
-                   "alone; name the store that the fleet shares: --store redis://HOST:PORT, "
+                   "alone; name the store that the fleet shares: --store redis://HOST:PORT or "
+                   "dynamodb://TABLE, "
                    "SWITCHGEAR_STORE, or store in switchgear.yaml\n";
     exit_code = kUsage;
     return nullptr;

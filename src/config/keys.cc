@@ -295,7 +295,7 @@ std::vector<Key<Config>> make_root_keys() {
   add(text_key<C>(
       "store", Kind::secret_url, [](auto& c) -> auto& { return c.store; }, read_store_url,
       "Where the fleet shares its circuits: redis://[USER:PASSWORD@]HOST[:PORT][/DB], "
-      "or memory: for a circuit of this process alone."));
+      "dynamodb://TABLE[?region=REGION], or memory: for a circuit of this process alone."));
   add(boolean<C>(
       "push", [](auto& c) -> auto& { return c.push; },
       "Listen to the store's push, where it has one (Redis): a change is known within a round "

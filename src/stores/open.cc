@@ -2,15 +2,19 @@
 
 #include <utility>
 
+#include "aws/credentials.h"
+#include "aws/endpoint.h"
 #include "net/clocks.h"
 #include "net/url.h"
+#include "stores/dynamodb_store.h"
 #include "stores/memory_store.h"
 
 namespace switchgear::stores {
 namespace {
 
 constexpr std::string_view kSupported =
-    "this version knows memory: (one process) and redis://[user:password@]host[:port][/database]";
+    "this version knows memory: (one process), redis://[user:password@]host[:port][/database] and "
+    "dynamodb://TABLE[?region=REGION]";
 
 Error error(std::string code, std::string message) {
   return Error{.code = std::move(code),
@@ -29,7 +33,7 @@ bool is_name_space(std::string_view text) {
 }
 
 Result<net::RedisAddress> address_of(std::string_view url) {
-  for (const std::string_view scheme : {"rediss", "dynamodb", "momento"}) {
+  for (const std::string_view scheme : {"rediss", "momento"}) {
     if (!url.starts_with(std::string(scheme) + "://")) continue;
     return error("unsupported", "a " + std::string(scheme) + ":// store is not in this version; " +
                                     std::string(kSupported));
@@ -42,12 +46,82 @@ Result<net::RedisAddress> address_of(std::string_view url) {
   return net::redis_address(url);
 }
 
+struct DynamoDbAddress {
+  std::string table;
+  std::string region;  // empty: by the environment
+};
+
+bool is_dynamodb(std::string_view url) { return url.starts_with("dynamodb://"); }
+
+// As DynamoDB and its endpoints have them.
+bool is_table(std::string_view text) {
+  return text.size() >= 3 && text.size() <= 255 &&
+         text.find_first_not_of(
+             "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") ==
+             std::string_view::npos;
+}
+
+Result<DynamoDbAddress> dynamodb_address(std::string_view url) {
+  const auto refused = [](const std::string& what) {
+    return error("url", what + "; write dynamodb://TABLE or dynamodb://TABLE?region=REGION");
+  };
+  const auto parsed = net::parse_url(url);
+  if (!parsed) return refused("'" + net::redact_url(url) + "' names no table");
+  if (!parsed->user.empty() || !parsed->password.empty()) {
+    return refused(
+        "the URL of a DynamoDB table holds no user or password: credentials come from the "
+        "environment");
+  }
+  if (parsed->port != 0 || (!parsed->path.empty() && parsed->path != "/")) {
+    return refused(
+        "a DynamoDB table has no port and no path; another endpoint is given by "
+        "AWS_ENDPOINT_URL_DYNAMODB");
+  }
+  if (!is_table(parsed->host)) {
+    return refused("'" + parsed->host.substr(0, 80) +
+                   "' is no name of a DynamoDB table: 3 to 255 characters of A-Z a-z 0-9 _ . -");
+  }
+  DynamoDbAddress address{.table = parsed->host, .region = {}};
+  std::string_view query = parsed->query;
+  if (query.empty()) return address;
+  constexpr std::string_view kRegion = "region=";
+  if (!query.starts_with(kRegion) || query.find('&') != std::string_view::npos ||
+      query.size() == kRegion.size()) {
+    return refused("after the question mark only region=REGION is known");
+  }
+  address.region = query.substr(kRegion.size());
+  return address;
+}
+
+Result<std::unique_ptr<Store>> open_dynamodb(net::Loop& loop, std::string_view url,
+                                             const StoreOptions& options) {
+  const auto address = dynamodb_address(url);
+  if (!address) return address.error();
+  const aws::Environment environment =
+      options.environment ? options.environment : aws::process_environment();
+  const auto endpoint =
+      aws::resolve_endpoint({.service = "dynamodb", .region = address->region}, environment);
+  if (!endpoint) return endpoint.error();
+  const auto credentials = aws::credentials_from_environment(environment);
+  if (!credentials) return credentials.error();
+  return std::unique_ptr<Store>(
+      std::make_unique<DynamoDbStore>(loop, *endpoint, *credentials,
+                                      DynamoDbStoreOptions{.table = address->table,
+                                                           .name_space = options.name_space,
+                                                           .timeout = options.timeout,
+                                                           .seed = options.seed}));
+}
+
 StoreTime machine_time() { return StoreTime{floor_ms(net::read_clocks().wall.time_since_epoch())}; }
 
 }  // namespace
 
 Result<void> check_store_url(std::string_view url) {
   if (is_memory(url)) return {};
+  if (is_dynamodb(url)) {
+    if (const auto address = dynamodb_address(url); !address) return address.error();
+    return {};
+  }
   if (const auto address = address_of(url); !address) return address.error();
   return {};
 }
@@ -62,6 +136,7 @@ Result<std::unique_ptr<Store>> open_store(net::Loop& loop, std::string_view url,
     return std::unique_ptr<Store>(std::make_unique<MemoryStore>(
         loop, options.memory_clock ? options.memory_clock : machine_time));
   }
+  if (is_dynamodb(url)) return open_dynamodb(loop, url, options);
   auto address = address_of(url);
   if (!address) return address.error();
   const RedisStoreOptions redis{.name_space = options.name_space,

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "aws/environment.h"
 #include "core/result.h"
 #include "core/time.h"
 #include "net/loop.h"
@@ -23,11 +24,16 @@ struct StoreOptions {
   std::uint64_t seed = 0;
   // The clock of a store in memory. Empty: this machine's time of day.
   std::function<StoreTime()> memory_clock{};
+  // Where a store on AWS finds endpoint, region and credentials. Empty: the process's own.
+  aws::Environment environment{};
 };
 
-// memory: (this process only) or redis://[[user]:password@]host[:port][/database]. Opens no
-// connection yet: that happens with the first operation. `loop` outlives the store. Errors:
-// "unsupported" for a store of a later version, "url" for anything else; never with a password.
+// memory: (this process only), redis://[[user]:password@]host[:port][/database], or
+// dynamodb://TABLE[?region=REGION], whose endpoint, region and credentials otherwise come from the
+// environment as everywhere in aws/. Opens no connection yet: that happens with the first
+// operation. `loop` outlives the store. Errors: "unsupported" for a store of a later version,
+// "region", "endpoint" and "credentials" as in aws/, "url" for anything else; never with a
+// password.
 Result<std::unique_ptr<Store>> open_store(net::Loop& loop, std::string_view url,
                                           const StoreOptions& options = {});
 

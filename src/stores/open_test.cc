@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 namespace switchgear::stores {
 namespace {
 
@@ -31,7 +33,7 @@ TEST_F(OpenStore, OpensMemoryAndRedis) {
 }
 
 TEST_F(OpenStore, NamesWhatIsOfALaterVersion) {
-  for (const char* url : {"rediss://:hunter2@h", "dynamodb://table", "momento://cache"}) {
+  for (const char* url : {"rediss://:hunter2@h", "momento://cache"}) {
     const Error why = refusal(url);
     EXPECT_EQ(why.code, "unsupported") << url;
     EXPECT_THAT(why.message, AllOf(HasSubstr("not in this version"), HasSubstr("memory:"),
@@ -60,7 +62,40 @@ TEST_F(OpenStore, RefusesANamespaceThatCouldBeMistaken) {
 TEST_F(OpenStore, ChecksAUrlWithoutOpeningAnything) {
   EXPECT_TRUE(check_store_url("memory:"));
   EXPECT_TRUE(check_store_url("redis://no-such-host.invalid"));
-  EXPECT_FALSE(check_store_url("dynamodb://table"));
+  EXPECT_TRUE(check_store_url("dynamodb://table"));
+  EXPECT_TRUE(check_store_url("dynamodb://Circuits_1.prod-a?region=eu-central-1"));
+}
+
+TEST_F(OpenStore, OpensDynamoDbByTheEnvironment) {
+  std::map<std::string, std::string> variables{{"AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"},
+                                               {"AWS_SECRET_ACCESS_KEY", "hunter2"}};
+  const StoreOptions options{.environment = [&](const std::string& name) {
+    const auto it = variables.find(name);
+    return it == variables.end() ? std::nullopt : std::optional(it->second);
+  }};
+  EXPECT_EQ(refusal("dynamodb://circuits", options).code, "region");
+  EXPECT_TRUE(open_store(loop_, "dynamodb://circuits?region=eu-central-1", options));
+  variables["AWS_REGION"] = "eu-central-1";
+  const auto store = open_store(loop_, "dynamodb://circuits", options);
+  ASSERT_TRUE(store);
+  EXPECT_EQ((*store)->backend(), "dynamodb");
+  EXPECT_EQ((*store)->record_place("payments"), "item \"switchgear/payments\" of table circuits");
+  variables.erase("AWS_SECRET_ACCESS_KEY");
+  EXPECT_EQ(refusal("dynamodb://circuits", options).code, "credentials");
+}
+
+TEST_F(OpenStore, SaysWhatATableLooksLike) {
+  for (const char* url :
+       {"dynamodb://", "dynamodb://ab", "dynamodb://with space", "dynamodb://table/path",
+        "dynamodb://table:8000", "dynamodb://table?endpoint=x", "dynamodb://table?region=",
+        "dynamodb://table?region=a&x=y", "dynamodb://user:hunter2@table"}) {
+    const auto checked = check_store_url(url);
+    ASSERT_FALSE(checked) << url;
+    EXPECT_EQ(checked.error().code, "url") << url;
+    EXPECT_THAT(checked.error().message,
+                AllOf(HasSubstr("dynamodb://TABLE"), Not(HasSubstr("hunter2"))))
+        << url;
+  }
 }
 
 TEST_F(OpenStore, GivesAStoreInMemoryTheTimeOfThisMachine) {

@@ -1,12 +1,12 @@
 #include "stores/redis_answer.h"
 
-#include <map>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "core/assert.h"
 #include "fleet/text.h"
+#include "stores/sums.h"
 
 namespace switchgear::stores {
 namespace {
@@ -101,51 +101,13 @@ std::optional<fleet::Status> status_of(std::string_view word) {
   return std::nullopt;
 }
 
-std::optional<double> amount(std::string_view value) { return to_number<double>(value); }
-
-double* minute_field(fleet::MeterMinute& minute, std::string_view name) {
-  if (name == "c") return &minute.calls;
-  if (name == "a") return &minute.active_ms;
-  if (name == "m") return &minute.members;
-  if (name == "h") return &minute.hellos;
-  return nullptr;
-}
-
-double* step_field(core::StepSums& sums, std::string_view name) {
-  if (name == "ok") return &sums.ok;
-  if (name == "overload") return &sums.overload;
-  if (name == "failure") return &sums.failure;
-  if (name == "rtt") return &sums.rtt_sum_ms;
-  if (name == "rtt_n") return &sums.rtt_count;
-  if (name == "busy") return &sums.busy_ms;
-  if (name == "refused") return &sums.refused;
-  if (name == "n") return &sums.members;
-  return nullptr;
-}
-
-void read_sums(const std::vector<Value>& fields, fleet::Snapshot& snapshot) {
-  const std::int64_t now = fleet::minute_of(snapshot.time);
-  snapshot.meter = fleet::at_minute(fleet::Meter{}, now);
-  std::map<std::uint32_t, core::StepSums> steps;
-  for (std::size_t i = 0; i + 1 < fields.size(); i += 2) {
-    const std::string_view name = fields[i].text;
-    const auto value = amount(fields[i + 1].text);
-    const auto colon = name.find(':');
-    if (!value || colon == std::string_view::npos) continue;
-    const std::string_view before = name.substr(0, colon);
-    const std::string_view after = name.substr(colon + 1);
-    if (const auto minute = to_number<std::int64_t>(after)) {
-      fleet::MeterMinute* sums = nullptr;
-      if (*minute == now) sums = &snapshot.meter.current;
-      if (*minute == now - 1) sums = &snapshot.meter.previous;
-      if (double* sum = sums ? minute_field(*sums, before) : nullptr) *sum = *value;
-    } else if (before.starts_with('s')) {
-      const auto step = to_number<std::uint32_t>(before.substr(1));
-      if (!step) continue;
-      if (double* sum = step_field(steps[*step], after)) *sum = *value;
-    }
+// Of a list of names, each followed by its value.
+fleet::Fields fields_of(const Value& list) {
+  fleet::Fields fields;
+  for (std::size_t i = 0; i + 1 < list.items.size(); i += 2) {
+    fields.emplace_back(list.items[i].text, list.items[i + 1].text);
   }
-  for (const auto& [step, sums] : steps) snapshot.steps.push_back({.step = step, .sums = sums});
+  return fields;
 }
 
 bool all_text(const Value& list) {
@@ -181,13 +143,7 @@ Result<fleet::Answer> redis_answer(const Value& value) {
   answer.status = *status;
   fleet::Snapshot& snapshot = answer.snapshot;
   snapshot.time = store_time_ms(*now);
-  if (!record.items.empty()) {
-    fleet::Fields fields;
-    for (std::size_t i = 0; i < record.items.size(); i += 2) {
-      fields.emplace_back(record.items[i].text, record.items[i + 1].text);
-    }
-    snapshot.record = fleet::decode_record(fields);
-  }
+  if (!record.items.empty()) snapshot.record = fleet::decode_record(fields_of(record));
   for (const Value& item : reports.items) {
     if (auto report = fleet::Report::decode(item.text)) {
       snapshot.reports.push_back(*report);
@@ -195,7 +151,7 @@ Result<fleet::Answer> redis_answer(const Value& value) {
       ++snapshot.unreadable_reports;
     }
   }
-  read_sums(sums.items, snapshot);
+  read_sums(fields_of(sums), snapshot);
   return answer;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,7 +47,11 @@ class Store {
   // Where a person finds the circuit's record: "key {sg:…}:r".
   virtual std::string record_place(const std::string& /*circuit*/) const { return "in memory"; }
 
-  // "memory", "redis": the label in metrics.
+  // Calls per second above which members report fewer failures than there are (their thinning_rate)
+  // at the most: how much evidence one record bears here.
+  virtual double thinning_rate_max() const { return std::numeric_limits<double>::infinity(); }
+
+  // "memory", "redis", "dynamodb": the label in metrics.
   virtual std::string backend() const = 0;
 };
 

@@ -31,6 +31,8 @@ COMMANDS = [
     ["config"],
     ["config", "check"],
     ["config", "schema"],
+    ["init"],
+    ["init", "dynamodb"],
     ["version"],
 ]
 

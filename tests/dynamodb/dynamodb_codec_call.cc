@@ -36,8 +36,12 @@ json::array requests() {
                                                            {":s", Value::of_set({"a", "b"})},
                                                            {":t", Value::of_text("")}}}));
   add("DeleteItem", codec::delete_item_request("table", key));
-  add("Scan", codec::scan_keys_request("table", "id", "", {}));
-  add("Scan", codec::scan_keys_request("table", "id", "c#", key));
+  add("Scan", codec::scan_keys_request({.table = "table", .key_attribute = "id"}));
+  add("Scan", codec::scan_keys_request({.table = "table",
+                                        .key_attribute = "id",
+                                        .key_prefix = "c#",
+                                        .having = "ep",
+                                        .after = key}));
   add("CreateTable", codec::create_table_request({.name = "table", .key_attribute = "id"}));
   add("DeleteTable", codec::table_request("table"));
   add("DescribeTable", codec::table_request("table"));

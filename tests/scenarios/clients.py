@@ -21,10 +21,10 @@ def client_program():
 class Client(Child):
     """One process. Commands are answered at once; a stopped process answers when it goes on."""
 
-    def __init__(self, url, circuit=CIRCUIT, **settings):
+    def __init__(self, url, circuit=CIRCUIT, environment=None, **settings):
         super().__init__(
             [client_program(), url, circuit, *(f"{name}={value}" for name, value in settings.items())],
-            env=peers.clean_environment(), stdin=subprocess.PIPE)
+            env=peers.clean_environment(**(environment or {})), stdin=subprocess.PIPE)
 
     def tell(self, *words):
         self.process.stdin.write((" ".join(map(str, words)) + "\n").encode())
@@ -74,13 +74,14 @@ def ask_all(clients, *words):
 class Clients:
     """Starts clients, and ends them after the test."""
 
-    def __init__(self):
+    def __init__(self, environment=None):
         self.all = []
+        self.environment = environment
 
     def start(self, count, url, circuit=CIRCUIT, seen=True, **settings):
         # Views are refreshed ten times as often as by default, so that tests wait less.
         settings.setdefault("view_refresh_ms", 500)
-        started = [Client(url, circuit, **settings) for _ in range(count)]
+        started = [Client(url, circuit, self.environment, **settings) for _ in range(count)]
         self.all += started
         if seen:  # all have a view of the circuit
             ask_all(started, "acquire")

@@ -1,0 +1,464 @@
+#include "stores/dynamodb_item.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <vector>
+
+#include "core/assert.h"
+#include "fleet/text.h"
+#include "stores/sums.h"
+
+namespace switchgear::stores {
+namespace {
+
+using aws::AttributeValue;
+using aws::Item;
+using fleet::Status;
+using fleet::to_number;
+using Bounds = DynamoDbClock::Bounds;
+
+// Of which two are kept, so that the newest kReportsMax are always there.
+constexpr std::size_t kGenerationMax = fleet::kReportsMax / 2;
+// Forgotten after this long without a write, and renewed by any write in the second half.
+constexpr std::chrono::seconds kLifetime = 14 * 24h;
+
+// ---- Reading ----------------------------------------------------------------------------------
+
+const AttributeValue* find(const Item& item, const std::string& name) {
+  const auto it = item.find(name);
+  return it == item.end() ? nullptr : &it->second;
+}
+
+// Text and numbers alike; nothing for what is neither, or not there.
+std::optional<std::string> text_of(const Item& item, const std::string& name) {
+  const AttributeValue* value = find(item, name);
+  if (!value ||
+      (value->kind != AttributeValue::Kind::text && value->kind != AttributeValue::Kind::number)) {
+    return std::nullopt;
+  }
+  return value->value;
+}
+
+std::optional<std::int64_t> number_of(const Item& item, const std::string& name) {
+  const auto text = text_of(item, name);
+  return text ? to_number<std::int64_t>(*text) : std::nullopt;
+}
+
+std::string slot_name(int slot) {
+  SG_ASSERT(slot >= 0 && slot < fleet::kSlotsMax);
+  return "s" + std::to_string(slot);
+}
+std::string expiry_name(int slot) { return slot_name(slot) + "e"; }
+std::string begun_name(int slot) { return slot_name(slot) + "b"; }
+
+std::string text(const fleet::SlotOwner& owner) {
+  return fleet::to_string(owner.holder) + "." + std::to_string(owner.token);
+}
+
+bool is_slot_part(std::string_view name) {
+  if (name.size() < 3 || name[0] != 's' || (name.back() != 'e' && name.back() != 'b')) return false;
+  return to_number<int>(name.substr(1, name.size() - 2)).has_value();
+}
+
+// A set of reports: its epoch as text, and its generation.
+struct SetName {
+  std::string_view epoch;
+  int generation;
+};
+std::optional<SetName> set_name(std::string_view name) {
+  const auto dot = name.find('.');
+  if (!name.starts_with('e') || dot == std::string_view::npos) return std::nullopt;
+  const std::string_view epoch = name.substr(1, dot - 1);
+  const auto generation = to_number<int>(name.substr(dot + 1));
+  if (!generation || !to_number<std::int64_t>(epoch)) return std::nullopt;
+  return SetName{.epoch = epoch, .generation = *generation};
+}
+std::string name_of_set(std::int64_t epoch, int generation) {
+  return "e" + std::to_string(epoch) + "." + std::to_string(generation);
+}
+
+bool has_record(const Item& item) { return item.contains("ep"); }
+bool in_epoch(const Item& item, std::int64_t epoch) {
+  return text_of(item, "ep") == std::to_string(epoch);
+}
+
+fleet::Fields fields_of(const Item& item) {
+  fleet::Fields fields;
+  for (const auto& [name, value] : item) {
+    if (name == kItemKey || name == kItemTtl || set_name(name) || is_slot_part(name)) continue;
+    const auto text = text_of(item, name);
+    if (text) fields.emplace_back(name, *text);
+  }
+  for (auto& [name, text] : fields) {
+    if (name.size() < 2 || name[0] != 's' || !to_number<int>(std::string_view(name).substr(1)))
+      continue;
+    text += "@" + text_of(item, name + "e").value_or("");
+    if (const auto begun = text_of(item, name + "b")) text += "!" + *begun;
+  }
+  return fields;
+}
+
+bool is_free(const Item& item, int slot, StoreTime now) {
+  if (!item.contains(slot_name(slot))) return true;
+  const auto expiry = number_of(item, expiry_name(slot));
+  return expiry && *expiry <= to_ms(now);
+}
+bool is_settled(const Item& item, int slot) { return number_of(item, expiry_name(slot)) == 0; }
+
+// ---- Writing ----------------------------------------------------------------------------------
+
+// Puts an update together. Names and values are always given apart from the expressions: many of
+// ours are reserved words, or hold a colon.
+class Writing {
+ public:
+  std::string name(const std::string& attribute) {
+    for (const auto& [placeholder, known] : update_.names) {
+      if (known == attribute) return placeholder;
+    }
+    const std::string placeholder = "#n" + std::to_string(update_.names.size());
+    update_.names.emplace(placeholder, attribute);
+    return placeholder;
+  }
+  std::string value(AttributeValue value) {
+    const std::string placeholder = ":v" + std::to_string(update_.values.size());
+    update_.values.emplace(placeholder, std::move(value));
+    return placeholder;
+  }
+  std::string text(std::string text) { return value(AttributeValue::of_text(std::move(text))); }
+  std::string number(std::int64_t number) { return value(AttributeValue::of_number(number)); }
+
+  void set(const std::string& attribute, AttributeValue to) {
+    list(set_, name(attribute) + " = " + value(std::move(to)));
+  }
+  void add(const std::string& attribute, AttributeValue what) {
+    list(add_, name(attribute) + " " + value(std::move(what)));
+  }
+  void remove(const std::string& attribute) { list(remove_, name(attribute)); }
+  void where(const std::string& condition) {
+    update_.condition += (update_.condition.empty() ? "" : " AND ") + condition;
+  }
+  void where_text(const std::string& attribute, std::string is) {
+    where(name(attribute) + " = " + text(std::move(is)));
+  }
+  void where_epoch(std::int64_t epoch) { where_text("ep", std::to_string(epoch)); }
+  void where_absent(const std::string& attribute) {
+    where("attribute_not_exists(" + name(attribute) + ")");
+  }
+  void where_free(int slot, StoreTime now) {
+    where("(attribute_not_exists(" + name(slot_name(slot)) + ") OR " + name(expiry_name(slot)) +
+          " <= " + number(to_ms(now)) + ")");
+  }
+
+  aws::ItemUpdate done() {
+    for (const auto& [word, clauses] :
+         {std::pair("SET ", &set_), std::pair("ADD ", &add_), std::pair("REMOVE ", &remove_)}) {
+      if (clauses->empty()) continue;
+      update_.update += (update_.update.empty() ? "" : " ") + (word + *clauses);
+    }
+    return std::move(update_);
+  }
+
+ private:
+  static void list(std::string& clauses, const std::string& one) {
+    clauses += (clauses.empty() ? "" : ", ") + one;
+  }
+  aws::ItemUpdate update_;
+  std::string set_;
+  std::string add_;
+  std::string remove_;
+};
+
+// Sums are kept to a millionth: the service counts in decimals, of which a third has no end.
+AttributeValue amount(double sum) {
+  return AttributeValue::of_number(fleet::number_text(std::round(sum * 1e6) / 1e6));
+}
+
+void keep_alive(Writing& writing, const Item& last, StoreTime now) {
+  if (!text_of(last, "hold").value_or("").empty()) return;
+  const std::int64_t ends = to_ms(now) / 1'000 + kLifetime.count();
+  if (number_of(last, kItemTtl).value_or(0) > ends - kLifetime.count() / 2) return;
+  writing.set(kItemTtl, AttributeValue::of_number(ends));
+}
+
+// ---- Operations -------------------------------------------------------------------------------
+
+ItemStep plan(const fleet::ReadOp&, const Item&, bool decides, const Bounds&) {
+  if (decides) return Status::ok;
+  return ReadFirst{};
+}
+
+// The set that a report goes to: the newest one while there is room in it.
+int generation_for(const Item& last, std::int64_t epoch) {
+  int newest = 0;
+  std::size_t size = 0;
+  for (const auto& [name, value] : last) {
+    const auto set = set_name(name);
+    if (!set || set->epoch != std::to_string(epoch) || set->generation < newest) continue;
+    newest = set->generation;
+    size = value.set.size();
+  }
+  return size >= kGenerationMax ? newest + 1 : newest;
+}
+
+void remove_old_sets(Writing& writing, const Item& last, std::int64_t epoch, int generation) {
+  for (const auto& [name, value] : last) {
+    const auto set = set_name(name);
+    if (!set) continue;
+    const bool ours = set->epoch == std::to_string(epoch);
+    if (!ours || set->generation < generation - 1) writing.remove(name);
+  }
+}
+
+// Kept are this minute and the one before, and the two newest steps.
+bool is_kept(const SumField& field, std::int64_t minute, const std::vector<std::uint32_t>& steps) {
+  if (field.minute) return *field.minute == minute || *field.minute == minute - 1;
+  return steps.size() <= 2 || *field.step >= steps[1];
+}
+
+// Whether anything is added.
+bool add_sums(Writing& writing, const Item& last, const fleet::ReportOp& op, StoreTime now) {
+  std::vector<std::uint32_t> steps;  // newest first
+  if (op.step) steps.push_back(op.step->step);
+  for (const auto& [name, value] : last) {
+    const auto field = sum_field(name);
+    if (field && field->step) steps.push_back(*field->step);
+  }
+  std::ranges::sort(steps, std::greater{});
+  steps.erase(std::unique(steps.begin(), steps.end()), steps.end());
+  const std::int64_t minute = fleet::minute_of(now);
+  bool adds = false;
+  for (const auto& [name, sum] : sums_of(op, now)) {
+    if (!is_kept(*sum_field(name), minute, steps)) continue;
+    writing.add(name, amount(sum));
+    adds = true;
+  }
+  for (const auto& [name, value] : last) {
+    const auto field = sum_field(name);
+    if (field && !is_kept(*field, minute, steps)) writing.remove(name);
+  }
+  return adds;
+}
+
+ItemStep plan(const fleet::ReportOp& op, const Item& last, bool decides, const Bounds& time) {
+  Writing writing;
+  if (op.report) {
+    const bool in_range = op.report->sent >= time.at_least - fleet::kReportAgeMax &&
+                          op.report->sent <= time.at_most + fleet::kReportAheadMax;
+    if (!in_range && !decides) return ReadFirst{};
+    const std::string report = op.report->encode();
+    if (decides) {
+      if (!in_epoch(last, op.epoch)) return Status::late;
+      if (!in_range) return Status::out_of_range;
+      for (const auto& [name, value] : last) {
+        const auto set = set_name(name);
+        if (!set || set->epoch != std::to_string(op.epoch)) continue;
+        if (std::ranges::find(value.set, report) != value.set.end()) return Status::duplicate;
+      }
+    }
+    const int generation = generation_for(last, op.epoch);
+    writing.add(name_of_set(op.epoch, generation), AttributeValue::of_set({report}));
+    writing.where_epoch(op.epoch);
+    const std::string known = writing.text(report);
+    for (int g = std::max(0, generation - 1); g <= generation; ++g) {
+      const std::string set = writing.name(name_of_set(op.epoch, g));
+      writing.where("(attribute_not_exists(" + set + ") OR NOT contains(" + set + ", " + known +
+                    "))");
+    }
+    remove_old_sets(writing, last, op.epoch, generation);
+  }
+  if (!add_sums(writing, last, op, time.at_least) && !op.report) {
+    if (decides) return Status::ok;
+    return ReadFirst{};
+  }
+  keep_alive(writing, last, time.at_least);
+  return writing.done();
+}
+
+ItemStep plan(const fleet::ClaimOp& op, const Item& last, bool decides, const Bounds& time) {
+  const int slot = op.claim.slot;
+  const std::string me = text(op.claim.owner());
+  const std::optional<std::string> seen =
+      op.seen ? std::optional(text(*op.seen)) : std::optional<std::string>();
+  bool renews = seen == me;
+  bool lost = false;  // the slot of a call that began, and of which nothing was heard
+  if (decides) {
+    if (!in_epoch(last, op.epoch)) return Status::late;
+    const auto held = text_of(last, slot_name(slot));
+    renews = held == me;
+    if (renews ? is_settled(last, slot) : held != seen || !is_free(last, slot, time.at_least)) {
+      return Status::taken;
+    }
+    lost = !renews && text_of(last, begun_name(slot)) == std::to_string(op.epoch);
+  }
+  Writing writing;
+  writing.where_epoch(op.epoch);
+  if (renews) {
+    writing.where_text(slot_name(slot), me);
+    writing.where(writing.name(expiry_name(slot)) + " > " + writing.number(0));
+  } else {
+    if (seen) {
+      writing.where_text(slot_name(slot), *seen);
+    } else {
+      writing.where_absent(slot_name(slot));
+    }
+    writing.where_free(slot, time.at_least);
+    const std::string begun = writing.name(begun_name(slot));
+    const std::string epoch = writing.text(std::to_string(op.epoch));
+    if (lost) {
+      writing.where(begun + " = " + epoch);
+      writing.add("pfail", AttributeValue::of_number(std::int64_t{1}));
+    } else {
+      writing.where("(attribute_not_exists(" + begun + ") OR " + begun + " <> " + epoch + ")");
+    }
+    writing.set(slot_name(slot), AttributeValue::of_text(me));
+    writing.remove(begun_name(slot));
+  }
+  // Until then by the latest that it can be now, so that nobody who reckons with the earliest takes
+  // it too soon.
+  writing.set(expiry_name(slot), AttributeValue::of_number(to_ms(time.at_most + op.claim.lease)));
+  if (op.starts) {
+    SG_ASSERT(renews);
+    writing.set(begun_name(slot), AttributeValue::of_text(std::to_string(op.epoch)));
+  }
+  return writing.done();
+}
+
+ItemStep plan(const fleet::SettleOp& op, const Item& last, bool decides, const Bounds&) {
+  const std::string me = text(fleet::SlotOwner{op.holder, op.token});
+  bool counts = op.settlement != fleet::Settlement::returned;
+  if (decides) {
+    if (text_of(last, slot_name(op.slot)) != me || is_settled(last, op.slot)) return Status::gone;
+    counts = counts && in_epoch(last, op.epoch);
+  }
+  Writing writing;
+  writing.where_text(slot_name(op.slot), me);
+  writing.where(writing.name(expiry_name(op.slot)) + " > " + writing.number(0));
+  writing.set(expiry_name(op.slot), AttributeValue::of_number(std::int64_t{0}));
+  writing.remove(begun_name(op.slot));
+  if (counts) {
+    writing.where_epoch(op.epoch);
+    writing.add(op.settlement == fleet::Settlement::success ? "pok" : "pfail",
+                AttributeValue::of_number(std::int64_t{1}));
+  }
+  return writing.done();
+}
+
+ItemStep plan(const fleet::SwapOp& op, const Item& last, bool decides, const Bounds& time) {
+  const bool creates = op.expected_epoch == 0 && op.expected_revision == 0;
+  const std::string epoch = std::to_string(op.expected_epoch);
+  const std::string revision = std::to_string(op.expected_revision);
+  const bool due = !op.not_before || time.at_least >= *op.not_before;
+  if (!decides && !due) return ReadFirst{};
+  if (decides) {
+    if (in_epoch(last, op.next.epoch) && text_of(last, "rev") == std::to_string(op.next.revision) &&
+        text_of(last, "swap") == std::to_string(op.next.swap_id)) {
+      return Status::ok;  // this very swap, repeated
+    }
+    if (creates ? has_record(last)
+                : text_of(last, "ep") != epoch || text_of(last, "rev") != revision) {
+      return Status::conflict;
+    }
+    if (op.unless_probe_failed && text_of(last, "pfail") != "0") return Status::conflict;
+    if (!due) return Status::not_due;
+    if (op.claim && !is_free(last, op.claim->slot, time.at_least)) return Status::taken;
+  }
+  Writing writing;
+  if (creates) {
+    writing.where_absent("ep");
+  } else {
+    writing.where_text("ep", epoch);
+    writing.where_text("rev", revision);
+  }
+  if (op.unless_probe_failed) writing.where(writing.name("pfail") + " = " + writing.number(0));
+  const bool new_epoch = creates || op.expected_epoch != op.next.epoch;
+  for (auto& [name, value] : fleet::encode_fields(op.next)) {
+    if (name == "pok" || name == "pfail") continue;  // settlements count them
+    writing.set(name, AttributeValue::of_text(std::move(value)));
+  }
+  if (new_epoch) {
+    for (const char* count : {"pok", "pfail"}) {
+      writing.set(count, AttributeValue::of_number(std::int64_t{0}));
+    }
+    for (const auto& [name, value] : last) {
+      if (set_name(name)) writing.remove(name);
+    }
+  }
+  for (const auto& [name, value] : last) {
+    const auto field = sum_field(name);
+    if (!field || !field->step) continue;
+    if (*field->step != op.next.step && *field->step + std::uint64_t{1} != op.next.step) {
+      writing.remove(name);
+    }
+  }
+  if (op.claim) {
+    const int slot = op.claim->slot;
+    writing.where_free(slot, time.at_least);
+    writing.set(slot_name(slot), AttributeValue::of_text(text(op.claim->owner())));
+    writing.set(expiry_name(slot),
+                AttributeValue::of_number(to_ms(time.at_most + op.claim->lease)));
+    writing.remove(begun_name(slot));
+  }
+  if (op.next.hold.kind != HoldKind::none) {
+    writing.remove(kItemTtl);
+  } else {
+    writing.set(kItemTtl, AttributeValue::of_number(to_ms(time.at_least) / 1'000 +
+                                                    std::int64_t{kLifetime.count()}));
+  }
+  return writing.done();
+}
+
+}  // namespace
+
+fleet::Snapshot snapshot_of(const std::optional<Item>& item, StoreTime now) {
+  fleet::Snapshot snapshot;
+  snapshot.time = now;
+  if (!item) {
+    read_sums({}, snapshot);
+    return snapshot;
+  }
+  const fleet::Fields fields = fields_of(*item);
+  if (has_record(*item)) snapshot.record = fleet::decode_record(fields);
+  const auto epoch = text_of(*item, "ep");
+  for (const auto& [name, value] : *item) {
+    const auto set = set_name(name);
+    if (!set || set->epoch != epoch) continue;
+    for (const std::string& text : value.set) {
+      if (auto report = fleet::Report::decode(text)) {
+        snapshot.reports.push_back(*report);
+      } else {
+        ++snapshot.unreadable_reports;
+      }
+    }
+  }
+  // By time, and for equal times by text, so that every backend drops the same ones.
+  std::ranges::sort(snapshot.reports, [](const fleet::Report& a, const fleet::Report& b) {
+    return a.sent != b.sent ? a.sent > b.sent : a.encode() > b.encode();
+  });
+  if (snapshot.reports.size() > fleet::kReportsMax) snapshot.reports.resize(fleet::kReportsMax);
+  read_sums(fields, snapshot);
+  return snapshot;
+}
+
+std::pair<std::int64_t, std::uint64_t> age_of(const std::optional<Item>& item) {
+  if (!item) return {0, 0};
+  const auto epoch = number_of(*item, "ep");
+  const auto revision = text_of(*item, "rev");
+  const auto number = revision ? to_number<std::uint64_t>(*revision) : std::nullopt;
+  if (!epoch || !number) return {0, 0};
+  return {*epoch, *number};
+}
+
+ItemStep step_of(const fleet::Operation& operation, const FoundItem* last, bool decides,
+                 const Bounds& time) {
+  static const Item kNone;
+  SG_ASSERT(last || !decides);
+  const Item& item = last && last->item ? *last->item : kNone;
+  return std::visit([&](const auto& op) { return plan(op, item, decides, time); }, operation);
+}
+
+bool settled_late(const fleet::SettleOp& op, const Item& after) {
+  return !in_epoch(after, op.epoch);
+}
+
+}  // namespace switchgear::stores

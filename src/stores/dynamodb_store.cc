@@ -1,0 +1,192 @@
+#include "stores/dynamodb_store.h"
+
+#include <utility>
+
+#include "core/assert.h"
+#include "net/clocks.h"
+
+namespace switchgear::stores {
+namespace {
+
+// Requests that one operation makes, at the most. Each further one means that the item has changed
+// in between in a way that matters.
+constexpr int kRequestsMax = 8;
+
+}  // namespace
+
+// One operation on its way.
+struct DynamoDbStore::Work {
+  std::string circuit;
+  fleet::Operation operation;
+  AnswerCallback done;
+  int requests = 0;
+  bool decides = false;  // what `last_` holds was read, or shown by a failed condition, for this
+};
+
+DynamoDbStore::DynamoDbStore(net::Loop& loop, const aws::Endpoint& endpoint,
+                             const aws::Credentials& credentials,
+                             const DynamoDbStoreOptions& options)
+    : options_(options),
+      clock_(now()),
+      http_(loop),
+      client_(loop, http_, endpoint, credentials, core::Random(options.seed),
+              aws::AwsClientOptions{.attempts_max = 1}),
+      dynamodb_(client_, {.attempt_timeout = options.timeout}) {}
+
+DynamoDbStore::~DynamoDbStore() { *alive_ = false; }
+
+Now DynamoDbStore::now() const { return options_.clock ? options_.clock() : net::read_clocks(); }
+
+aws::Item DynamoDbStore::key(const std::string& circuit) const {
+  return {{kItemKey, aws::AttributeValue::of_text(options_.name_space + "/" + circuit)}};
+}
+
+std::string DynamoDbStore::record_place(const std::string& circuit) const {
+  return "item \"" + options_.name_space + "/" + circuit + "\" of table " + options_.table;
+}
+
+void DynamoDbStore::execute(const std::string& circuit, const fleet::Operation& operation,
+                            AnswerCallback done) {
+  next(std::make_shared<Work>(
+      Work{.circuit = circuit, .operation = operation, .done = std::move(done)}));
+}
+
+void DynamoDbStore::next(std::shared_ptr<Work> work) {
+  if (++work->requests > kRequestsMax) {
+    return work->done(Error{.code = "contention",
+                            .message = "the circuit's item changed again and again meanwhile",
+                            .retryable = true,
+                            .source = "dynamodb"});
+  }
+  const Now at = now();
+  const auto time = clock_.bounds(at);
+  const bool reads = std::holds_alternative<fleet::ReadOp>(work->operation);
+  const auto* swap = std::get_if<fleet::SwapOp>(&work->operation);
+  const bool by_time = std::holds_alternative<fleet::ClaimOp>(work->operation) ||
+                       (swap && (swap->not_before || swap->claim));
+  if (!time || (by_time && !clock_.fresh(at))) {
+    return read(std::move(work), !reads);
+  }
+  const auto last = last_.find(work->circuit);
+  const FoundItem* found = last == last_.end() ? nullptr : &last->second;
+  ItemStep step = step_of(work->operation, found, work->decides && found, *time);
+  if (auto* write = std::get_if<aws::ItemUpdate>(&step)) {
+    return update(std::move(work), std::move(*write));
+  }
+  if (const auto* status = std::get_if<fleet::Status>(&step)) {
+    return finish(*work, *status, found->item);
+  }
+  read(std::move(work), !reads);
+}
+
+void DynamoDbStore::read(std::shared_ptr<Work> work, bool consistent) {
+  const Duration sent = clock_.sent(now());
+  const aws::Item of = key(work->circuit);
+  dynamodb_.get_item(options_.table, of, consistent,
+                     [this, alive = alive_, work = std::move(work), sent,
+                      consistent](const Result<aws::ItemAnswer>& answer) mutable {
+                       if (!*alive) return;
+                       if (!answer) return work->done(answer.error());
+                       const auto last = last_.find(work->circuit);
+                       const bool older =
+                           last != last_.end() && age_of(answer->item) < age_of(last->second.item);
+                       if (older && !consistent) {
+                         if (auto noted = clock_only(sent, *answer); !noted) {
+                           return work->done(noted.error());
+                         }
+                         return read(std::move(work), true);
+                       }
+                       if (auto noted = note(*work, sent, *answer); !noted) {
+                         return work->done(noted.error());
+                       }
+                       work->decides = true;
+                       next(std::move(work));
+                     });
+}
+
+void DynamoDbStore::update(std::shared_ptr<Work> work, aws::ItemUpdate update) {
+  update.table = options_.table;
+  update.key = key(work->circuit);
+  const Duration sent = clock_.sent(now());
+  dynamodb_.update_item(update, [this, alive = alive_, work = std::move(work),
+                                 sent](const Result<aws::ItemAnswer>& answer) mutable {
+    if (!*alive) return;
+    if (!answer) return work->done(answer.error());
+    if (answer->condition_failed && !answer->item) {
+      // There is no item, or the server does not show it.
+      return read(std::move(work), true);
+    }
+    if (auto noted = note(*work, sent, *answer); !noted) return work->done(noted.error());
+    if (answer->condition_failed) {
+      work->decides = true;
+      return next(std::move(work));
+    }
+    const auto* settle = std::get_if<fleet::SettleOp>(&work->operation);
+    const bool late = settle && answer->item && settled_late(*settle, *answer->item);
+    finish(*work, late ? fleet::Status::late : fleet::Status::ok, answer->item);
+  });
+}
+
+Result<void> DynamoDbStore::clock_only(Duration sent, const aws::ItemAnswer& answer) {
+  if (!answer.time.date) {
+    return Error{.code = "protocol",
+                 .message =
+                     "the answer has no Date, by which the time at DynamoDB is told; a proxy "
+                     "in between must leave that header alone",
+                 .retryable = false,
+                 .source = "dynamodb"};
+  }
+  clock_.answered(sent, *answer.time.date, now());
+  return {};
+}
+
+Result<void> DynamoDbStore::note(const Work& work, Duration sent, const aws::ItemAnswer& answer) {
+  if (auto noted = clock_only(sent, answer); !noted) return noted;
+  last_[work.circuit] = FoundItem{answer.item};
+  return {};
+}
+
+void DynamoDbStore::finish(const Work& work, fleet::Status status,
+                           const std::optional<aws::Item>& item) {
+  const auto time = clock_.bounds(now());
+  SG_ASSERT(time);
+  work.done(fleet::Answer{.status = status, .snapshot = snapshot_of(item, time->at_least)});
+}
+
+void DynamoDbStore::list(NamesCallback done) {
+  scan({}, std::make_shared<std::set<std::string>>(), std::move(done));
+}
+
+void DynamoDbStore::scan(const aws::Item& after, std::shared_ptr<std::set<std::string>> found,
+                         NamesCallback done) {
+  const std::string prefix = options_.name_space + "/";
+  dynamodb_.scan_keys({.table = options_.table,
+                       .key_attribute = kItemKey,
+                       .key_prefix = prefix,
+                       .having = "ep",  // of a record; sums alone make no circuit
+                       .after = after},
+                      [this, alive = alive_, prefix, found,
+                       done = std::move(done)](const Result<aws::KeysPage>& page) mutable {
+                        if (!*alive) return;
+                        if (!page) return done(page.error());
+                        for (const std::string& name : page->keys) {
+                          found->insert(name.substr(prefix.size()));
+                        }
+                        if (!page->last_key.empty()) {
+                          return scan(page->last_key, std::move(found), std::move(done));
+                        }
+                        done(std::vector<std::string>(found->begin(), found->end()));
+                      });
+}
+
+void DynamoDbStore::remove(const std::string& circuit, std::function<void(Result<void>)> done) {
+  last_.erase(circuit);
+  dynamodb_.delete_item(
+      options_.table, key(circuit),
+      [alive = alive_, done = std::move(done)](const Result<aws::ItemAnswer>& answer) {
+        if (!*alive) return;
+        done(answer ? Result<void>{} : Result<void>(answer.error()));
+      });
+}
+
+}  // namespace switchgear::stores

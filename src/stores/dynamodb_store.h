@@ -1,0 +1,80 @@
+// The store on one table of Amazon DynamoDB: a circuit is one item (dynamodb_item.h), each
+// operation one conditional update, so it is atomic on its circuit. A condition that fails answers
+// with the item, so that losers need not read. Time is the service's, known to within a second or
+// so (dynamodb_clock.h).
+//
+// Reads are eventually consistent, but for two cases: an answer older than one that this process
+// has seen is read again with consistency; and so is an item before a claim, or a swap that waits
+// for a time, if there was no answer for two seconds.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "aws/client.h"
+#include "aws/dynamodb.h"
+#include "net/http_client.h"
+#include "stores/dynamodb_clock.h"
+#include "stores/dynamodb_item.h"
+#include "stores/store.h"
+
+namespace switchgear::stores {
+
+struct DynamoDbStoreOptions {
+  std::string table;
+  // Keeps several systems on one table apart: 1 to 64 of A-Z a-z 0-9 . _ : -
+  std::string name_space = "switchgear";
+  Duration timeout = 1s;  // for each request; an operation makes one or two, seldom more
+  std::uint64_t seed = 0;
+  // The clocks of this machine; empty: read from it.
+  std::function<Now()> clock = {};
+};
+
+// No request is repeated here: members do that, and know what they sent. Throttling is an error
+// like another ("ThrottlingException"). Destroying the store drops what is pending without calling
+// back.
+class DynamoDbStore final : public Store {
+ public:
+  // `loop` outlives the store.
+  DynamoDbStore(net::Loop& loop, const aws::Endpoint& endpoint, const aws::Credentials& credentials,
+                const DynamoDbStoreOptions& options);
+  ~DynamoDbStore() override;
+
+  void execute(const std::string& circuit, const fleet::Operation& operation,
+               AnswerCallback done) override;
+  void list(NamesCallback done) override;
+  void remove(const std::string& circuit, std::function<void(Result<void>)> done) override;
+  void release(const std::string& circuit) override { last_.erase(circuit); }
+  std::string record_place(const std::string& circuit) const override;
+  // An item takes 1,000 small writes a second, and half as many of 2 KB.
+  double thinning_rate_max() const override { return 500; }
+  std::string backend() const override { return "dynamodb"; }
+
+ private:
+  struct Work;
+
+  Now now() const;
+  aws::Item key(const std::string& circuit) const;
+  void next(std::shared_ptr<Work> work);
+  void read(std::shared_ptr<Work> work, bool consistent);
+  void update(std::shared_ptr<Work> work, aws::ItemUpdate update);
+  // Takes note of the time of an answer, or of all of it. An error: it has no time.
+  Result<void> clock_only(Duration sent, const aws::ItemAnswer& answer);
+  Result<void> note(const Work& work, Duration sent, const aws::ItemAnswer& answer);
+  void finish(const Work& work, fleet::Status status, const std::optional<aws::Item>& item);
+  void scan(const aws::Item& after, std::shared_ptr<std::set<std::string>> found,
+            NamesCallback done);
+
+  const DynamoDbStoreOptions options_;
+  DynamoDbClock clock_;
+  std::map<std::string, FoundItem> last_;  // the newest answer about each circuit in use
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  // Last, so that they go first.
+  net::HttpClient http_;
+  aws::AwsClient client_;
+  aws::DynamoDb dynamodb_;
+};
+
+}  // namespace switchgear::stores
