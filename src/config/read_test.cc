@@ -111,7 +111,7 @@ worker:
                                         {{"worker.queue", "orders", "--queue"}});
   EXPECT_EQ(found,
             R"(switchgear.yaml:1:1: stroe: unknown key; did you mean `store`?
-switchgear.yaml:2:8: store: a rediss:// store is not in this version; this version knows memory: (one process) and redis://[user:password@]host[:port][/database]
+switchgear.yaml:2:8: store: a rediss:// store is not in this version; this version knows memory: (one process), redis://[user:password@]host[:port][/database] and dynamodb://TABLE[?region=REGION]
 switchgear.yaml:5:5: circuits.payments-api.probs: unknown key; did you mean `probes`?
 switchgear.yaml:6:13: circuits.payments-api.probes: "two" is no whole number; write digits only, for example 3
 switchgear.yaml:7:20: circuits.payments-api.open_duration: "5000" has no unit; write 5000ms, 5000s or another of ms, s, m, h, d, y
