@@ -31,9 +31,10 @@ FleetEstimate estimate_fleet(const Meter& meter, std::span<const Report> reports
   const StoreTime older_minute = store_time_ms((minute_of(now) - 1) * 60'000);
   const double elapsed_ms = static_cast<double>((now - std::max(older_minute, born)).count());
   const double counted = calls + m.previous.hellos + m.current.hellos;
-  // Below a second the quotient is noise: a first report in the first millisecond of a record's
-  // life would claim a thousand calls per second.
-  const double by_count = counted / std::max(elapsed_ms, 1'000.0) * 1e3;
+  // Below a tenth of a second the quotient is noise: a first report in the first millisecond of a
+  // record's life would claim a thousand calls per second. A longer bound would make a fast fleet
+  // that starts as a whole look slow, and trip on the ordinary failures of its first moments.
+  const double by_count = counted / std::max(elapsed_ms, 100.0) * 1e3;
   fleet.calls_per_second = std::max(by_mean, by_count);
   return fleet;
 }

@@ -44,6 +44,17 @@ TEST(Meter, CountsHellosOfAFleetThatHasJustStarted) {
   EXPECT_DOUBLE_EQ(fleet.calls_per_second, 500);
 }
 
+TEST(Meter, KnowsAFastFleetWithinItsFirstMoments) {
+  // 2,000 of 10,000 processes have made their first call. Taken for 2,000 calls a second, 60
+  // failures of them, 3 % as always, would look like an outage.
+  const Meter m{.current = {.minute = 10, .members = 2'000, .hellos = 2'000},
+                .previous = {.minute = 9}};
+  const StoreTime born = at_second(600);
+  EXPECT_NEAR(estimate_fleet(m, {}, born + 150ms, born).calls_per_second, 13'333, 1);
+  const Meter one{.current = {.minute = 10, .members = 1, .hellos = 1}, .previous = {.minute = 9}};
+  EXPECT_DOUBLE_EQ(estimate_fleet(one, {}, born + 1ms, born).calls_per_second, 10);
+}
+
 TEST(Meter, AnIdleCircuitHasNoRate) {
   const auto fleet = estimate_fleet(Meter{}, {}, at_second(6'000), at_second(1));
   EXPECT_DOUBLE_EQ(fleet.calls_per_second, 0);
