@@ -40,9 +40,24 @@ std::optional<std::string> text_of(const Item& item, const std::string& name) {
   return value->value;
 }
 
+bool is_of(const Item& item, const std::string& name, AttributeValue::Kind kind) {
+  const AttributeValue* value = find(item, name);
+  return value && value->kind == kind;
+}
+
+// What conditions and additions rely on must be of the very type: a text "5" equals no number 5,
+// and adding to it is an error.
 std::optional<std::int64_t> number_of(const Item& item, const std::string& name) {
-  const auto text = text_of(item, name);
-  return text ? to_number<std::int64_t>(*text) : std::nullopt;
+  if (!is_of(item, name, AttributeValue::Kind::number)) return std::nullopt;
+  return to_number<std::int64_t>(find(item, name)->value);
+}
+bool says(const Item& item, const std::string& name, const std::optional<std::string>& text) {
+  if (!text) return !item.contains(name);
+  return is_of(item, name, AttributeValue::Kind::text) && find(item, name)->value == *text;
+}
+// Whether something can be added there: a person may have put something else in its place.
+bool takes(const Item& item, const std::string& name, AttributeValue::Kind kind) {
+  return !item.contains(name) || is_of(item, name, kind);
 }
 
 std::string slot_name(int slot) {
@@ -71,7 +86,9 @@ std::optional<SetName> set_name(std::string_view name) {
   if (!name.starts_with('e') || dot == std::string_view::npos) return std::nullopt;
   const std::string_view epoch = name.substr(1, dot - 1);
   const auto generation = to_number<int>(name.substr(dot + 1));
-  if (!generation || !to_number<std::int64_t>(epoch)) return std::nullopt;
+  constexpr int kMax = 1'000'000'000;
+  if (!generation || *generation < 0 || *generation > kMax) return std::nullopt;
+  if (!to_number<std::int64_t>(epoch)) return std::nullopt;
   return SetName{.epoch = epoch, .generation = *generation};
 }
 std::string name_of_set(std::int64_t epoch, int generation) {
@@ -80,21 +97,37 @@ std::string name_of_set(std::int64_t epoch, int generation) {
 
 bool has_record(const Item& item) { return item.contains("ep"); }
 bool in_epoch(const Item& item, std::int64_t epoch) {
-  return text_of(item, "ep") == std::to_string(epoch);
+  return says(item, "ep", std::to_string(epoch));
+}
+
+// The text of a field that is only understood in its own type, as is said of it otherwise.
+std::optional<std::string> typed_text(const Item& item, const std::string& name,
+                                      AttributeValue::Kind kind) {
+  auto text = text_of(item, name);
+  if (text && !is_of(item, name, kind)) {
+    *text += kind == AttributeValue::Kind::text ? " of type N" : " of type S";
+  }
+  return text;
 }
 
 fleet::Fields fields_of(const Item& item) {
   fleet::Fields fields;
   for (const auto& [name, value] : item) {
     if (name == kItemKey || name == kItemTtl || set_name(name) || is_slot_part(name)) continue;
-    const auto text = text_of(item, name);
+    const bool counts = name == "pok" || name == "pfail";
+    const bool compared = name == "ep" || name == "rev" || name == "swap";
+    const auto text = counts     ? typed_text(item, name, AttributeValue::Kind::number)
+                      : compared ? typed_text(item, name, AttributeValue::Kind::text)
+                                 : text_of(item, name);
     if (text) fields.emplace_back(name, *text);
   }
   for (auto& [name, text] : fields) {
     if (name.size() < 2 || name[0] != 's' || !to_number<int>(std::string_view(name).substr(1)))
       continue;
-    text += "@" + text_of(item, name + "e").value_or("");
-    if (const auto begun = text_of(item, name + "b")) text += "!" + *begun;
+    const auto kind = AttributeValue::Kind::text;
+    text = typed_text(item, name, kind).value_or("") + "@" +
+           typed_text(item, name + "e", AttributeValue::Kind::number).value_or("");
+    if (const auto begun = typed_text(item, name + "b", kind)) text += "!" + *begun;
   }
   return fields;
 }
@@ -104,7 +137,10 @@ bool is_free(const Item& item, int slot, StoreTime now) {
   const auto expiry = number_of(item, expiry_name(slot));
   return expiry && *expiry <= to_ms(now);
 }
-bool is_settled(const Item& item, int slot) { return number_of(item, expiry_name(slot)) == 0; }
+// Whether somebody has it who has not given it back.
+bool is_held_by(const Item& item, int slot, const std::string& owner) {
+  return says(item, slot_name(slot), owner) && number_of(item, expiry_name(slot)).value_or(0) > 0;
+}
 
 // ---- Writing ----------------------------------------------------------------------------------
 
@@ -175,10 +211,13 @@ AttributeValue amount(double sum) {
 }
 
 void keep_alive(Writing& writing, const Item& last, StoreTime now) {
-  if (!text_of(last, "hold").value_or("").empty()) return;
+  if (last.contains("hold") && !says(last, "hold", "")) return;
   const std::int64_t ends = to_ms(now) / 1'000 + kLifetime.count();
   if (number_of(last, kItemTtl).value_or(0) > ends - kLifetime.count() / 2) return;
   writing.set(kItemTtl, AttributeValue::of_number(ends));
+  // A hold that `last` does not show yet must not get an end.
+  const std::string hold = writing.name("hold");
+  writing.where("(attribute_not_exists(" + hold + ") OR " + hold + " = " + writing.text("") + ")");
 }
 
 // ---- Operations -------------------------------------------------------------------------------
@@ -188,17 +227,49 @@ ItemStep plan(const fleet::ReadOp&, const Item&, bool decides, const Bounds&) {
   return ReadFirst{};
 }
 
-// The set that a report goes to: the newest one while there is room in it.
-int generation_for(const Item& last, std::int64_t epoch) {
-  int newest = 0;
+// The newest set of the epoch's reports, -1 if there is none; and how full it is.
+struct Newest {
+  int generation = -1;
   std::size_t size = 0;
+};
+Newest newest_set(const Item& last, std::int64_t epoch) {
+  Newest newest;
   for (const auto& [name, value] : last) {
     const auto set = set_name(name);
-    if (!set || set->epoch != std::to_string(epoch) || set->generation < newest) continue;
-    newest = set->generation;
-    size = value.set.size();
+    if (!set || set->epoch != std::to_string(epoch) || set->generation < newest.generation)
+      continue;
+    // What is no set takes no report.
+    const bool full = value.kind != AttributeValue::Kind::string_set;
+    newest = {.generation = set->generation, .size = full ? kGenerationMax : value.set.size()};
   }
-  return size >= kGenerationMax ? newest + 1 : newest;
+  return newest;
+}
+
+// Adds the report to the newest set, or begins the next one when that is full. A set that is full
+// stays full, so the condition on its size says that it is the newest: a report goes neither to
+// one that is about to be removed nor, should it come twice, to two of them.
+int add_report(Writing& writing, const Item& last, std::int64_t epoch, const std::string& report) {
+  const Newest newest = newest_set(last, epoch);
+  const bool begins = newest.generation < 0 || newest.size >= kGenerationMax;
+  const int generation = newest.generation + (begins ? 1 : 0);
+  const std::string name = name_of_set(epoch, generation);
+  writing.add(name, AttributeValue::of_set({report}));
+  const std::string known = writing.text(report);
+  if (begins) {
+    writing.where_absent(name);
+  } else {
+    writing.where("size(" + writing.name(name) + ") < " +
+                  writing.number(std::int64_t{kGenerationMax}));
+    writing.where("NOT contains(" + writing.name(name) + ", " + known + ")");
+  }
+  if (generation > 0) {
+    const std::string before = name_of_set(epoch, generation - 1);
+    if (last.contains(before)) {
+      writing.where("attribute_exists(" + writing.name(before) + ")");
+      writing.where("NOT contains(" + writing.name(before) + ", " + known + ")");
+    }
+  }
+  return generation;
 }
 
 void remove_old_sets(Writing& writing, const Item& last, std::int64_t epoch, int generation) {
@@ -230,6 +301,8 @@ bool add_sums(Writing& writing, const Item& last, const fleet::ReportOp& op, Sto
   bool adds = false;
   for (const auto& [name, sum] : sums_of(op, now)) {
     if (!is_kept(*sum_field(name), minute, steps)) continue;
+    // Sums are hints: one that somebody spoilt must not fail the report.
+    if (!takes(last, name, AttributeValue::Kind::number)) continue;
     writing.add(name, amount(sum));
     adds = true;
   }
@@ -256,15 +329,8 @@ ItemStep plan(const fleet::ReportOp& op, const Item& last, bool decides, const B
         if (std::ranges::find(value.set, report) != value.set.end()) return Status::duplicate;
       }
     }
-    const int generation = generation_for(last, op.epoch);
-    writing.add(name_of_set(op.epoch, generation), AttributeValue::of_set({report}));
+    const int generation = add_report(writing, last, op.epoch, report);
     writing.where_epoch(op.epoch);
-    const std::string known = writing.text(report);
-    for (int g = std::max(0, generation - 1); g <= generation; ++g) {
-      const std::string set = writing.name(name_of_set(op.epoch, g));
-      writing.where("(attribute_not_exists(" + set + ") OR NOT contains(" + set + ", " + known +
-                    "))");
-    }
     remove_old_sets(writing, last, op.epoch, generation);
   }
   if (!add_sums(writing, last, op, time.at_least) && !op.report) {
@@ -273,6 +339,12 @@ ItemStep plan(const fleet::ReportOp& op, const Item& last, bool decides, const B
   }
   keep_alive(writing, last, time.at_least);
   return writing.done();
+}
+
+// A count that somebody spoilt makes the record unreadable, which is said elsewhere.
+void count_probe(Writing& writing, const Item& last, const char* what) {
+  if (!takes(last, what, AttributeValue::Kind::number)) return;
+  writing.add(what, AttributeValue::of_number(std::int64_t{1}));
 }
 
 ItemStep plan(const fleet::ClaimOp& op, const Item& last, bool decides, const Bounds& time) {
@@ -284,18 +356,24 @@ ItemStep plan(const fleet::ClaimOp& op, const Item& last, bool decides, const Bo
   bool lost = false;  // the slot of a call that began, and of which nothing was heard
   if (decides) {
     if (!in_epoch(last, op.epoch)) return Status::late;
-    const auto held = text_of(last, slot_name(slot));
-    renews = held == me;
-    if (renews ? is_settled(last, slot) : held != seen || !is_free(last, slot, time.at_least)) {
-      return Status::taken;
-    }
-    lost = !renews && text_of(last, begun_name(slot)) == std::to_string(op.epoch);
+    renews = says(last, slot_name(slot), me);
+    const bool may = renews
+                         ? is_held_by(last, slot, me)
+                         : says(last, slot_name(slot), seen) && is_free(last, slot, time.at_least);
+    if (!may) return Status::taken;
+    lost = !renews && says(last, begun_name(slot), std::to_string(op.epoch));
   }
+  // Until then by the latest that it can be now, so that nobody who reckons with the earliest takes
+  // it too soon.
+  std::int64_t until = to_ms(time.at_most + op.claim.lease);
   Writing writing;
   writing.where_epoch(op.epoch);
   if (renews) {
+    // Never back: a renewal that comes late, after the next one, must not shorten what that said.
+    if (is_held_by(last, slot, me)) until = std::max(until, *number_of(last, expiry_name(slot)));
     writing.where_text(slot_name(slot), me);
     writing.where(writing.name(expiry_name(slot)) + " > " + writing.number(0));
+    writing.where(writing.name(expiry_name(slot)) + " <= " + writing.number(until));
   } else {
     if (seen) {
       writing.where_text(slot_name(slot), *seen);
@@ -307,18 +385,15 @@ ItemStep plan(const fleet::ClaimOp& op, const Item& last, bool decides, const Bo
     const std::string epoch = writing.text(std::to_string(op.epoch));
     if (lost) {
       writing.where(begun + " = " + epoch);
-      writing.add("pfail", AttributeValue::of_number(std::int64_t{1}));
+      count_probe(writing, last, "pfail");
     } else {
       writing.where("(attribute_not_exists(" + begun + ") OR " + begun + " <> " + epoch + ")");
     }
     writing.set(slot_name(slot), AttributeValue::of_text(me));
-    writing.remove(begun_name(slot));
+    if (!op.starts) writing.remove(begun_name(slot));
   }
-  // Until then by the latest that it can be now, so that nobody who reckons with the earliest takes
-  // it too soon.
-  writing.set(expiry_name(slot), AttributeValue::of_number(to_ms(time.at_most + op.claim.lease)));
+  writing.set(expiry_name(slot), AttributeValue::of_number(until));
   if (op.starts) {
-    SG_ASSERT(renews);
     writing.set(begun_name(slot), AttributeValue::of_text(std::to_string(op.epoch)));
   }
   return writing.done();
@@ -328,7 +403,7 @@ ItemStep plan(const fleet::SettleOp& op, const Item& last, bool decides, const B
   const std::string me = text(fleet::SlotOwner{op.holder, op.token});
   bool counts = op.settlement != fleet::Settlement::returned;
   if (decides) {
-    if (text_of(last, slot_name(op.slot)) != me || is_settled(last, op.slot)) return Status::gone;
+    if (!is_held_by(last, op.slot, me)) return Status::gone;
     counts = counts && in_epoch(last, op.epoch);
   }
   Writing writing;
@@ -338,8 +413,7 @@ ItemStep plan(const fleet::SettleOp& op, const Item& last, bool decides, const B
   writing.remove(begun_name(op.slot));
   if (counts) {
     writing.where_epoch(op.epoch);
-    writing.add(op.settlement == fleet::Settlement::success ? "pok" : "pfail",
-                AttributeValue::of_number(std::int64_t{1}));
+    count_probe(writing, last, op.settlement == fleet::Settlement::success ? "pok" : "pfail");
   }
   return writing.done();
 }
@@ -351,15 +425,14 @@ ItemStep plan(const fleet::SwapOp& op, const Item& last, bool decides, const Bou
   const bool due = !op.not_before || time.at_least >= *op.not_before;
   if (!decides && !due) return ReadFirst{};
   if (decides) {
-    if (in_epoch(last, op.next.epoch) && text_of(last, "rev") == std::to_string(op.next.revision) &&
-        text_of(last, "swap") == std::to_string(op.next.swap_id)) {
+    if (in_epoch(last, op.next.epoch) && says(last, "rev", std::to_string(op.next.revision)) &&
+        says(last, "swap", std::to_string(op.next.swap_id))) {
       return Status::ok;  // this very swap, repeated
     }
-    if (creates ? has_record(last)
-                : text_of(last, "ep") != epoch || text_of(last, "rev") != revision) {
+    if (creates ? has_record(last) : !says(last, "ep", epoch) || !says(last, "rev", revision)) {
       return Status::conflict;
     }
-    if (op.unless_probe_failed && text_of(last, "pfail") != "0") return Status::conflict;
+    if (op.unless_probe_failed && number_of(last, "pfail") != 0) return Status::conflict;
     if (!due) return Status::not_due;
     if (op.claim && !is_free(last, op.claim->slot, time.at_least)) return Status::taken;
   }
@@ -442,7 +515,8 @@ fleet::Snapshot snapshot_of(const std::optional<Item>& item, StoreTime now) {
 
 std::pair<std::int64_t, std::uint64_t> age_of(const std::optional<Item>& item) {
   if (!item) return {0, 0};
-  const auto epoch = number_of(*item, "ep");
+  const auto ep = text_of(*item, "ep");
+  const auto epoch = ep ? to_number<std::int64_t>(*ep) : std::nullopt;
   const auto revision = text_of(*item, "rev");
   const auto number = revision ? to_number<std::uint64_t>(*revision) : std::nullopt;
   if (!epoch || !number) return {0, 0};

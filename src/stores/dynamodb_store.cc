@@ -20,7 +20,8 @@ struct DynamoDbStore::Work {
   fleet::Operation operation;
   AnswerCallback done;
   int requests = 0;
-  bool decides = false;  // what `last_` holds was read, or shown by a failed condition, for this
+  // Read, or shown by a failed condition, for this operation: what to decide by.
+  std::optional<FoundItem> shown;
 };
 
 DynamoDbStore::DynamoDbStore(net::Loop& loop, const aws::Endpoint& endpoint,
@@ -47,8 +48,14 @@ std::string DynamoDbStore::record_place(const std::string& circuit) const {
 
 void DynamoDbStore::execute(const std::string& circuit, const fleet::Operation& operation,
                             AnswerCallback done) {
+  last_.try_emplace(circuit);
   next(std::make_shared<Work>(
       Work{.circuit = circuit, .operation = operation, .done = std::move(done)}));
+}
+
+const FoundItem* DynamoDbStore::last(const std::string& circuit) const {
+  const auto it = last_.find(circuit);
+  return it != last_.end() && it->second ? &*it->second : nullptr;
 }
 
 void DynamoDbStore::next(std::shared_ptr<Work> work) {
@@ -67,14 +74,16 @@ void DynamoDbStore::next(std::shared_ptr<Work> work) {
   if (!time || (by_time && !clock_.fresh(at))) {
     return read(std::move(work), !reads);
   }
-  const auto last = last_.find(work->circuit);
-  const FoundItem* found = last == last_.end() ? nullptr : &last->second;
-  ItemStep step = step_of(work->operation, found, work->decides && found, *time);
+  const FoundItem* known = work->shown ? &*work->shown : last(work->circuit);
+  const auto* report = std::get_if<fleet::ReportOp>(&work->operation);
+  // Nobody would know which of its sets a report belongs to.
+  if (!known && report && report->report) return read(std::move(work), true);
+  ItemStep step = step_of(work->operation, known, work->shown.has_value(), *time);
   if (auto* write = std::get_if<aws::ItemUpdate>(&step)) {
     return update(std::move(work), std::move(*write));
   }
   if (const auto* status = std::get_if<fleet::Status>(&step)) {
-    return finish(*work, *status, found->item);
+    return finish(*work, *status, known->item);
   }
   read(std::move(work), !reads);
 }
@@ -87,9 +96,8 @@ void DynamoDbStore::read(std::shared_ptr<Work> work, bool consistent) {
                       consistent](const Result<aws::ItemAnswer>& answer) mutable {
                        if (!*alive) return;
                        if (!answer) return work->done(answer.error());
-                       const auto last = last_.find(work->circuit);
-                       const bool older =
-                           last != last_.end() && age_of(answer->item) < age_of(last->second.item);
+                       const FoundItem* known = last(work->circuit);
+                       const bool older = known && age_of(answer->item) < age_of(known->item);
                        if (older && !consistent) {
                          if (auto noted = clock_only(sent, *answer); !noted) {
                            return work->done(noted.error());
@@ -99,7 +107,7 @@ void DynamoDbStore::read(std::shared_ptr<Work> work, bool consistent) {
                        if (auto noted = note(*work, sent, *answer); !noted) {
                          return work->done(noted.error());
                        }
-                       work->decides = true;
+                       work->shown = FoundItem{answer->item};
                        next(std::move(work));
                      });
 }
@@ -111,6 +119,10 @@ void DynamoDbStore::update(std::shared_ptr<Work> work, aws::ItemUpdate update) {
   dynamodb_.update_item(update, [this, alive = alive_, work = std::move(work),
                                  sent](const Result<aws::ItemAnswer>& answer) mutable {
     if (!*alive) return;
+    // Somebody may have put a text where a number is to be added: see what is there.
+    if (!answer && answer.error().code == "ValidationException" && !work->shown) {
+      return read(std::move(work), true);
+    }
     if (!answer) return work->done(answer.error());
     if (answer->condition_failed && !answer->item) {
       // There is no item, or the server does not show it.
@@ -118,7 +130,7 @@ void DynamoDbStore::update(std::shared_ptr<Work> work, aws::ItemUpdate update) {
     }
     if (auto noted = note(*work, sent, *answer); !noted) return work->done(noted.error());
     if (answer->condition_failed) {
-      work->decides = true;
+      work->shown = FoundItem{answer->item};
       return next(std::move(work));
     }
     const auto* settle = std::get_if<fleet::SettleOp>(&work->operation);
@@ -142,7 +154,10 @@ Result<void> DynamoDbStore::clock_only(Duration sent, const aws::ItemAnswer& ans
 
 Result<void> DynamoDbStore::note(const Work& work, Duration sent, const aws::ItemAnswer& answer) {
   if (auto noted = clock_only(sent, answer); !noted) return noted;
-  last_[work.circuit] = FoundItem{answer.item};
+  // Unless it has been released meanwhile.
+  if (const auto it = last_.find(work.circuit); it != last_.end()) {
+    it->second = FoundItem{answer.item};
+  }
   return {};
 }
 
@@ -180,7 +195,7 @@ void DynamoDbStore::scan(const aws::Item& after, std::shared_ptr<std::set<std::s
 }
 
 void DynamoDbStore::remove(const std::string& circuit, std::function<void(Result<void>)> done) {
-  last_.erase(circuit);
+  if (const auto it = last_.find(circuit); it != last_.end()) it->second.reset();
   dynamodb_.delete_item(
       options_.table, key(circuit),
       [alive = alive_, done = std::move(done)](const Result<aws::ItemAnswer>& answer) {

@@ -10,6 +10,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -63,13 +64,15 @@ class DynamoDbStore final : public Store {
   // Takes note of the time of an answer, or of all of it. An error: it has no time.
   Result<void> clock_only(Duration sent, const aws::ItemAnswer& answer);
   Result<void> note(const Work& work, Duration sent, const aws::ItemAnswer& answer);
+  const FoundItem* last(const std::string& circuit) const;
   void finish(const Work& work, fleet::Status status, const std::optional<aws::Item>& item);
   void scan(const aws::Item& after, std::shared_ptr<std::set<std::string>> found,
             NamesCallback done);
 
   const DynamoDbStoreOptions options_;
   DynamoDbClock clock_;
-  std::map<std::string, FoundItem> last_;  // the newest answer about each circuit in use
+  // The newest answer about each circuit in use, once there was one.
+  std::map<std::string, std::optional<FoundItem>> last_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   // Last, so that they go first.
   net::HttpClient http_;
