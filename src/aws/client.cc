@@ -171,7 +171,7 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   // Compares our clock with the answer's Date. Notes a great difference in the error; sets the
-  // offset for signatures and answers true if that is worth another attempt.
+  // offset for signatures and answers true if there is another attempt to use it.
   bool clock_is_off(const Call& call, const net::HttpResponse& response, Error& error) {
     const auto theirs = parse_http_date(response.headers.get("Date").value_or(""));
     if (!theirs) return false;
@@ -182,12 +182,10 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
                        " minutes " + (offset > 0s ? "behind" : "ahead of") +
                        " the clock of AWS: set it, for example by NTP";
     }
-    if (call.clock_was_set || call.attempt >= options_.attempts_max ||
-        magnitude(offset - clock_offset_) < kSkewMin) {
-      return false;
-    }
+    if (call.clock_was_set || magnitude(offset - clock_offset_) < kSkewMin) return false;
+    // For the next call, if this one has no attempt left.
     clock_offset_ = offset;
-    return true;
+    return call.attempt < options_.attempts_max;
   }
 
   bool try_again(const std::shared_ptr<Call>& call, bool after_timeout) {

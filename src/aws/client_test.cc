@@ -204,6 +204,16 @@ TEST(AwsClient, SetsItsClockByTheServiceAndTriesAgain) {
   EXPECT_EQ(service.header(2, "X-Amz-Date"), "19941106T084937Z");
 }
 
+TEST(AwsClient, SetsItsClockForTheNextCallIfItMayNotTryAgain) {
+  Service service({.attempts_max = 1, .wall_clock = [] { return kTime - 20min; }});
+  HttpResponse late = refusal(403, "SignatureDoesNotMatch");
+  late.headers.set("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
+  service.answers = {late};
+  EXPECT_EQ(code(service.call()), "SignatureDoesNotMatch");
+  EXPECT_EQ(code(service.call()), "ok");
+  EXPECT_EQ(service.header(1, "X-Amz-Date"), "19941106T084937Z");
+}
+
 TEST(AwsClient, SaysThatTheClockIsWrong) {
   Service service({.wall_clock = [] { return kTime + 20min; }});
   HttpResponse late = refusal(403, "SignatureDoesNotMatch");
