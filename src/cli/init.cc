@@ -136,15 +136,17 @@ class TableMaker {
     for (Duration waited{0}; waited < kPatience; waited += kLook) {
       const auto table = wait<aws::TableDescription>(
           [&](auto done) { dynamodb_.describe_table(options_.table, done); });
-      if (!table) return refuse(table.error());
-      if (table->key_attribute != stores::kItemKey || table->key_type != "S" ||
-          !table->sort_key.empty()) {
+      // One that is only just being made may not be known everywhere yet.
+      const bool unknown = !table && table.error().code == "ResourceNotFoundException";
+      if (!table && !unknown) return refuse(table.error());
+      if (table && (table->key_attribute != stores::kItemKey || table->key_type != "S" ||
+                    !table->sort_key.empty())) {
         context_.err << "switchgear init dynamodb: table " << options_.table
                      << " has another key than the text \"" << stores::kItemKey
                      << "\" alone, and is left as it is; choose another --table\n";
         return kFailed;
       }
-      if (table->status == "ACTIVE") return kDone;
+      if (table && table->status == "ACTIVE") return kDone;
       bool over = false;
       const net::Timer look = loop_.call_after(kLook, [&] { over = true; });
       loop_.run_until([&] { return over || interrupted_; }, kPatience);
