@@ -254,20 +254,23 @@ int add_report(Writing& writing, const Item& last, std::int64_t epoch, const std
   const int generation = newest.generation + (begins ? 1 : 0);
   const std::string name = name_of_set(epoch, generation);
   writing.add(name, AttributeValue::of_set({report}));
-  const std::string known = writing.text(report);
+  std::vector<std::string> looks;  // where the report may be already
   if (begins) {
     writing.where_absent(name);
   } else {
     writing.where("size(" + writing.name(name) + ") < " +
                   writing.number(std::int64_t{kGenerationMax}));
-    writing.where("NOT contains(" + writing.name(name) + ", " + known + ")");
+    looks.push_back(name);
   }
-  if (generation > 0) {
-    const std::string before = name_of_set(epoch, generation - 1);
-    if (last.contains(before)) {
-      writing.where("attribute_exists(" + writing.name(before) + ")");
-      writing.where("NOT contains(" + writing.name(before) + ", " + known + ")");
-    }
+  const std::string before = name_of_set(epoch, std::max(0, generation - 1));
+  if (generation > 0 && last.contains(before)) {
+    writing.where("attribute_exists(" + writing.name(before) + ")");
+    looks.push_back(before);
+  }
+  if (looks.empty()) return generation;
+  const std::string known = writing.text(report);
+  for (const std::string& set : looks) {
+    writing.where("NOT contains(" + writing.name(set) + ", " + known + ")");
   }
   return generation;
 }

@@ -152,5 +152,67 @@ TEST(DynamoDbItem, IsSmallInHealthAndBoundedInTrouble) {
   EXPECT_LT(size_of(item), 5'120u);
 }
 
+TEST(DynamoDbItem, AReportGoesToASetThatIsStillTheNewest) {
+  Item item = item_of(full_record(100, 1));
+  EXPECT_THAT(write_of(adds(50), item).condition, HasSubstr("attribute_not_exists(#n0)"));
+  item["e100.0"] = AttributeValue::of_set({report(90).encode()});
+  const ItemUpdate update = write_of(adds(50), item);
+  EXPECT_THAT(update.condition, HasSubstr("size(" + placeholder(update, "e100.0") + ") < "));
+}
+
+TEST(DynamoDbItem, ARenewalThatComesLateShortensNoLease) {
+  Item item = item_of(full_record(100, 1));
+  item["s3"] = AttributeValue::of_text("0000000000a1.7");
+  item["s3e"] = AttributeValue::of_number(to_ms(kNow + 1h));
+  const fleet::ClaimOp renewal{.epoch = 100,
+                               .claim = {.slot = 3, .holder = kAnn, .token = 7, .lease = 5s},
+                               .seen = fleet::SlotOwner{.holder = kAnn, .token = 7}};
+  const ItemStep step = step_of(renewal, nullptr, false, kTime);
+  const auto& early = std::get<ItemUpdate>(step);
+  EXPECT_THAT(early.condition, HasSubstr(placeholder(early, "s3e") + " <= "));
+  const ItemUpdate update = write_of(renewal, item);
+  EXPECT_TRUE(std::ranges::any_of(update.values, [&](const auto& v) {
+    return v.second == item.at("s3e");
+  })) << "what it has stays";
+}
+
+TEST(DynamoDbItem, ATimeToLiveIsNeverGivenToAHoldUnseen) {
+  const fleet::ReportOp heartbeat{
+      .epoch = 0, .report = std::nullopt, .meter = {.calls = 1}, .step = std::nullopt};
+  const ItemStep step = step_of(heartbeat, nullptr, false, kTime);
+  const auto& update = std::get<ItemUpdate>(step);
+  ASSERT_NE(placeholder(update, kItemTtl), "");
+  EXPECT_THAT(update.condition, HasSubstr(placeholder(update, "hold") + " = "));
+}
+
+TEST(DynamoDbItem, WhatIsOfAnotherTypeIsUnreadableAndAddedToByNobody) {
+  const Item whole = item_of(full_record(100, 1));
+  for (const auto& [name, wrong] : {std::pair("ep", AttributeValue::of_number(std::int64_t{100})),
+                                    std::pair("rev", AttributeValue::of_number(std::int64_t{1})),
+                                    std::pair("pok", AttributeValue::of_text("0")),
+                                    std::pair("pfail", AttributeValue::of_text("0"))}) {
+    Item item = whole;
+    item[name] = wrong;
+    const fleet::Snapshot snapshot = snapshot_of(item, kNow);
+    ASSERT_TRUE(snapshot.record);
+    EXPECT_FALSE(snapshot.record->has_value()) << name;
+  }
+  Item item = whole;
+  item["s3"] = AttributeValue::of_text("0000000000a1.7");
+  item["s3e"] = AttributeValue::of_number(to_ms(kNow + 1h));
+  item["pfail"] = AttributeValue::of_text("0");
+  const fleet::SettleOp settle{.epoch = 100,
+                               .slot = 3,
+                               .holder = kAnn,
+                               .token = 7,
+                               .settlement = fleet::Settlement::failure};
+  EXPECT_EQ(placeholder(write_of(settle, item), "pfail"), "") << "the slot is given back, still";
+  item["s3e"] = AttributeValue::of_text("1766000000500");
+  const FoundItem found{item};
+  const ItemStep step = step_of(settle, &found, true, kTime);
+  ASSERT_TRUE(std::holds_alternative<Status>(step));
+  EXPECT_EQ(std::get<Status>(step), Status::gone);
+}
+
 }  // namespace
 }  // namespace switchgear::stores
