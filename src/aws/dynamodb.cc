@@ -11,7 +11,7 @@ namespace {
 // Makes the callback of a raw call: errors pass, an answer goes through `read`.
 template <class T, class Read>
 AwsClient::Callback reading(DynamoDb::Callback<T> callback, Read read) {
-  return [callback = std::move(callback), read](const Result<Answer>& answer) {
+  return [callback = std::move(callback), read = std::move(read)](const Result<Answer>& answer) {
     callback(answer ? read(*answer) : Result<T>(answer.error()));
   };
 }
@@ -19,8 +19,9 @@ AwsClient::Callback reading(DynamoDb::Callback<T> callback, Read read) {
 // For answers of which only the body is needed.
 template <class T, class Read>
 AwsClient::Callback reading_body(DynamoDb::Callback<T> callback, Read read) {
-  return reading<T>(std::move(callback),
-                    [read](const Answer& answer) { return Result<T>(read(answer.body)); });
+  return reading<T>(std::move(callback), [read = std::move(read)](const Answer& answer) {
+    return Result<T>(read(answer.body));
+  });
 }
 
 // `member` is where the item is if the service did what was asked.

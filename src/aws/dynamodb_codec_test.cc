@@ -96,8 +96,10 @@ TEST(DynamoDbItems, AreReadWithAllTheyHold) {
 }
 
 TEST(DynamoDbItems, MayNest32LevelsDeep) {
-  std::string nested = R"({"S":"v"})";
-  for (int level = 0; level < 31; ++level) nested = R"({"M":{"a":)" + nested + "}}";
+  std::string nested;
+  for (int level = 0; level < 31; ++level) nested += R"({"M":{"a":)";
+  nested += R"({"S":"v"})";
+  for (int level = 0; level < 31; ++level) nested += "}}";
   EXPECT_TRUE(read_item(R"({"Item":{"x":)" + nested + "}}", "Item"));
   EXPECT_EQ(misfit(read_item(R"({"Item":)" + std::string(100'000, '['), "Item")), "too deep");
 }

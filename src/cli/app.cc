@@ -31,7 +31,11 @@ std::string section(const std::string& title,
   for (const auto& [name, what] : entries) widest = std::max(widest, name.size());
   std::string text = "\n" + title + ":\n";
   for (const auto& [name, what] : entries) {
-    text += "  " + name + std::string(widest - name.size() + 2, ' ') + what + "\n";
+    text += "  ";
+    text += name;
+    text.append(widest - name.size() + 2, ' ');
+    text += what;
+    text += "\n";
   }
   return text;
 }

@@ -26,8 +26,8 @@ struct HttpClientOptions {
   // that its peer is just closing.
   Duration idle_timeout = 15s;
   // A larger response gets the error "too_large".
-  std::size_t body_bytes_max = 8 * 1024 * 1024;
-  std::size_t header_bytes_max = 64 * 1024;
+  std::size_t body_bytes_max = 8 << 20;
+  std::size_t header_bytes_max = 64 << 10;
   // PEM file of the certificate authorities to trust; empty: the places named in net/tls.h.
   std::string ca_file = {};
   // Sent as User-Agent unless the request has one.

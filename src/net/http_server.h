@@ -18,8 +18,8 @@ struct HttpServerOptions {
   // 0: a free port; port() tells which.
   std::uint16_t port = 0;
   // Larger requests are answered 413 or 431 and their connection is closed.
-  std::size_t body_bytes_max = 1024 * 1024;
-  std::size_t header_bytes_max = 16 * 1024;
+  std::size_t body_bytes_max = 1 << 20;
+  std::size_t header_bytes_max = 16 << 10;
   // Beyond it, new connections wait in the kernel's queue.
   std::size_t connections_max = 256;
   // From the first byte of a request to its last; slower ones are answered 408.
