@@ -102,7 +102,7 @@ class TableMaker {
   }
 
   int run() {
-    const auto made = wait<void>([&](auto done) {
+    const auto made = wait<void>([&](const auto& done) {
       dynamodb_.create_table({.name = options_.table, .key_attribute = stores::kItemKey}, done);
     });
     const bool there = !made && made.error().code == "ResourceInUseException";
@@ -135,7 +135,7 @@ class TableMaker {
   int wait_until_active() {
     for (Duration waited{0}; waited < kPatience; waited += kLook) {
       const auto table = wait<aws::TableDescription>(
-          [&](auto done) { dynamodb_.describe_table(options_.table, done); });
+          [&](const auto& done) { dynamodb_.describe_table(options_.table, done); });
       // One that is only just being made may not be known everywhere yet.
       const bool unknown = !table && table.error().code == "ResourceNotFoundException";
       if (!table && !unknown) return refuse(table.error());
@@ -159,10 +159,10 @@ class TableMaker {
 
   int expire() {
     const auto now = wait<aws::TimeToLive>(
-        [&](auto done) { dynamodb_.describe_time_to_live(options_.table, done); });
+        [&](const auto& done) { dynamodb_.describe_time_to_live(options_.table, done); });
     if (!now) return refuse(now.error());
     if (now->status != "ENABLED" && now->status != "ENABLING") {
-      const auto set = wait<void>([&](auto done) {
+      const auto set = wait<void>([&](const auto& done) {
         dynamodb_.update_time_to_live(options_.table, stores::kItemTtl, true, done);
       });
       if (!set) return refuse(set.error());

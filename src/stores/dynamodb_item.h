@@ -1,16 +1,13 @@
-// One circuit in one item of DynamoDB, and what each operation writes to it. Pure.
+// One circuit in one item of DynamoDB, and what each operation writes to it. Pure. Its attributes:
 //
-//   circuit               S   the key: "<namespace>/<name>"
-//   v, inc, ep, st, …     S   the record's fields, as in every store; pok and pfail N, to be
-//   counted s0 … s31              S   who has the slot or had it last: "inst.token" s0e … N   until
-//   when, in milliseconds since 1970; 0: given back s0b …                 S   the epoch in which
-//   its call began, once it has e<epoch>.<generation> SS  reports of that epoch; a writer begins
-//   the next generation when one is
-//                             full, and removes those before the last two
-//   c:<minute> …          N   sums, see sums.h
-//   ttl                   N   when DynamoDB may remove the item, in seconds since 1970; none while
-//   a
-//                             person holds the circuit
+//   circuit (S)       the key: "<namespace>/<name>"
+//   v, inc, st … (S)  the record's fields, as in every store; pok and pfail (N), to be counted
+//   s0 … s31 (S)      who has the slot or had it last: "inst.token"
+//   s0e … (N)         until when, in milliseconds since 1970; 0: given back
+//   s0b … (S)         the epoch in which its call began, once it has
+//   e<epoch>.<n> (SS) reports of that epoch; a full set is followed by the next one
+//   c:<minute> … (N)  sums, see sums.h
+//   ttl (N)           when the item may go, in seconds since 1970; none under a hold
 #pragma once
 
 #include <optional>
