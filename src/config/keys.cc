@@ -11,6 +11,9 @@
 namespace switchgear::config {
 namespace {
 
+// In a template the check does not see that they are moved.
+// NOLINTBEGIN(performance-unnecessary-value-param)
+
 // Makes a key of T from a way to its member, `member(target) -> reference`, and the reader and
 // writer of its kind.
 template <class T, class Member, class Reader, class Writer>
@@ -142,6 +145,7 @@ Key<T> text_key(std::string name, Kind kind, M member, Reader reader, std::strin
                  .default_value = {}},
                 member, reader, [](const std::string& s) { return s; });
 }
+// NOLINTEND(performance-unnecessary-value-param)
 
 // A URL may hold a password: messages show it redacted, or not at all.
 Read<std::string> read_store_url(const std::string& text) {
