@@ -15,13 +15,13 @@
 namespace switchgear::lab {
 namespace {
 
-// A fixed number, so that what passes on one machine passes on all: about half a minute.
+// A fixed number, so that what passes on one machine passes on all: less than a minute.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
     (defined(__has_feature) &&                                       \
      (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)))
 constexpr std::uint64_t kSeeds = 200;
 #else
-constexpr std::uint64_t kSeeds = 5'000;
+constexpr std::uint64_t kSeeds = 3'000;
 #endif
 
 std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
