@@ -95,6 +95,7 @@ class DynamoDbServer {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (::getppid() != parent || ::chdir(folder_.c_str()) != 0) ::_exit(127);
       const int log = ::open(log_file.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
+      if (log < 0) ::_exit(127);
       ::dup2(log, STDOUT_FILENO);
       ::dup2(log, STDERR_FILENO);
       for (const char* name : {"AWS_ENDPOINT_URL", "PYTHONPATH", "PYTHONHOME", "NODE_OPTIONS"}) {

@@ -90,8 +90,9 @@ class Generator {
         .epoch = epoch(seen), .report = std::nullopt, .meter = {}, .step = std::nullopt};
     if (random_.chance(0.8)) {
       // Mostly in range, sometimes far out; never so near a bound that a millisecond decides.
-      const std::int64_t ago = random_.chance(0.9) ? static_cast<std::int64_t>(below(9'000)) - 500
-                                                   : 30'000 * (random_.chance(0.5) ? 1 : -1);
+      const std::int64_t ago = random_.chance(0.9)   ? static_cast<std::int64_t>(below(9'000)) - 500
+                               : random_.chance(0.5) ? 30'000
+                                                     : -30'000;
       const std::int64_t in_doubt = coarse_ && ago < 9'000 && ago > -1'000 ? ago * 3 / 4 : ago;
       op.report = fleet::Report{.sent = seen.time - std::chrono::milliseconds{in_doubt},
                                 .span = std::chrono::milliseconds{below(100)},

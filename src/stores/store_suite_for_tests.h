@@ -55,7 +55,9 @@ inline std::string describe(const fleet::Snapshot& snapshot) {
     text += " " + snapshot.record->error().text();
   } else {
     const fleet::Record& record = **snapshot.record;
-    for (const auto& [name, value] : fleet::encode_fields(record)) text += " " + name + "=" + value;
+    for (const auto& [name, value] : fleet::encode_fields(record)) {
+      text.append(" ").append(name).append("=").append(value);
+    }
     for (std::size_t i = 0; i < record.slots.size(); ++i) {
       if (record.slots[i]) text += " s" + std::to_string(i) + "=" + record.slots[i]->encode();
     }
