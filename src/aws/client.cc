@@ -24,7 +24,6 @@ struct Call {
   AwsClient::Callback callback;  // empty: ended
   std::string invocation_id;
   int attempt = 0;
-  MonoTime sent;         // the attempt under way
   int tokens_taken = 0;  // for the attempt under way
   bool clock_was_set = false;
   net::CallHandle http;
@@ -118,7 +117,6 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
 
   void attempt(const std::shared_ptr<Call>& call) {
     ++call->attempt;
-    call->sent = net::read_clocks().mono;
     // Idempotent as far as the connection goes: the loss of one is retried here in any case.
     call->http = http_.send(endpoint_.url, signed_request(*call),
                             {.timeout = call->what.attempt_timeout, .idempotent = true},
@@ -165,9 +163,7 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
     quota_.succeeded(call->tokens_taken);
     finish(call, Answer{.body = std::move(response.body),
                         .refused = refused,
-                        .time = {.date = parse_http_date(response.headers.get("Date").value_or("")),
-                                 .sent = call->sent,
-                                 .received = net::read_clocks().mono}});
+                        .date = parse_http_date(response.headers.get("Date").value_or(""))});
   }
 
   // Compares our clock with the answer's Date. Notes a great difference in the error; sets the

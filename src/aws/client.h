@@ -39,19 +39,11 @@ struct JsonCall {
   std::string accepted_code = {};
 };
 
-// When an answer was given: at the service's `date` (its Date header, whole seconds, cut off;
-// nothing if there was none), between `sent` and `received` of the attempt that was answered.
-struct AnswerTime {
-  std::optional<WallTime> date;
-  MonoTime sent;
-  MonoTime received;
-  friend bool operator==(const AnswerTime&, const AnswerTime&) = default;
-};
-
 struct Answer {
   std::string body;
   bool refused = false;  // with the accepted code
-  AnswerTime time;
+  // The service's time of day: its Date header, whole seconds, cut off; nothing if there was none.
+  std::optional<WallTime> date;
 };
 
 // On the loop's thread. Errors are those of net::HttpClient (the last attempt's), and those that

@@ -10,7 +10,6 @@
 
 #include "aws/retry_quota.h"
 #include "aws/sqs.h"
-#include "net/clocks.h"
 #include "net/http_server.h"
 
 namespace switchgear::aws {
@@ -153,14 +152,9 @@ TEST(AwsClient, TellsWhenTheAnswerWasGiven) {
   dated.headers.set("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
   // The attempt that counts is the second, which begins when the first has timed out.
   service.answers = {{.status = 0}, dated};
-  const MonoTime before = net::read_clocks().mono;
   const auto answer = service.call({.target = "T", .attempt_timeout = 100ms});
-  const MonoTime after = net::read_clocks().mono;
   ASSERT_TRUE(answer);
-  EXPECT_EQ(answer->time.date, kTime);
-  EXPECT_GE(answer->time.sent, before + 100ms);
-  EXPECT_LT(answer->time.sent, answer->time.received);
-  EXPECT_LE(answer->time.received, after);
+  EXPECT_EQ(answer->date, kTime);
 }
 
 TEST(AwsClient, GivesTheBodyOfARefusalThatTheCallAccepts) {
@@ -173,7 +167,7 @@ TEST(AwsClient, GivesTheBodyOfARefusalThatTheCallAccepts) {
   ASSERT_TRUE(accepted);
   EXPECT_TRUE(accepted->refused);
   EXPECT_EQ(accepted->body, expected.body);
-  EXPECT_EQ(accepted->time.date, kTime);
+  EXPECT_EQ(accepted->date, kTime);
   EXPECT_EQ(code(service.call(call)), "ValidationException");
   EXPECT_EQ(code(service.call({.target = "T"})), "ConditionalCheckFailedException");
   EXPECT_EQ(service.requests.size(), 3u);

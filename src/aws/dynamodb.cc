@@ -30,7 +30,7 @@ auto item_in(const char* member) {
     auto item = dynamodb_codec::read_item(answer.body, answer.refused ? "Item" : member);
     if (!item) return item.error();
     return ItemAnswer{
-        .item = *std::move(item), .condition_failed = answer.refused, .time = answer.time};
+        .item = *std::move(item), .condition_failed = answer.refused, .date = answer.date};
   };
 }
 

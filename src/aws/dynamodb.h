@@ -37,7 +37,7 @@ struct ItemAnswer {
   // server does not return it (dynalite never does).
   std::optional<Item> item = {};
   bool condition_failed = false;
-  AnswerTime time = {};
+  std::optional<WallTime> date = {};  // when it was given, by the service's clock
 };
 
 // UpdateItem. Texts are DynamoDB's expressions; an empty one is left out.

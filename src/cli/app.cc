@@ -131,6 +131,14 @@ std::string Context::variable(std::string_view name) const {
   return found == environment.end() ? "" : found->second;
 }
 
+aws::Environment Context::aws_environment() const {
+  return [this](const std::string& name) -> std::optional<std::string> {
+    std::string value = variable(name);
+    if (value.empty()) return std::nullopt;
+    return value;
+  };
+}
+
 CLI::App* add_command(CLI::App& parent, const std::string& name, const std::string& summary,
                       const std::vector<std::string>& examples) {
   CLI::App* command = parent.add_subcommand(name, summary);

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "aws/environment.h"
+
 namespace switchgear::cli {
 
 // The exit codes, the same for every subcommand.
@@ -29,6 +31,8 @@ struct Context {
 
   // The value of a variable; empty if it is not set.
   std::string variable(std::string_view name) const;
+  // The same for what asks AWS. The context outlives it.
+  aws::Environment aws_environment() const;
 };
 
 enum class Output : unsigned char { table, json };

@@ -1,13 +1,13 @@
 #include <memory>
-#include <optional>
 #include <ostream>
+#include <string_view>
 
 #include "aws/credentials.h"
 #include "aws/dynamodb.h"
 #include "aws/endpoint.h"
 #include "cli/app.h"
+#include "cli/patient_loop.h"
 #include "net/http_client.h"
-#include "net/loop.h"
 #include "stores/dynamodb_item.h"
 #include "stores/open.h"
 
@@ -22,67 +22,68 @@ struct InitOptions {
 };
 
 // A table takes some seconds; one that takes longer than this has other trouble.
-constexpr Duration kPatience = 2min;
+constexpr int kLooksMax = 120;
 constexpr Duration kLook = 1s;
 
+constexpr std::string_view kTemplate = R"(AWSTemplateFormatVersion: "2010-09-09"
+Description: Circuits that a fleet shares
+Resources:
+  Circuits:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: "{table}"
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions:
+        - AttributeName: {key}
+          AttributeType: S
+      KeySchema:
+        - AttributeName: {key}
+          KeyType: HASH
+      TimeToLiveSpecification:
+        AttributeName: {ttl}
+        Enabled: true
+  # For every process that shares circuits.
+  UseCircuits:
+    Type: AWS::IAM::ManagedPolicy
+    Properties:
+      PolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - Effect: Allow
+            Action: [dynamodb:GetItem, dynamodb:UpdateItem]
+            Resource: !GetAtt Circuits.Arn
+            Condition: {condition}
+  # For people besides: circuits list, and circuits reset --forget.
+  OperateCircuits:
+    Type: AWS::IAM::ManagedPolicy
+    Properties:
+      PolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - Effect: Allow
+            Action: dynamodb:Scan
+            Resource: !GetAtt Circuits.Arn
+          - Effect: Allow
+            Action: dynamodb:DeleteItem
+            Resource: !GetAtt Circuits.Arn
+            Condition: {condition}
+)";
+
+void replace_all(std::string& text, std::string_view what, const std::string& by) {
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) {
+    text.replace(at, what.size(), by);
+  }
+}
+
 std::string cloud_formation(const InitOptions& options) {
-  const std::string key = stores::kItemKey;
-  const std::string keys =
-      "                dynamodb:LeadingKeys: [\"" + stores::StoreOptions{}.name_space + "/*\"]\n";
-  return "AWSTemplateFormatVersion: \"2010-09-09\"\n"
-         "Description: Circuits that a fleet shares\n"
-         "Resources:\n"
-         "  Circuits:\n"
-         "    Type: AWS::DynamoDB::Table\n"
-         "    Properties:\n"
-         "      TableName: " +
-         options.table +
-         "\n"
-         "      BillingMode: PAY_PER_REQUEST\n"
-         "      AttributeDefinitions:\n"
-         "        - AttributeName: " +
-         key +
-         "\n"
-         "          AttributeType: S\n"
-         "      KeySchema:\n"
-         "        - AttributeName: " +
-         key +
-         "\n"
-         "          KeyType: HASH\n"
-         "      TimeToLiveSpecification:\n"
-         "        AttributeName: " +
-         std::string(stores::kItemTtl) +
-         "\n"
-         "        Enabled: true\n"
-         "  # For every process that shares circuits.\n"
-         "  UseCircuits:\n"
-         "    Type: AWS::IAM::ManagedPolicy\n"
-         "    Properties:\n"
-         "      PolicyDocument:\n"
-         "        Version: \"2012-10-17\"\n"
-         "        Statement:\n"
-         "          - Effect: Allow\n"
-         "            Action: [dynamodb:GetItem, dynamodb:UpdateItem]\n"
-         "            Resource: !GetAtt Circuits.Arn\n"
-         "            Condition:\n"
-         "              ForAllValues:StringLike:\n" +
-         keys +
-         "  # For people besides: circuits list, and circuits reset --forget.\n"
-         "  OperateCircuits:\n"
-         "    Type: AWS::IAM::ManagedPolicy\n"
-         "    Properties:\n"
-         "      PolicyDocument:\n"
-         "        Version: \"2012-10-17\"\n"
-         "        Statement:\n"
-         "          - Effect: Allow\n"
-         "            Action: dynamodb:Scan\n"
-         "            Resource: !GetAtt Circuits.Arn\n"
-         "          - Effect: Allow\n"
-         "            Action: dynamodb:DeleteItem\n"
-         "            Resource: !GetAtt Circuits.Arn\n"
-         "            Condition:\n"
-         "              ForAllValues:StringLike:\n" +
-         keys;
+  std::string text(kTemplate);
+  replace_all(text, "{table}", options.table);
+  replace_all(text, "{key}", stores::kItemKey);
+  replace_all(text, "{ttl}", stores::kItemTtl);
+  replace_all(text, "{condition}",
+              R"({"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [")" +
+                  stores::StoreOptions{}.name_space + R"(/*"]}})");
+  return text;
 }
 
 // Makes the table, one call after the other.
@@ -92,17 +93,12 @@ class TableMaker {
              const aws::Credentials& credentials)
       : context_(context),
         options_(options),
-        http_(loop_),
-        client_(loop_, http_, endpoint, credentials, core::Random(1)),
-        dynamodb_(client_, {.attempt_timeout = 10s}) {
-    loop_.on_stop_signal([this](int) {
-      interrupted_ = true;
-      loop_.stop();
-    });
-  }
+        http_(loop_.loop()),
+        client_(loop_.loop(), http_, endpoint, credentials, core::Random(1)),
+        dynamodb_(client_, {.attempt_timeout = 10s}) {}
 
   int run() {
-    const auto made = wait<void>([&](const auto& done) {
+    const auto made = loop_.wait_for<void>(kWhom, [&](const auto& done) {
       dynamodb_.create_table({.name = options_.table, .key_attribute = stores::kItemKey}, done);
     });
     const bool there = !made && made.error().code == "ResourceInUseException";
@@ -114,17 +110,7 @@ class TableMaker {
   }
 
  private:
-  template <class T>
-  Result<T> wait(const std::function<void(std::function<void(Result<T>)>)>& start) {
-    const auto answer = std::make_shared<std::optional<Result<T>>>();
-    start([answer](Result<T> result) { *answer = std::move(result); });
-    loop_.run_until([&] { return answer->has_value() || interrupted_; }, kPatience);
-    if (*answer) return std::move(**answer);
-    return Error{.code = interrupted_ ? "interrupted" : "timeout",
-                 .message = interrupted_ ? "" : "DynamoDB did not answer",
-                 .retryable = false,
-                 .source = "dynamodb"};
-  }
+  static constexpr const char* kWhom = "dynamodb";
 
   int refuse(const Error& error) {
     if (error.code == "interrupted") return kInterrupted;
@@ -133,9 +119,9 @@ class TableMaker {
   }
 
   int wait_until_active() {
-    for (Duration waited{0}; waited < kPatience; waited += kLook) {
-      const auto table = wait<aws::TableDescription>(
-          [&](const auto& done) { dynamodb_.describe_table(options_.table, done); });
+    for (int look = 0; look < kLooksMax; ++look) {
+      const auto table = loop_.wait_for<aws::TableDescription>(
+          kWhom, [&](const auto& done) { dynamodb_.describe_table(options_.table, done); });
       // One that is only just being made may not be known everywhere yet.
       const bool unknown = !table && table.error().code == "ResourceNotFoundException";
       if (!table && !unknown) return refuse(table.error());
@@ -147,10 +133,7 @@ class TableMaker {
         return kFailed;
       }
       if (table && table->status == "ACTIVE") return kDone;
-      bool over = false;
-      const net::Timer look = loop_.call_after(kLook, [&] { over = true; });
-      loop_.run_until([&] { return over || interrupted_; }, kPatience);
-      if (interrupted_) return kInterrupted;
+      if (!loop_.pause(kLook)) return kInterrupted;
     }
     context_.err << "switchgear init dynamodb: table " << options_.table
                  << " is not active after two minutes; look at it in the console\n";
@@ -158,11 +141,11 @@ class TableMaker {
   }
 
   int expire() {
-    const auto now = wait<aws::TimeToLive>(
-        [&](const auto& done) { dynamodb_.describe_time_to_live(options_.table, done); });
+    const auto now = loop_.wait_for<aws::TimeToLive>(
+        kWhom, [&](const auto& done) { dynamodb_.describe_time_to_live(options_.table, done); });
     if (!now) return refuse(now.error());
     if (now->status != "ENABLED" && now->status != "ENABLING") {
-      const auto set = wait<void>([&](const auto& done) {
+      const auto set = loop_.wait_for<void>(kWhom, [&](const auto& done) {
         dynamodb_.update_time_to_live(options_.table, stores::kItemTtl, true, done);
       });
       if (!set) return refuse(set.error());
@@ -178,8 +161,7 @@ class TableMaker {
 
   Context& context_;
   const InitOptions& options_;
-  net::Loop loop_;
-  bool interrupted_ = false;
+  PatientLoop loop_;
   net::HttpClient http_;
   aws::AwsClient client_;
   aws::DynamoDb dynamodb_;
@@ -194,11 +176,7 @@ int init_dynamodb(Context& context, const InitOptions& options) {
     context.out << cloud_formation(options);
     return kDone;
   }
-  const aws::Environment environment = [&](const std::string& name) -> std::optional<std::string> {
-    std::string value = context.variable(name);
-    if (value.empty()) return std::nullopt;
-    return value;
-  };
+  const aws::Environment environment = context.aws_environment();
   const auto credentials = aws::credentials_from_environment(environment);
   const auto endpoint = aws::resolve_endpoint(
       {.service = "dynamodb", .endpoint_url = options.endpoint_url, .region = options.region},

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cli/context.h"
-#include "net/loop.h"
+#include "cli/patient_loop.h"
 #include "stores/store.h"
 
 namespace switchgear::cli {
@@ -27,16 +27,12 @@ class StoreSession {
     return store_->record_place(circuit);
   }
   // Waits; false if Ctrl-C came before the end.
-  bool pause(Duration duration);
+  bool pause(Duration duration) { return loop_.pause(duration); }
 
  private:
-  StoreSession();
-  // Runs the loop until `answered` is set by a callback that `start` hands over to the store.
-  template <class T>
-  Result<T> wait_for(const std::function<void(std::function<void(Result<T>)>)>& start);
+  StoreSession() = default;
 
-  net::Loop loop_;
-  bool interrupted_ = false;
+  PatientLoop loop_;
   std::unique_ptr<stores::Store> store_;  // after loop_, which it uses
 };
 

@@ -49,8 +49,9 @@ int work(Context& context, const WorkerFlags& flags) {
                 .colour = context.colour_on_err});
   net::Loop loop;
   if (!setup->options.circuit.empty()) {
-    auto store =
-        stores::open_store(loop, settings->config.store, {.seed = guard::random_identity().seed});
+    auto store = stores::open_store(
+        loop, settings->config.store,
+        {.seed = guard::random_identity().seed, .environment = context.aws_environment()});
     if (!store) {
       context.err << "switchgear worker: " << store.error().text() << '\n';
       return kUsage;

@@ -34,11 +34,7 @@ std::optional<worker::WorkerSetup> worker_setup(const Context& context,
                                   config::variable_of_root_key(path) + ", or write " + key +
                                   " under worker in switchgear.yaml"});
   }
-  const aws::Environment environment = [&](const std::string& name) -> std::optional<std::string> {
-    std::string value = context.variable(name);
-    if (value.empty()) return std::nullopt;
-    return value;
-  };
+  const aws::Environment environment = context.aws_environment();
   auto credentials = aws::credentials_from_environment(environment);
   if (!credentials) problems.push_back({"AWS credentials", credentials.error().message});
   // Without a queue, the region is not known either.

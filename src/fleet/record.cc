@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/assert.h"
 #include "core/mutant.h"
 #include "fleet/text.h"
 
@@ -76,19 +77,25 @@ class Reader {
   std::optional<Error> error_;
 };
 
-std::string slot_name(int i) { return "s" + std::to_string(i); }
-
 constexpr int kCountMax = 1'000'000'000;
 
 }  // namespace
+
+std::string to_string(const SlotOwner& owner) {
+  return to_string(owner.holder) + "." + std::to_string(owner.token);
+}
+
+std::string slot_field(int slot) {
+  SG_ASSERT(slot >= 0 && slot < kSlotsMax);
+  return "s" + std::to_string(slot);
+}
 
 std::optional<SlotOwner> owner_of(const std::optional<Slot>& slot) {
   return slot ? std::optional(slot->owner()) : std::nullopt;
 }
 
 std::string Slot::encode() const {
-  const std::string text =
-      to_string(holder) + "." + std::to_string(token) + "@" + std::to_string(to_ms(expires));
+  const std::string text = to_string(owner()) + "@" + std::to_string(to_ms(expires));
   return started == 0 ? text : text + "!" + std::to_string(started);
 }
 
@@ -286,12 +293,12 @@ Result<Record> decode_record(const Fields& fields) {
   r.step_at = in.time("step_at");
   r.members = in.at_least_zero("n");
   for (int i = 0; i < kSlotsMax && !in.error(); ++i) {
-    if (!in.has(slot_name(i))) continue;
-    auto slot = Slot::decode(in.text(slot_name(i)));
+    if (!in.has(slot_field(i))) continue;
+    auto slot = Slot::decode(in.text(slot_field(i)));
     if (slot) {
       r.slots[static_cast<std::size_t>(i)] = *slot;
     } else {
-      in.fail(slot_name(i), "is malformed");
+      in.fail(slot_field(i), "is malformed");
     }
   }
   if (in.error()) return *in.error();

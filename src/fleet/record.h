@@ -36,6 +36,7 @@ struct SlotOwner {
   std::uint32_t token = 0;
   friend bool operator==(const SlotOwner&, const SlotOwner&) = default;
 };
+std::string to_string(const SlotOwner&);  // "inst.token"
 
 // A place for one call (HALF_OPEN) or for one stream of calls (RECOVERING), leased. Slots outlive
 // epochs: they free by settlement or expiry only, so that a failed round never hands out a second
@@ -54,6 +55,7 @@ struct Slot {
 };
 inline constexpr int kSlotsMax = 32;
 using Slots = std::array<std::optional<Slot>, kSlotsMax>;
+std::string slot_field(int slot);  // its name among the fields: "s3"
 // Whose slot it is or was last; none if it has never been taken.
 std::optional<SlotOwner> owner_of(const std::optional<Slot>& slot);
 

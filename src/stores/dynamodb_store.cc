@@ -28,15 +28,13 @@ DynamoDbStore::DynamoDbStore(net::Loop& loop, const aws::Endpoint& endpoint,
                              const aws::Credentials& credentials,
                              const DynamoDbStoreOptions& options)
     : options_(options),
-      clock_(now()),
+      clock_(net::read_clocks()),
       http_(loop),
       client_(loop, http_, endpoint, credentials, core::Random(options.seed),
               aws::AwsClientOptions{.attempts_max = 1}),
       dynamodb_(client_, {.attempt_timeout = options.timeout}) {}
 
 DynamoDbStore::~DynamoDbStore() { *alive_ = false; }
-
-Now DynamoDbStore::now() const { return options_.clock ? options_.clock() : net::read_clocks(); }
 
 aws::Item DynamoDbStore::key(const std::string& circuit) const {
   return {{kItemKey, aws::AttributeValue::of_text(options_.name_space + "/" + circuit)}};
@@ -65,7 +63,7 @@ void DynamoDbStore::next(std::shared_ptr<Work> work) {
                             .retryable = true,
                             .source = "dynamodb"});
   }
-  const Now at = now();
+  const Now at = net::read_clocks();
   const auto time = clock_.bounds(at);
   const bool reads = std::holds_alternative<fleet::ReadOp>(work->operation);
   const auto* swap = std::get_if<fleet::SwapOp>(&work->operation);
@@ -89,7 +87,7 @@ void DynamoDbStore::next(std::shared_ptr<Work> work) {
 }
 
 void DynamoDbStore::read(std::shared_ptr<Work> work, bool consistent) {
-  const Duration sent = clock_.sent(now());
+  const Duration sent = clock_.sent(net::read_clocks());
   const aws::Item of = key(work->circuit);
   dynamodb_.get_item(options_.table, of, consistent,
                      [this, alive = alive_, work = std::move(work), sent,
@@ -115,7 +113,7 @@ void DynamoDbStore::read(std::shared_ptr<Work> work, bool consistent) {
 void DynamoDbStore::update(std::shared_ptr<Work> work, aws::ItemUpdate update) {
   update.table = options_.table;
   update.key = key(work->circuit);
-  const Duration sent = clock_.sent(now());
+  const Duration sent = clock_.sent(net::read_clocks());
   dynamodb_.update_item(update, [this, alive = alive_, work = std::move(work),
                                  sent](const Result<aws::ItemAnswer>& answer) mutable {
     if (!*alive) return;
@@ -140,7 +138,7 @@ void DynamoDbStore::update(std::shared_ptr<Work> work, aws::ItemUpdate update) {
 }
 
 Result<void> DynamoDbStore::clock_only(Duration sent, const aws::ItemAnswer& answer) {
-  if (!answer.time.date) {
+  if (!answer.date) {
     return Error{.code = "protocol",
                  .message =
                      "the answer has no Date, by which the time at DynamoDB is told; a proxy "
@@ -148,7 +146,7 @@ Result<void> DynamoDbStore::clock_only(Duration sent, const aws::ItemAnswer& ans
                  .retryable = false,
                  .source = "dynamodb"};
   }
-  clock_.answered(sent, *answer.time.date, now());
+  clock_.answered(sent, *answer.date, net::read_clocks());
   return {};
 }
 
@@ -163,7 +161,7 @@ Result<void> DynamoDbStore::note(const Work& work, Duration sent, const aws::Ite
 
 void DynamoDbStore::finish(const Work& work, fleet::Status status,
                            const std::optional<aws::Item>& item) {
-  const auto time = clock_.bounds(now());
+  const auto time = clock_.bounds(net::read_clocks());
   SG_ASSERT(time);
   work.done(fleet::Answer{.status = status, .snapshot = snapshot_of(item, time->at_least)});
 }

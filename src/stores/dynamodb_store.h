@@ -29,8 +29,6 @@ struct DynamoDbStoreOptions {
   std::string name_space = "switchgear";
   Duration timeout = 1s;  // for each request; an operation makes one or two, seldom more
   std::uint64_t seed = 0;
-  // The clocks of this machine; empty: read from it.
-  std::function<Now()> clock = {};
 };
 
 // No request is repeated here: members do that, and know what they sent. Throttling is an error
@@ -56,7 +54,6 @@ class DynamoDbStore final : public Store {
  private:
   struct Work;
 
-  Now now() const;
   aws::Item key(const std::string& circuit) const;
   void next(std::shared_ptr<Work> work);
   void read(std::shared_ptr<Work> work, bool consistent);

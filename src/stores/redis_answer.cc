@@ -18,15 +18,6 @@ using net::resp::Value;
 std::string text(std::int64_t number) { return std::to_string(number); }
 std::string text(std::uint64_t number) { return std::to_string(number); }
 
-std::string slot_field(int slot) {
-  SG_ASSERT(slot >= 0 && slot < fleet::kSlotsMax);
-  return "s" + std::to_string(slot);
-}
-
-std::string text(const fleet::SlotOwner& owner) {
-  return fleet::to_string(owner.holder) + "." + std::to_string(owner.token);
-}
-
 // ---- Operations ---------------------------------------------------------------------------
 
 RedisCall call_for(const fleet::ReadOp&) { return {&redis_scripts().read, {}}; }
@@ -54,8 +45,8 @@ RedisCall call_for(const fleet::ReportOp& op) {
 
 RedisCall call_for(const fleet::ClaimOp& op) {
   return {&redis_scripts().claim,
-          {text(op.epoch), slot_field(op.claim.slot), text(op.claim.owner()),
-           text(std::int64_t{op.claim.lease.count()}), op.seen ? text(*op.seen) : "",
+          {text(op.epoch), fleet::slot_field(op.claim.slot), fleet::to_string(op.claim.owner()),
+           text(std::int64_t{op.claim.lease.count()}), op.seen ? fleet::to_string(*op.seen) : "",
            op.starts ? "1" : ""}};
 }
 
@@ -63,9 +54,9 @@ RedisCall call_for(const fleet::SettleOp& op) {
   std::string counter;
   if (op.settlement == fleet::Settlement::success) counter = "pok";
   if (op.settlement == fleet::Settlement::failure) counter = "pfail";
-  return {
-      &redis_scripts().settle,
-      {text(op.epoch), slot_field(op.slot), text(fleet::SlotOwner{op.holder, op.token}), counter}};
+  return {&redis_scripts().settle,
+          {text(op.epoch), fleet::slot_field(op.slot),
+           fleet::to_string(fleet::SlotOwner{op.holder, op.token}), counter}};
 }
 
 RedisCall call_for(const fleet::SwapOp& op) {
@@ -76,8 +67,8 @@ RedisCall call_for(const fleet::SwapOp& op) {
                     text(op.next.revision),
                     text(op.next.swap_id),
                     op.not_before ? text(to_ms(*op.not_before)) : "",
-                    op.claim ? slot_field(op.claim->slot) : "",
-                    op.claim ? text(op.claim->owner()) : "",
+                    op.claim ? fleet::slot_field(op.claim->slot) : "",
+                    op.claim ? fleet::to_string(op.claim->owner()) : "",
                     op.claim ? text(std::int64_t{op.claim->lease.count()}) : "",
                     std::to_string(op.next.step),
                     op.next.hold.kind != HoldKind::none ? "1" : "",

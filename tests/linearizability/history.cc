@@ -7,13 +7,9 @@ namespace {
 
 namespace json = boost::json;
 
-std::string owner(const fleet::SlotOwner& owner) {
-  return to_string(owner.holder) + "." + std::to_string(owner.token);
-}
-
 void add_claim(json::object& out, const fleet::SlotClaim& claim) {
   out["slot"] = claim.slot;
-  out["owner"] = owner(claim.owner());
+  out["owner"] = to_string(claim.owner());
   out["lease_ms"] = claim.lease.count();
 }
 
@@ -21,14 +17,14 @@ void add_arguments(json::object&, const fleet::ReadOp&) {}
 void add_arguments(json::object&, const fleet::ReportOp&) {}
 void add_arguments(json::object& out, const fleet::ClaimOp& op) {
   out["epoch"] = op.epoch;
-  out["seen"] = op.seen ? owner(*op.seen) : "";
+  out["seen"] = op.seen ? to_string(*op.seen) : "";
   if (op.starts) out["starts"] = true;
   add_claim(out, op.claim);
 }
 void add_arguments(json::object& out, const fleet::SettleOp& op) {
   out["epoch"] = op.epoch;
   out["slot"] = op.slot;
-  out["owner"] = owner({.holder = op.holder, .token = op.token});
+  out["owner"] = to_string(fleet::SlotOwner{.holder = op.holder, .token = op.token});
   out["settlement"] = op.settlement == fleet::Settlement::success   ? "success"
                       : op.settlement == fleet::Settlement::failure ? "failure"
                                                                     : "returned";
@@ -54,7 +50,7 @@ json::value record_of(const fleet::Snapshot& snapshot) {
   for (std::size_t i = 0; i < record->slots.size(); ++i) {
     const auto& slot = record->slots[i];
     if (!slot) continue;
-    slots[std::to_string(i)] = json::object{{"owner", owner(slot->owner())},
+    slots[std::to_string(i)] = json::object{{"owner", to_string(slot->owner())},
                                             {"expires_ms", to_ms(slot->expires)},
                                             {"started", slot->started}};
   }
