@@ -22,9 +22,11 @@ JOBS ?= $(shell nproc)
 INNER_ROOMS := core,fleet,guard,queue
 INNER_TESTS := core_test fleet_test guard_test queue_test
 BINARY := build/release/switchgear
-# The codecs that read what others wrote, a minute each, while these tests mostly wait.
+# Tests that mostly wait, and what needs a processor but no clock and runs beside them: programs in
+# virtual time, and the fuzzers of what others wrote, a minute each.
+WAITING := $(wildcard tests/e2e/test_*.py)
+IN_VIRTUAL_TIME := build/dev:lab,lab_mutants build/asan:core,fleet,lab_seeds build/tsan:core,fleet
 FUZZERS := record_fuzzer resp_fuzzer
-WAITING := $(wildcard tests/e2e/test_bad_input.py tests/e2e/test_handler_*.py)
 # Sets `cache`, and lets the tests find Redis, which Debian's redis-tools has under another name.
 WITH_PEERS = cache=$$(scripts/peers.sh) && export SWITCHGEAR_CACHE="$$cache" \
   PATH="$$cache/bin:$$PATH" &&
@@ -50,9 +52,9 @@ test: packages-test
 	scripts/build.sh dev && scripts/build.sh release && \
 	scripts/build.sh asan $(INNER_TESTS) lab_seeds_test && scripts/build.sh tsan $(INNER_TESTS) && \
 	scripts/build.sh fuzz $(FUZZERS) && \
-	$(RUN_TESTS) --build build/dev --build build/asan:$(INNER_ROOMS),lab_seeds \
-	  --build build/tsan:$(INNER_ROOMS) --pytest tests \
-	  $(FUZZERS:%=--fuzz build/fuzz/%) $(WAITING:%=--fuzz-beside %)
+	$(RUN_TESTS) --build build/dev --build build/asan:$(INNER_ROOMS) \
+	  --build build/tsan:$(INNER_ROOMS) --pytest tests $(WAITING:%=--waiting %) \
+	  $(IN_VIRTUAL_TIME:%=--background-build %) $(FUZZERS:%=--fuzz build/fuzz/%)
 
 test-sanitize: packages-test
 	@$(WITH_PEERS) \

@@ -2,11 +2,11 @@
 """Runs the tests and counts them: the programs that CTest knows in a build folder, and pytest.
 
     scripts/run_tests.py --build build/dev --build build/asan:core,fleet --pytest tests
-    scripts/run_tests.py --pytest tests --fuzz build/fuzz/resp_fuzzer \
-        --fuzz-beside tests/e2e/test_bad_input.py
+    scripts/run_tests.py --build build/dev:net --pytest tests --fuzz build/fuzz/resp_fuzzer \
+        --background-build build/dev:lab,core --waiting tests/e2e/test_bad_input.py
 
-Fuzzers cost no time of their own: one after the other they run with what processor time is left
-beside those test files that mostly wait, which therefore go first.
+Fuzzers and the programs of background builds cost next to no time of their own: one after the
+other they run with what processor time is left beside those test files that mostly wait.
 
 The last line printed is "N passed, N failed". A skipped or disabled test, a program that crashes,
 hangs or runs no test at all, and a room that was named but has no tests each count as failed.
@@ -120,7 +120,7 @@ def ctest_programs(build, rooms):
     return programs
 
 
-def run_program(label, command, limit, reports):
+def run_program(label, command, limit, reports, prefix=()):
     """Runs one test program; a GoogleTest one counts by its cases, any other as one test."""
     suite = Suite(label)
     report = reports / (label.replace(":", "-").replace("/", "-") + ".xml")
@@ -130,7 +130,8 @@ def run_program(label, command, limit, reports):
         environment[name] = ":".join(filter(None, [value, os.environ.get(name)]))
     begin = time.monotonic()
     try:
-        code, suite.output = run_limited(command, limit, env=environment, cwd=REPOSITORY)
+        code, suite.output = run_limited([*prefix, *command], limit, env=environment,
+                                         cwd=REPOSITORY)
     except OSError as error:
         suite.failures.append(f"{label}: could not be run: {error}")
         return suite
@@ -154,11 +155,18 @@ def run_program(label, command, limit, reports):
     return suite
 
 
-def run_builds(builds, reports, jobs, limit_scale):
+def rooms_of(build):
+    """("build/dev", ["core", "net"]) of "build/dev:core,net"; without a room all are meant."""
+    folder, _, rooms = build.partition(":")
+    return folder, [room for room in rooms.split(",") if room]
+
+
+def run_builds(builds, reports, jobs, limit_scale, prefix=(), elsewhere=()):
+    """Runs the programs of builds, but those of the builds that run `elsewhere`."""
+    theirs = {(folder, room) for folder, rooms in map(rooms_of, elsewhere) for room in rooms}
     work, suites = [], []
     for build in builds:
-        folder, _, rooms = build.partition(":")
-        rooms = [room for room in rooms.split(",") if room]
+        folder, rooms = rooms_of(build)
         flavour = Path(folder).name
         try:
             programs = ctest_programs(folder, rooms)
@@ -171,11 +179,11 @@ def run_builds(builds, reports, jobs, limit_scale):
         if not programs and not rooms:
             suites.append(Suite(flavour, failures=[f"{flavour}: has no tests"]))
         work += [(f"{flavour}:{name}", command, limit * limit_scale)
-                 for name, command, limit in programs]
+                 for name, command, limit in programs if (folder, name) not in theirs]
     for suite in suites:
         announce(suite)
     with ThreadPoolExecutor(jobs) as pool:
-        runs = [pool.submit(run_program, label, command, limit, reports)
+        runs = [pool.submit(run_program, label, command, limit, reports, prefix)
                 for label, command, limit in work]
         for run in runs:
             suite = run.result()
@@ -200,6 +208,8 @@ def announce(suite):
 
 # Whatever else runs goes first, in a session with a scheduling group of its own as well.
 IN_THE_BACKGROUND = ["sh", "-c", "echo 19 >/proc/self/autogroup; exec nice -n 19 \"$@\"", "sh"]
+# Of a program's time limit, in the background.
+BACKGROUND_SCALE = 4
 FUZZ_GRACE = 120  # Seconds in which a fuzzer whose time is up must have ended, on a busy machine.
 
 
@@ -235,10 +245,6 @@ def run_fuzzer(program, seconds):
         suite.passed = 1
         suite.output = f"| {program.name}: {int(runs[1]):,} inputs in {suite.seconds:.0f} s"
     return suite
-
-
-def run_fuzzers(programs, seconds):
-    return [run_fuzzer(program, seconds) for program in programs]
 
 
 def run_pytest(python, paths, reports, limit, name="pytest"):
@@ -283,18 +289,25 @@ def run_pytest(python, paths, reports, limit, name="pytest"):
     return list(suites.values()) + ([whole] if whole.failures else [])
 
 
-def run_beside(options):
-    """The fuzzers, and beside them the tests that leave the processor to them."""
-    suites = []
+def run_in_background(options):
+    """What needs a processor and no clock, one after the other."""
+    suites = run_builds(options.background_build, options.reports, 1,
+                        BACKGROUND_SCALE * options.limit_scale, IN_THE_BACKGROUND)
+    for program in options.fuzz:
+        suites.append(run_fuzzer(program, options.fuzz_seconds))
+        announce(suites[-1])
+    return suites
+
+
+def run_waiting(options):
+    """The test files that mostly wait, and beside them what runs in the background."""
     with ThreadPoolExecutor(1) as pool:
-        fuzzing = pool.submit(run_fuzzers, options.fuzz, options.fuzz_seconds)
-        if options.fuzz_beside:
-            suites += run_pytest(options.python, options.fuzz_beside, options.reports,
-                                 options.pytest_limit, "pytest-beside")
-        fuzzed = fuzzing.result()
-    for suite in fuzzed:
-        announce(suite)
-    return suites + fuzzed
+        background = pool.submit(run_in_background, options)
+        suites = []
+        if options.waiting:
+            suites = run_pytest(options.python, options.waiting, options.reports,
+                                options.pytest_limit, "pytest-waiting")
+        return suites + background.result()
 
 
 def main(arguments=None):
@@ -306,7 +319,10 @@ def main(arguments=None):
     parser.add_argument("--reports", type=Path, default=REPOSITORY / "build/reports")
     parser.add_argument("--fuzz", action="append", default=[], metavar="PROGRAM")
     parser.add_argument("--fuzz-seconds", type=float, default=60, help="of each fuzzer")
-    parser.add_argument("--fuzz-beside", action="append", default=[], metavar="TEST_FILE")
+    parser.add_argument("--background-build", action="append", default=[],
+                        metavar="FOLDER[:ROOM,ROOM]", help="like --build, beside the waiting")
+    parser.add_argument("--waiting", action="append", default=[], metavar="TEST_FILE",
+                        help="a file of tests that mostly wait")
     parser.add_argument("--pytest-limit", type=float, default=1500, metavar="SECONDS")
     parser.add_argument("--limit-scale", type=float, default=1, help="multiplies time limits")
     options = parser.parse_args(arguments)
@@ -314,10 +330,11 @@ def main(arguments=None):
     options.reports.mkdir(parents=True, exist_ok=True)
     options.reports = options.reports.resolve()
     begin = time.monotonic()
-    suites = run_builds(options.build, options.reports, options.jobs, options.limit_scale)
-    suites += run_beside(options)
+    suites = run_builds(options.build, options.reports, options.jobs, options.limit_scale,
+                        elsewhere=options.background_build)
+    suites += run_waiting(options)
     if options.pytest:
-        others = options.pytest + [f"--ignore={path}" for path in options.fuzz_beside]
+        others = options.pytest + [f"--ignore={path}" for path in options.waiting]
         suites += run_pytest(options.python, others, options.reports, options.pytest_limit)
 
     failures = [failure for suite in suites for failure in suite.failures]

@@ -201,6 +201,23 @@ def test_fuzzers_run_beside_the_files_that_are_named_and_these_once(fuzz, tmp_pa
     meets = f"read -r word <{tmp_path}/pipe; [ $word = here ] && {STATS}"
     code, last, everything = fuzz(
         {"one_fuzzer": meets},
-        ["--pytest", tests, "--fuzz-beside", tests / "test_waits.py"],
+        ["--pytest", tests, "--waiting", tests / "test_waits.py"],
     )
     assert (code, last) == (0, "4 passed, 0 failed"), everything
+
+
+def test_a_background_build_runs_once_at_the_lowest_priority_and_counts(run, tmp_path):
+    code, last, everything = run(
+        {"a": reporting(PASSED),
+         "b": f"nice >>{tmp_path}/nice; {reporting(PASSED, FAILED, code=1)}"},
+        arguments=["--background-build", f"{tmp_path / 'build'}:b"],
+    )
+    assert (code, last) == (1, "2 passed, 1 failed"), everything
+    assert (tmp_path / "nice").read_text(encoding="utf-8") == "19\n"
+
+
+def test_a_room_of_a_background_build_without_tests_is_a_failure(run, tmp_path):
+    code, last, everything = run(
+        {"a": reporting(PASSED)}, arguments=["--background-build", f"{tmp_path / 'build'}:b"]
+    )
+    assert (code, last) == (1, "1 passed, 1 failed"), everything
