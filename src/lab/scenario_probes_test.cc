@@ -258,53 +258,19 @@ TEST(Scenario29HandlerTimeout, AProberThatDiedBeforeItsCallOnlyLosesItsSlot) {
   EXPECT_EQ(fleet.properties.lost_probes(), 0);
 }
 
-// As Lambda does: an environment lives on only while it has a call to make, and stands still from
-// the moment it has answered. It takes its slot for the next call, and cannot use it when that
-// comes. Such slots say nothing of the dependency.
-TEST(Scenario29HandlerTimeout, ProcessesThatAreFrozenBeforeTheirCallKeepNoCircuitOpen) {
-  Policy policy;
-  policy.open_duration = 1s;
-  policy.max_open_duration = 5s;
-  policy.call_timeout = 1s;
-  Fleet fleet(12, policy);
-  fleet.trip();
-  fleet.world.dependency.set_down(Down::no);
-  core::Random random(3);
-  const TrueTime began = fleet.world.scheduler.now();
-  int turn = 0;
-  while (fleet.state() != State::closed && fleet.world.scheduler.now() - began < 300s) {
-    Process& p = fleet.process(turn++ % 12);
-    if (!p.stopped()) {
-      bool done = false;
-      p.run([&] { done = p.try_call([&done](Outcome) { done = true; }).has_value(); });
-      (void)fleet.world.run_until([&] { return done; }, 5s);
-      fleet.world.run_for(15ms);  // and claims in this time
-      p.stop(Standstill::local, 500ms + std::chrono::duration_cast<Duration>(5s * random.unit()));
-    }
-    fleet.world.run_for(50ms);
-  }
-  EXPECT_EQ(fleet.state(), State::closed);
-  EXPECT_EQ(fleet.properties.lost_probes(), 0);
-  EXPECT_EQ(fleet.changed_to(State::open, "probe_failed"), 0);
-}
+// When an environment that was frozen between its calls stands still again.
+enum class Frozen { after_waiting_for_a_slot, as_soon_as_its_call_has_ended };
 
-// The same where the environment stands still as soon as its call has ended, and the dependency
-// answers sooner than the store: word of the call's beginning must not hold up that of its end, or
-// each success would look like a lost probe.
-TEST(Scenario29HandlerTimeout, ProcessesThatAreFrozenRightAfterAShortCallLoseNoProbe) {
-  Policy policy;
-  policy.open_duration = 1s;
-  policy.max_open_duration = 5s;
-  policy.call_timeout = 1s;
-  Fleet fleet(12, Fleet::options(policy, {.servers = 1'000, .service_mean = 1ms}));
-  fleet.world.store.network.latency_mean = 5ms;
+// As Lambda does: an environment lives on only while it has a call to make. It takes its slot for
+// the next call, and cannot use it when that comes. Until the circuit is closed, or 300 s.
+void serve_by_turns(Fleet& fleet, Frozen frozen) {
   fleet.trip();
   fleet.world.dependency.set_down(Down::no);
   core::Random random(3);
   const TrueTime began = fleet.world.scheduler.now();
-  int turn = 0;
-  while (fleet.state() != State::closed && fleet.world.scheduler.now() - began < 300s) {
-    Process& p = fleet.process(turn++ % 12);
+  for (int turn = 0; fleet.state() != State::closed && fleet.world.scheduler.now() - began < 300s;
+       ++turn) {
+    Process& p = fleet.process(turn % 12);
     if (!p.stopped()) {
       bool called = false;
       bool done = false;
@@ -313,11 +279,38 @@ TEST(Scenario29HandlerTimeout, ProcessesThatAreFrozenRightAfterAShortCallLoseNoP
         done = done || !called;
       });
       (void)fleet.world.run_until([&] { return done; }, 5s);
-      if (!called) fleet.world.run_for(15ms);  // and claims in this time
+      // And claims in this time.
+      if (!called || frozen == Frozen::after_waiting_for_a_slot) fleet.world.run_for(15ms);
       p.stop(Standstill::local, 500ms + std::chrono::duration_cast<Duration>(5s * random.unit()));
     }
     fleet.world.run_for(50ms);
   }
+}
+
+Policy policy_of_environments() {
+  Policy policy;
+  policy.open_duration = 1s;
+  policy.max_open_duration = 5s;
+  policy.call_timeout = 1s;
+  return policy;
+}
+
+// Slots that were never used say nothing of the dependency.
+TEST(Scenario29HandlerTimeout, ProcessesThatAreFrozenBeforeTheirCallKeepNoCircuitOpen) {
+  Fleet fleet(12, policy_of_environments());
+  serve_by_turns(fleet, Frozen::after_waiting_for_a_slot);
+  EXPECT_EQ(fleet.state(), State::closed);
+  EXPECT_EQ(fleet.properties.lost_probes(), 0);
+  EXPECT_EQ(fleet.changed_to(State::open, "probe_failed"), 0);
+}
+
+// The dependency answers sooner than the store: word of the call's beginning must not hold up that
+// of its end, or each success would look like a lost probe.
+TEST(Scenario29HandlerTimeout, ProcessesThatAreFrozenRightAfterAShortCallLoseNoProbe) {
+  Fleet fleet(12,
+              Fleet::options(policy_of_environments(), {.servers = 1'000, .service_mean = 1ms}));
+  fleet.world.store.network.latency_mean = 5ms;
+  serve_by_turns(fleet, Frozen::as_soon_as_its_call_has_ended);
   EXPECT_EQ(fleet.state(), State::closed);
   EXPECT_EQ(fleet.properties.lost_probes(), 0);
   EXPECT_EQ(fleet.changed_to(State::open, "probe_failed"), 0);
