@@ -3,10 +3,7 @@
 // OPEN after a dependency begins to fail, calls wasted until every process has stopped, and whether
 // one sick process opens the circuit for all.
 //
-// The driver is leaner than World, since ten thousand processes make fourteen thousand calls a
-// second: clocks are right, nothing is lost, the way to the store takes 5 ms and a call 100 ms.
-// The fleet starts at once, at a random moment of the store's minute, and all it knows of its size
-// and rate it has estimated. The same options give the same figures.
+// The same options give the same figures.
 #pragma once
 
 #include <cstdint>
@@ -15,40 +12,9 @@
 #include <vector>
 
 #include "core/policy.h"
+#include "lab/lean_fleet.h"
 
 namespace switchgear::lab {
-
-// Processes whose mean call rates are spread evenly over a logarithmic range.
-struct FleetShape {
-  int members = 4;
-  double rate_low = 0.2;  // calls/s
-  double rate_high = 5;
-  // A call waits until the one before has ended, as events do in a Lambda environment; else calls
-  // come at random, whatever is in flight.
-  bool one_call_at_a_time = true;
-};
-inline FleetShape fast_workers(int members) { return {members, 100, 500, false}; }
-inline FleetShape lambda_like(int members) { return {members, 0.2, 5, true}; }
-
-// How a process learns what others have decided.
-enum class Reading : unsigned char {
-  beside,  // the old view serves while it is refreshed: what ships
-  before,  // strict: a call that finds its view older than `view_refresh` waits for a new one
-  // Every change reaches every process one way after it. Carried out from outside: a process that
-  // was told of an open circuit makes no calls.
-  pushed,
-};
-
-struct FleetOptions {
-  FleetShape shape;
-  double background = 0.005;  // failure rate while all is well
-  Policy policy;
-  Reading reading = Reading::beside;
-  double thinning_rate = 5'000;
-  std::uint64_t seed = 1;
-  // Whether the minute of calm after the first 65 s is run, whose figures are 0 otherwise.
-  bool calm_minute = true;
-};
 
 // The policy of the published figures: w = 10, H = 100. Both are open long enough not to probe
 // while it is counted who still calls.

@@ -42,6 +42,7 @@ class MemoryTable {
   };
   // For tests and the simulator: to copy, to lose and to spoil what is stored.
   std::map<std::string, Cell>& cells() { return cells_; }
+  const std::map<std::string, Cell>& cells() const { return cells_; }
 
  private:
   std::map<std::string, Cell> cells_;
