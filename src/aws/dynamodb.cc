@@ -60,6 +60,32 @@ AttributeValue AttributeValue::of_set(std::vector<std::string> texts) {
   return {.kind = Kind::string_set, .set = std::move(texts)};
 }
 
+std::size_t item_bytes(const Item& item) {
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : item) {
+    bytes += name.size();
+    switch (value.kind) {
+      case AttributeValue::Kind::number: {
+        // One for two significant digits, one more, and one for a sign.
+        const auto digits = static_cast<std::size_t>(
+            std::ranges::count_if(value.value, [](char c) { return c >= '0' && c <= '9'; }));
+        bytes += (digits + 1) / 2 + 1 + (value.value.starts_with('-') ? 1 : 0);
+        break;
+      }
+      case AttributeValue::Kind::string_set:
+        bytes += 3;
+        for (const std::string& text : value.set) bytes += 1 + text.size();
+        break;
+      case AttributeValue::Kind::text:
+        bytes += value.value.size();
+        break;
+      case AttributeValue::Kind::other:
+        break;
+    }
+  }
+  return bytes;
+}
+
 net::CallHandle DynamoDb::get_item(const std::string& table, const Item& key, bool consistent,
                                    Callback<ItemAnswer> callback) {
   return client_.call(

@@ -31,6 +31,10 @@ struct AttributeValue {
 };
 using Item = std::map<std::string, AttributeValue>;
 
+// What an item counts for capacity and against the 400 KB: names and values, by the rules that AWS
+// documents. Values of other kinds count as if they were empty.
+std::size_t item_bytes(const Item& item);
+
 struct ItemAnswer {
   // Of a get: the item; nothing if there is none. Of an update: as it is now. Of a delete: as it
   // was. Of an update whose condition failed: as it was found; nothing if there is none, or if the

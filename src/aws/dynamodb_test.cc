@@ -384,5 +384,14 @@ TEST_P(DynamoDbOn, DatesItsAnswersByTheSecondTheyWereGiven) {
   }
 }
 
+TEST(ItemBytes, CountNamesAndValuesAsAwsDoes) {
+  EXPECT_EQ(item_bytes({}), 0U);
+  EXPECT_EQ(item_bytes({{"circuit", AttributeValue::of_text("a/b")}}), 7U + 3);
+  EXPECT_EQ(item_bytes({{"n", AttributeValue::of_number(std::int64_t{0})}}), 1U + 2);
+  EXPECT_EQ(item_bytes({{"n", AttributeValue::of_number(std::int64_t{12345})}}), 1U + 4);
+  EXPECT_EQ(item_bytes({{"n", AttributeValue::of_number(std::int64_t{-12})}}), 1U + 3);
+  EXPECT_EQ(item_bytes({{"set", AttributeValue::of_set({"ab", "c"})}}), 3U + 3 + 3 + 2);
+}
+
 }  // namespace
 }  // namespace switchgear::aws

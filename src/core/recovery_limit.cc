@@ -214,6 +214,12 @@ RecoveryState recovery_step(const Policy& policy, const RecoveryState& before,
   return state;
 }
 
+double limit_of_evidence(const RecoveryState& state) {
+  const bool just_cut = state.phase == RecoveryPhase::grow && state.hold_steps == kHoldSteps &&
+                        state.limit == state.slow_start_threshold;
+  return just_cut ? state.limit / kCut : state.limit;
+}
+
 bool recovery_done(const Policy& policy, const RecoveryState& state) {
   if (!policy.recovery_limit) return true;
   return state.unbound_steps * policy.recovery_step >= policy.recovery_quiet_duration;

@@ -59,6 +59,10 @@ RecoveryState begin_recovery(const Policy& policy, double last_good_limit);
 RecoveryState recovery_step(const Policy& policy, const RecoveryState& state, const StepSums& sums,
                             double effective_limit, Duration elapsed);
 
+// The limit in force when the evidence of the last steps came about: right after a cut that was the
+// one before it.
+double limit_of_evidence(const RecoveryState& state);
+
 // True when the limit has not bound for policy.recovery_quiet_duration.
 bool recovery_done(const Policy& policy, const RecoveryState& state);
 

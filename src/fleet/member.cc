@@ -289,6 +289,11 @@ bool Member::drawn_by_lot(HoldTime h) {
   // unused and be missed elsewhere. Such a call is drawn by lot, at the odds at which all such
   // calls together fill what the steady callers have left of the limit.
   if (!asks_seldom() || !eligible() || in_flight_recovering_ > 0) return false;
+  // When a recovery begins they may all come at the same time, and the odds go by those who came in
+  // the last step: one like this must have had the time to be among them.
+  const Duration gap = std::min<Duration>(asked_at_ - asked_before_, 2 * policy().recovery_step);
+  const HoldTime made = hold_of(record_->step_at) - policy().recovery_step;
+  if (made < hold_of(record_->since) + gap) return false;
   double left = record_->recovery.limit;
   if (handing_out_slots()) {
     const StoreTime now = store_now(h);

@@ -27,6 +27,7 @@
 #include "core/sliding_window.h"
 #include "fleet/hold_clock.h"
 #include "fleet/local_guard.h"
+#include "fleet/store_limits.h"
 #include "fleet/store_ops.h"
 #include "fleet/transition.h"
 
@@ -80,8 +81,7 @@ struct MemberCounters {
 };
 
 struct MemberOptions {
-  // Failures above this fleet rate are thinned, so that one record bears any traffic. Calls/s.
-  double thinning_rate = 5'000;
+  StoreLimits limits{};
   // How long a call may wait for a first view; also how long a refresh may take before a thawed
   // process counts as blind.
   Duration store_budget = 10ms;
@@ -296,6 +296,8 @@ class Member {
   HoldTime due_allowance() const;
   Duration gap() const;
   Duration claim_spread();
+  Duration reopen_spread();
+  double fleet_size() const;
   Duration lease_of(bool probe) const;
   bool usable_view(HoldTime h) const;
   bool handing_out_slots() const;
@@ -331,6 +333,7 @@ class Member {
   std::string unreadable_;
   FleetEstimate fleet_;
   double evidence_ratio_ = 0;
+  std::optional<std::chrono::milliseconds> evidence_age_;
 
   // Store operations.
   std::optional<InFlight> in_flight_;
@@ -391,6 +394,7 @@ class Member {
   bool leaving_ = false;
   std::vector<HeldSlot> held_;
   HoldTime claim_after_{0};
+  std::int64_t looked_in_epoch_ = 0;  // whether somebody probes already
   bool claimed_on_old_view_ = false;  // the last claim was refused only for what it had seen
   int in_flight_recovering_ = 0;
   HoldTime slots_again_at_{-1h};  // when the limit was last seen to go from quotas to slots

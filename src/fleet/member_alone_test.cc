@@ -475,6 +475,9 @@ TEST_F(AMember, ReturnsTheSlotOfARoundItBeganWithoutHearingSo) {
   settle();
   pass(2s);
   EXPECT_EQ(refused(), "open");
+  const auto looks = member.next_operation(now);
+  ASSERT_TRUE(looks && std::holds_alternative<ReadOp>(*looks));
+  answer();
   const auto swap = member.next_operation(now);
   ASSERT_TRUE(swap && std::holds_alternative<SwapOp>(*swap));
   accept(*swap);

@@ -106,8 +106,8 @@ void Member::apply_record(const Record& next, HoldTime h) {
   seen_epoch_ = std::max(seen_epoch_, next.epoch);
   if (new_epoch) {
     if (batch_.epoch == 0) batch_.epoch = next.epoch;
-    const HoldTime from = next.state == State::open ? hold_of(next.reopen) : h;
-    claim_after_ = from + claim_spread();
+    claim_after_ =
+        next.state == State::open ? hold_of(next.reopen) + reopen_spread() : h + claim_spread();
     plan_after_ = h;
   }
 }
@@ -115,6 +115,20 @@ void Member::apply_record(const Record& next, HoldTime h) {
 Duration Member::claim_spread() {
   const auto widest =
       std::min<Duration>(250ms, std::chrono::duration_cast<Duration>(1ms * fleet_.members));
+  return std::chrono::duration_cast<Duration>(widest * random_.unit());
+}
+
+// While the circuit is open those who do not call are forgotten by the meter.
+double Member::fleet_size() const {
+  const bool calls_flow = !record_ || state() == State::closed;
+  return calls_flow ? fleet_.members : std::max(fleet_.members, record_->members);
+}
+
+// The first of many comes soon, and the others see what became of it.
+Duration Member::reopen_spread() {
+  const auto widest =
+      std::min({Duration{1s}, std::chrono::duration_cast<Duration>(2ms * fleet_size()),
+                Duration{record_->reopen - record_->since} / 8});
   return std::chrono::duration_cast<Duration>(widest * random_.unit());
 }
 
@@ -126,6 +140,7 @@ void Member::plan(HoldTime h) {
   now.time = store_now(h);
   const Weighing weighing = weigh(table_, now);
   fleet_ = weighing.fleet;
+  evidence_age_ = weighing.evidence_age;
   local_guard_.expect(fleet_, std::exp2(thinning()), refreshed_at_);
   const bool by_own_window =
       window_ && record_->state == State::closed && fleet_.members < kAloneBelow;

@@ -81,7 +81,11 @@ HoldTime Member::due_refresh(HoldTime h) const {
     if (asked_before_ >= ahead) return asked_before_;
     return refreshed_at_ + kIdleRefresh;
   }
-  if (asked_at_ >= refreshed_at_) return refreshed_at_ + refresh;
+  const auto bearable =
+      std::chrono::duration_cast<Duration>(1s * (fleet_size() / options_.limits.reads_per_second));
+  if (asked_at_ >= refreshed_at_) {
+    return refreshed_at_ + std::max(refresh, std::min(bearable, kIdleRefresh));
+  }
   if (calm || !demanded(h)) return refreshed_at_ + kIdleRefresh;
   // Nobody has asked since, but may soon: the whole fleet together reads 100 times a second.
   const auto shared = std::chrono::duration_cast<Duration>(10ms * fleet_.members);

@@ -247,7 +247,8 @@ void Member::note_evidence(const Permit& permit, Outcome outcome, bool slow, Hol
 }
 
 int Member::thinning() const {
-  const double by_rate = std::log2(std::max(1.0, fleet_.calls_per_second / options_.thinning_rate));
+  const double by_rate =
+      std::log2(std::max(1.0, fleet_.calls_per_second / options_.limits.thinning_rate));
   // A recovery makes so few calls that each failure counts.
   const bool by_window =
       window_ && (!record_ || record_->state == State::closed) && fleet_.members >= kAloneBelow;

@@ -10,12 +10,10 @@
 namespace switchgear::fleet {
 
 namespace {
-
-// Instances that add their sums to one recovery step, at the most: of those that made calls, and of
-// those that only had some refused.
-constexpr double kStepSample = 300;
 // A failure older than this is not worth reporting: the store would refuse it at 10 s.
 constexpr Duration kFailureAgeMax = 9s;
+// A view as old as that may not know who else has begun to probe.
+constexpr Duration kLookBefore = 50ms;
 // An operation that has gone unanswered for this long is not repeated.
 constexpr Duration kRetryFor = 10s;
 
@@ -163,6 +161,13 @@ std::optional<Operation> Member::choose(HoldTime h) {
         drop_batch();
       }
       if (due_claim(h) <= h) {
+        // Whoever would be the first to probe looks whether somebody has been: of a large fleet
+        // nearly all find that, and a read costs a store less than a write in vain.
+        if (record_->state == State::open && looked_in_epoch_ != record_->epoch &&
+            h - answered_at_ > kLookBefore) {
+          looked_in_epoch_ = record_->epoch;
+          return ReadOp{};
+        }
         if (auto claim = choose_claim(h)) return claim;
       }
       if (due_step_delta(h) <= h) return make_step_delta();
@@ -360,6 +365,7 @@ ReportOp Member::make_report(HoldTime h) {
   } else {
     add_meter(op, h);
   }
+  op.evidence_age = evidence_age_;
   batch_ = Batch{};
   last_report_ = h;
   return op;
@@ -395,7 +401,7 @@ double Member::step_share() const {
     callers = std::max(callers, recovery.calls_per_second * to_seconds(policy().recovery_step));
   }
   const double alike = called ? std::min(record_->members, callers) : record_->members;
-  return std::min(1.0, kStepSample / std::max(1.0, alike));
+  return std::min(1.0, options_.limits.step_sample / std::max(1.0, alike));
 }
 
 bool Member::chosen_for_step() const {

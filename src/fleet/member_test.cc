@@ -150,7 +150,7 @@ TEST_F(AMember, ProbesOnlyWhereACallWaits) {
   pass(2s);
   EXPECT_EQ(settle(), "");  // nobody asked
   EXPECT_EQ(refused(), "open");
-  EXPECT_EQ(settle(), "swap report");
+  EXPECT_EQ(settle(), "read swap report");
   EXPECT_EQ(record.state, State::half_open);
   const Permit p = permitted();
   EXPECT_EQ(p.kind, PermitKind::probe);
@@ -160,6 +160,60 @@ TEST_F(AMember, ProbesOnlyWhereACallWaits) {
   member.finish(p, Outcome::success, 1s, now);
   EXPECT_EQ(settle(), "settle claim");
   EXPECT_EQ(record.probe_ok, 1);
+}
+
+TEST_F(AMember, LooksWhetherSomebodyProbesBeforeItWritesThatItDoes) {
+  change(State::open, 1s);
+  settle();
+  pass(2s);
+  EXPECT_EQ(refused(), "open");
+  const auto op = member.next_operation(now);
+  ASSERT_TRUE(op && std::holds_alternative<ReadOp>(*op));
+  record.state = State::half_open;
+  record.epoch += 1;
+  record.slots[0] =
+      Slot{.holder = InstanceId{7}, .token = 1, .expires = store_time + 5s, .started = 0};
+  answer();
+  EXPECT_EQ(settle(), "report");  // its hello; no swap in vain
+}
+
+TEST_F(AMember, LooksOnceHoweverSlowTheStoreIs) {
+  change(State::open, 1s);
+  settle();
+  pass(2s);
+  EXPECT_EQ(refused(), "open");
+  const auto op = member.next_operation(now);
+  ASSERT_TRUE(op && std::holds_alternative<ReadOp>(*op));
+  pass(300ms);
+  answer();
+  pass(300ms);
+  EXPECT_EQ(settle().substr(0, 4), "swap");
+}
+
+TEST_F(AMember, OfALargeFleetRefreshesItsViewAsOftenAsTheRecordBears) {
+  MemberOptions options;
+  options.limits.reads_per_second = 2'000;
+  Member other(table, options, InstanceId{0xdef}, 43, now);
+  const auto reads_in = [&](Duration time) {
+    int reads = 0;
+    for (Duration passed{0}; passed < time; passed += 100ms) {
+      pass(100ms);
+      (void)other.admit(now);
+      while (const auto op = other.next_operation(now)) {
+        reads += std::holds_alternative<ReadOp>(*op);
+        other.answered({Status::ok, snapshot()}, now);
+      }
+    }
+    return reads;
+  };
+  record.members = 10'000;
+  change(State::open, 10min);
+  (void)reads_in(2s);
+  EXPECT_NEAR(reads_in(100s), 20, 1);  // every 5 s: 10,000 of them read 2,000 times a second
+  record.members = 10;
+  record.revision++;
+  (void)reads_in(6s);
+  EXPECT_NEAR(reads_in(100s), 100, 5);
 }
 
 TEST_F(AMember, NeverProbesBeforeTheReopenTime) {

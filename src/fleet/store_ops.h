@@ -31,6 +31,9 @@ struct ReportOp {
   std::optional<Report> report;
   MeterDelta meter;
   std::optional<StepDelta> step;
+  // Reports older than this change no decision any more: a store that is paid by size may drop
+  // them.
+  std::optional<std::chrono::milliseconds> evidence_age{};
   friend bool operator==(const ReportOp&, const ReportOp&) = default;
 };
 

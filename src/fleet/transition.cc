@@ -67,8 +67,11 @@ SwapOp open_circuit(const PolicyTable& table, const Record& current, const Snaps
     op.next.last_good_limit = current.recovery.slow_start_threshold;
   }
   if (current.state == State::closed) {
-    // Without a recovery limit this is the best guess at the pace after the outage.
-    op.next.recovery = {.calls_per_second = weigh(table, snapshot).fleet.calls_per_second};
+    // Without a recovery limit this is the best guess at the pace after the outage. The meter will
+    // forget how many they are, while they make no calls.
+    const FleetEstimate fleet = weigh(table, snapshot).fleet;
+    op.next.recovery = {.calls_per_second = fleet.calls_per_second};
+    op.next.members = fleet.members;
   }
   enter(op.next, State::open, snapshot.time, std::move(reason), std::move(why));
   op.next.opens = current.opens + 1;
@@ -204,9 +207,11 @@ double voters(const Record& record, const Snapshot& snapshot, double members) {
 
 // A step raises the limit by half, and all places that are new are tried at once: as many may be
 // turned away within a moment as a third of the limit, and that is its search, not an outage. In an
-// outage all of its places fail. The set of reports must be able to hold what is needed.
-core::CusumRule overload_rule(core::CusumRule rule, double limit) {
+// outage all of its places fail. The set of reports must be able to hold what is needed. What led
+// to a cut has been answered by it, and must not count for more under the smaller limit.
+core::CusumRule overload_rule(core::CusumRule rule, const core::RecoveryState& recovery) {
   constexpr double kLevelMax = 40;
+  const double limit = core::limit_of_evidence(recovery);
   rule.level = std::max(rule.level, static_cast<int>(std::min(std::ceil(limit / 2), kLevelMax)));
   return rule;
 }
@@ -254,6 +259,30 @@ Trip trip_of(const OwnTrip& own, InstanceId instance, StoreTime at) {
 
 }  // namespace
 
+namespace {
+
+// Senders know the store's time to within a second or two, where it is told in seconds.
+constexpr Duration kEvidenceAgeMin = 3s;
+
+// A run of reports that trips lasts no longer than its failures outweigh the calls in it: its
+// need is at least calls - evidence / weight, so elapsed * calls/s <= (weight + 1) * failures. With
+// a report older than what all failures so far can outweigh, a run needs later ones that outweigh
+// more than their own time, and those trip without it. Twice that, for the estimate of the rate.
+std::chrono::milliseconds age_of_evidence(const Snapshot& snapshot, double weight,
+                                          double calls_per_second) {
+  double failures = 1;  // of the report that is about to be added
+  std::chrono::milliseconds pause{0};
+  for (const Report& r : snapshot.reports) {
+    failures += static_cast<double>(r.failures + r.overloads + r.slow) * std::exp2(r.thinning);
+    pause = std::max(pause, std::chrono::milliseconds{r.retry_after_ms});
+  }
+  const double seconds = std::min(2 * (weight + 1) * failures / calls_per_second, 1e6);
+  return std::max({ceil_ms(std::chrono::duration_cast<Duration>(1s * seconds)),
+                   ceil_ms(kEvidenceAgeMin), pause});
+}
+
+}  // namespace
+
 Weighing weigh(const PolicyTable& table, const Snapshot& snapshot) {
   Weighing result;
   const Record* record = snapshot.readable();
@@ -295,6 +324,8 @@ Weighing weigh(const PolicyTable& table, const Snapshot& snapshot) {
   if (table.policy().rule == Rule::cusum) {
     consider(by_cusum(compiled.failure_rule, failures), "failure_rate");
     if (!recovering) consider(by_cusum(compiled.slow_rule, Evidence::slow), "slow_call_rate");
+    const int weight = std::max({compiled.failure_rule.weight, compiled.slow_rule.weight, 1});
+    if (rate > 0) result.evidence_age = age_of_evidence(snapshot, weight, rate);
   } else {
     core::WindowRule rule = core::window_rule(table.policy());
     // A recovery makes few calls; it must not wait for as many as a fleet at full pace.
@@ -315,7 +346,7 @@ Weighing weigh(const PolicyTable& table, const Snapshot& snapshot) {
     }
   }
   if (recovering) {
-    consider(by_cusum(overload_rule(compiled.recovery_overload_rule, record->recovery.limit),
+    consider(by_cusum(overload_rule(compiled.recovery_overload_rule, record->recovery),
                       Evidence::overloads),
              "overload");
   }

@@ -39,6 +39,8 @@ struct Weighing {
   std::optional<Window> failures;  // the closest window of the rules that apply in this state
   std::string rule;                // of that window: "failure_rate", "slow_call_rate", "overload"
   FleetEstimate fleet;
+  // Reports older than this decide nothing, whatever is reported later. Nothing: not known.
+  std::optional<std::chrono::milliseconds> evidence_age;
   bool trips() const { return failures && failures->trips; }
 };
 // Below so many estimated members a process is alone. Under the classic rule it then judges its

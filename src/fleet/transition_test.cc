@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/random.h"
 #include "fleet/hold_clock.h"
 
 namespace switchgear::fleet {
@@ -376,6 +377,83 @@ TEST_F(Overloads, OfTheThirdOfTheLimitThatAStepAddsDoNotReopenAndOfAllPlacesDo) 
     for (std::uint64_t by = 1; by <= 4; ++by) add(s, by, each);
     EXPECT_EQ(weigh(table, s).trips(), each == 12u);
   }
+}
+
+TEST_F(Overloads, ThatLedToACutAreJudgedByTheLimitTheyCameFrom) {
+  for (const bool cut : {true, false}) {
+    Snapshot s = recovering(23.92, {});
+    for (std::uint64_t by = 1; by <= 15; ++by) add(s, by, 1);
+    Record r = *s.readable();
+    r.recovery.slow_start_threshold = 23.92;
+    r.recovery.hold_steps = cut ? 1 : 0;
+    s.record = r;
+    EXPECT_EQ(weigh(table, s).trips(), !cut);
+  }
+}
+
+// ---- Evidence that has aged ---------------------------------------------------------------------
+
+TEST_F(Transitions, EvidenceAgesTheFasterTheMoreCallsThereAreToOutweighIt) {
+  Snapshot s = snapshot(record(State::closed), 100s);
+  const auto age = [&](double members, double calls) {
+    s.meter.previous = {.minute = minute_of(s.time) - 1,
+                        .calls = calls * 60,
+                        .active_ms = members * 60e3,
+                        .members = members};
+    return weigh(table, s).evidence_age;
+  };
+  for (std::uint32_t i = 0; i < 9; ++i) {
+    s.reports.push_back(Report{.sent = s.time - 1s, .instance = InstanceId{i}, .failures = 1});
+  }
+  // Twice (weight + 1) * 10 failures, the next one with them, in calls.
+  ASSERT_TRUE(age(10, 10));
+  EXPECT_NEAR(static_cast<double>(age(10, 10)->count()),
+              2e3 * (table.at(10).failure_rule.weight + 1), 500);
+  EXPECT_EQ(age(1'000, 1'000), 3'000ms) << "never below what the clocks may be apart";
+  s.reports[0].retry_after_ms = 20'000;
+  EXPECT_EQ(age(1'000, 1'000), 20'000ms) << "the pause that was asked for is still needed";
+  s.meter = {};
+  s.reports.clear();
+  s.record = record(State::open);
+  EXPECT_FALSE(weigh(table, s).evidence_age) << "there is no evidence";
+}
+
+TEST_F(Transitions, EvidenceOlderThanItsAgeOpensNothingThatItWouldNotOpenWithoutIt) {
+  core::Random random(5);
+  int opened = 0;
+  for (int run = 0; run < 300; ++run) {
+    Snapshot s = snapshot(record(State::closed), 100s);
+    const double rate = random.between(1, 30);
+    s.meter.previous = {
+        .minute = minute_of(s.time) - 1, .calls = rate * 60, .active_ms = 20 * 60e3, .members = 20};
+    const auto failures = static_cast<std::uint32_t>(1 + random.below(20));
+    for (std::uint32_t i = 0; i < failures; ++i) {
+      s.reports.push_back(Report{
+          .sent = s.time - std::chrono::milliseconds{static_cast<int>(random.between(0, 60e3))},
+          .instance = InstanceId{1 + random.below(20)},
+          .seq = i,
+          .failures = 1});
+    }
+    // Later failures come on top, at any pace, and then the old ones are dropped.
+    const auto age = *weigh(table, s).evidence_age;
+    const StoreTime kept = s.time - age;
+    const auto later = static_cast<std::uint32_t>(random.below(44));
+    const double span = random.between(100, 20e3);
+    for (std::uint32_t i = 0; i < later; ++i) {
+      s.reports.push_back(Report{
+          .sent = s.time + std::chrono::milliseconds{static_cast<int>(random.between(0, span))},
+          .instance = InstanceId{1 + random.below(20)},
+          .seq = 1'000 + i,
+          .failures = 1});
+    }
+    s.time += std::chrono::milliseconds{static_cast<int>(span)};
+    const bool with_all = weigh(table, s).trips();
+    std::erase_if(s.reports, [&](const Report& r) { return r.sent < kept; });
+    EXPECT_EQ(weigh(table, s).trips(), with_all) << "run " << run;
+    opened += with_all;
+  }
+  EXPECT_GT(opened, 30);
+  EXPECT_LT(opened, 270);
 }
 
 }  // namespace

@@ -29,8 +29,7 @@ Engine::Engine(net::Loop& loop, std::unique_ptr<stores::Store> store, EngineOpti
       events_(std::move(events)),
       backend_(store->backend()),
       store_(std::move(store)) {
-  options_.member.thinning_rate =
-      std::min(options_.member.thinning_rate, store_->thinning_rate_max());
+  options_.member.limits = store_->limits();
   store_->on_change([this](const std::string& name, std::int64_t epoch) { changed(name, epoch); });
 }
 

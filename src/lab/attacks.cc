@@ -35,7 +35,7 @@ WorldOptions world_of(const Setup& s) {
   WorldOptions o;
   o.seed = s.seed;
   o.policy = s.policy;
-  o.member.thinning_rate = s.thinning_rate;
+  o.member.limits.thinning_rate = s.thinning_rate;
   o.dependency = {.servers = 10'000, .service_mean = s.service, .failure_rate = s.failure_rate};
   o.wall_skew = s.wall_skew;
   return o;

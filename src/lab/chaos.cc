@@ -50,7 +50,7 @@ void use_rare_features(WorldOptions& o, core::Random random) {
     p.view_refresh = between(random, 1s, 5s);
   }
   if (random.chance(0.15)) p.minimum_outage = between(random, 500ms, 3s);
-  if (random.chance(0.15)) o.member.thinning_rate = random.between(1, 20);
+  if (random.chance(0.15)) o.member.limits.thinning_rate = random.between(1, 20);
   if (!random.chance(0.2)) return;
   p.acceptable_failure_rate = Policy{}.acceptable_failure_rate;
   p.unacceptable_failure_rate = Policy{}.unacceptable_failure_rate;

@@ -40,11 +40,10 @@ LeanFleet::LeanFleet(const FleetOptions& options, const Tables& tables, Sick sic
   for (int i = 0; i < shape.members; ++i) {
     const auto index = static_cast<std::uint64_t>(i);
     const fleet::InstanceId id{core::hash2(options.seed, index) & ((std::uint64_t{1} << 48) - 1)};
-    processes_.push_back(
-        {.member = fleet::Member(i == sick_ ? tables.observing : tables.enforcing,
-                                 fleet::MemberOptions{.thinning_rate = options.thinning_rate}, id,
-                                 options.seed, clocks()),
-         .rate = rates[index]});
+    processes_.push_back({.member = fleet::Member(i == sick_ ? tables.observing : tables.enforcing,
+                                                  fleet::MemberOptions{.limits = options.limits},
+                                                  id, options.seed, clocks()),
+                          .rate = rates[index]});
     add(gap(i), Kind::call, i);
   }
 }

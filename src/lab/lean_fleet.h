@@ -45,7 +45,7 @@ struct FleetOptions {
   double background = 0.005;  // failure rate while all is well
   Policy policy;
   Reading reading = Reading::beside;
-  double thinning_rate = 5'000;
+  fleet::StoreLimits limits{};
   std::uint64_t seed = 1;
   // Whether the minute of calm after the first 65 s is run, whose figures are 0 otherwise.
   bool calm_minute = true;
@@ -83,6 +83,7 @@ class LeanFleet {
   State state() const;
 
   TrueTime now() const { return now_; }
+  StoreTime store_time() const { return StoreTime{floor_ms(start_ + now_)}; }
   bool opened() const { return opened_at_.has_value(); }
   TrueTime opened_at() const { return *opened_at_; }
   std::uint64_t calls() const { return calls_; }  // that were made
@@ -123,7 +124,6 @@ class LeanFleet {
   };
 
   Process& at(int process) { return processes_[static_cast<std::size_t>(process)]; }
-  StoreTime store_time() const { return StoreTime{floor_ms(start_ + now_)}; }
   Now clocks() const;
   void add(TrueTime when, Kind kind, int process, int call = -1);
   Duration gap(int process);

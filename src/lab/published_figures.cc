@@ -61,7 +61,7 @@ FleetOptions PublishedRow::options(std::uint64_t seed) const {
           .policy = default_policy ? measured_default_policy(view_refresh)
                                    : measured_policy(view_refresh),
           .reading = reading,
-          .thinning_rate = thinning_rate,
+          .limits = {.thinning_rate = thinning_rate},
           .seed = seed};
 }
 

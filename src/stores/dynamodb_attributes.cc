@@ -1,5 +1,7 @@
 #include "stores/dynamodb_attributes.h"
 
+#include <array>
+
 #include "fleet/text.h"
 
 namespace switchgear::stores::attributes {
@@ -53,19 +55,39 @@ bool is_slot_part(std::string_view name) {
   return to_number<int>(name.substr(1, name.size() - 2)).has_value();
 }
 
-std::optional<SetName> set_name(std::string_view name) {
-  const auto dot = name.find('.');
-  if (!name.starts_with('e') || dot == std::string_view::npos) return std::nullopt;
-  const std::string_view epoch = name.substr(1, dot - 1);
-  const auto generation = to_number<int>(name.substr(dot + 1));
-  constexpr int kMax = 1'000'000'000;
-  if (!generation || *generation < 0 || *generation > kMax) return std::nullopt;
-  if (!to_number<std::int64_t>(epoch)) return std::nullopt;
-  return SetName{.epoch = epoch, .generation = *generation};
+StoreTime SetName::ends() const { return store_time_ms(((span + 1) << bits) * 1'000); }
+
+std::string SetName::text() const {
+  return "e" + std::to_string(epoch) + "." + std::to_string(bits) + "." + std::to_string(span) +
+         "." + std::to_string(part);
 }
 
-std::string name_of_set(std::int64_t epoch, int generation) {
-  return "e" + std::to_string(epoch) + "." + std::to_string(generation);
+SetName set_for(std::int64_t epoch, int bits, StoreTime sent) {
+  return {.epoch = epoch, .bits = bits, .span = (to_ms(sent) / 1'000) >> bits};
+}
+
+std::optional<SetName> set_name(std::string_view name) {
+  if (!name.starts_with('e')) return std::nullopt;
+  name.remove_prefix(1);
+  std::array<std::int64_t, 4> numbers{};
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const bool last = i + 1 == numbers.size();
+    const auto dot = last ? name.size() : name.find('.');
+    if (dot == std::string_view::npos) return std::nullopt;
+    const auto number = to_number<std::int64_t>(name.substr(0, dot));
+    if (!number || *number < 0) return std::nullopt;
+    numbers[i] = *number;
+    name.remove_prefix(last ? dot : dot + 1);
+  }
+  constexpr std::int64_t kSpanMax = std::int64_t{1} << 40;
+  constexpr std::int64_t kPartMax = 1'000'000;
+  if (numbers[1] > kSetBitsMax || numbers[2] > kSpanMax || numbers[3] > kPartMax) {
+    return std::nullopt;
+  }
+  return SetName{.epoch = numbers[0],
+                 .bits = static_cast<int>(numbers[1]),
+                 .span = numbers[2],
+                 .part = static_cast<int>(numbers[3])};
 }
 
 bool has_record(const Item& item) { return item.contains("ep"); }

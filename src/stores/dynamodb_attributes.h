@@ -31,13 +31,20 @@ bool is_free(const aws::Item& item, int slot, StoreTime now);
 // Whether somebody has it who has not given it back.
 bool is_held_by(const aws::Item& item, int slot, const std::string& owner);
 
-// A set of reports: its epoch as text, and its generation.
+// A set of reports, "e<epoch>.<bits>.<span>.<part>": those sent in that span of 2^bits seconds
+// since 1970. A part that is full is followed by the next one.
+inline constexpr int kSetBitsMax = 10;
 struct SetName {
-  std::string_view epoch;
-  int generation;
+  std::int64_t epoch = 0;
+  int bits = 0;
+  std::int64_t span = 0;
+  int part = 0;
+  StoreTime ends() const;
+  std::string text() const;
 };
+// The set, part 0, that a report of that time belongs to.
+SetName set_for(std::int64_t epoch, int bits, StoreTime sent);
 std::optional<SetName> set_name(std::string_view name);
-std::string name_of_set(std::int64_t epoch, int generation);
 
 bool has_record(const aws::Item& item);
 bool in_epoch(const aws::Item& item, std::int64_t epoch);

@@ -60,7 +60,7 @@ fleet::Snapshot snapshot_of(const std::optional<Item>& item, StoreTime now) {
   const auto epoch = text_of(*item, "ep");
   for (const auto& [name, value] : *item) {
     const auto set = set_name(name);
-    if (!set || set->epoch != epoch) continue;
+    if (!set || std::to_string(set->epoch) != epoch) continue;
     for (const std::string& text : value.set) {
       if (auto report = fleet::Report::decode(text)) {
         snapshot.reports.push_back(*report);
@@ -73,6 +73,9 @@ fleet::Snapshot snapshot_of(const std::optional<Item>& item, StoreTime now) {
   std::ranges::sort(snapshot.reports, [](const fleet::Report& a, const fleet::Report& b) {
     return a.sent != b.sent ? a.sent > b.sent : a.encode() > b.encode();
   });
+  // One that was repeated after its set had been full, or had gone, may be in two.
+  const auto twice = std::ranges::unique(snapshot.reports);
+  snapshot.reports.erase(twice.begin(), twice.end());
   if (snapshot.reports.size() > fleet::kReportsMax) snapshot.reports.resize(fleet::kReportsMax);
   read_sums(fields, snapshot);
   return snapshot;

@@ -5,7 +5,7 @@
 //   s0 … s31 (S)      who has the slot or had it last: "inst.token"
 //   s0e … (N)         until when, in milliseconds since 1970; 0: given back
 //   s0b … (S)         the epoch in which its call began, once it has
-//   e<epoch>.<n> (SS) reports of that epoch; a full set is followed by the next one
+//   e<epoch>.… (SS)   reports of that epoch, by the time at which they were sent
 //   c:<minute> … (N)  sums, see sums.h
 //   ttl (N)           when the item may go, in seconds since 1970; none under a hold
 #pragma once

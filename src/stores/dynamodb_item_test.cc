@@ -49,18 +49,6 @@ std::string placeholder(const ItemUpdate& update, const std::string& attribute) 
   return {};
 }
 
-// As DynamoDB counts: names and values in bytes.
-std::size_t size_of(const Item& item) {
-  std::size_t bytes = 0;
-  for (const auto& [name, value] : item) {
-    bytes += name.size();
-    bytes += value.kind == AttributeValue::Kind::number ? value.value.size() / 2 + 1
-                                                        : value.value.size();
-    for (const std::string& one : value.set) bytes += one.size();
-  }
-  return bytes;
-}
-
 TEST(DynamoDbItem, ReportsRenewItsTimeToLive) {
   Item item = item_of(full_record(100, 1));
   const auto renews = [&] { return !placeholder(write_of(adds(1), item), kItemTtl).empty(); };
@@ -74,26 +62,80 @@ TEST(DynamoDbItem, ReportsRenewItsTimeToLive) {
   EXPECT_FALSE(renews()) << "a hold has no end";
 }
 
-TEST(DynamoDbItem, BeginsANewSetWhenOneIsFullAndKeepsTheLastTwo) {
-  Item item = item_of(full_record(100, 1));
+bool removes(const ItemUpdate& update, const std::string& name) {
+  const auto at = update.update.find("REMOVE ");
+  const std::string held = placeholder(update, name);
+  return at != std::string::npos && !held.empty() &&
+         (update.update.substr(at) + ",").find(" " + held + ",") != std::string::npos;
+}
+std::string added_to(const ItemUpdate& update) {
+  const auto at = update.update.find("ADD ");
+  if (at == std::string::npos) return {};
+  return update.names.at(update.update.substr(at + 4, update.update.find(' ', at + 4) - at - 4));
+}
+AttributeValue full_set(std::uint32_t from) {
   std::vector<std::string> full;
-  for (std::uint32_t i = 0; i < 32; ++i) full.push_back(report(i).encode());
-  item["e100.3"] = AttributeValue::of_set(full);
-  item["e100.2"] = AttributeValue::of_set({report(90).encode()});
-  item["e99.7"] = AttributeValue::of_set({report(91).encode()});
+  for (std::uint32_t i = 0; i < 16; ++i) full.push_back(report(from + i).encode());
+  return AttributeValue::of_set(full);
+}
+fleet::ReportOp with_age(fleet::ReportOp op, std::chrono::milliseconds age) {
+  op.evidence_age = age;
+  return op;
+}
+
+TEST(DynamoDbItem, AReportBelongsToTheSetOfItsTimeWhateverTheItemShows) {
+  const Item item = item_of(full_record(100, 1));
+  EXPECT_EQ(added_to(write_of(adds(1), item)), "e100.6.27593750.0");
+  EXPECT_EQ(added_to(write_of(with_age(adds(1), 3s), item)), "e100.0.1766000000.0");
+  EXPECT_EQ(added_to(write_of(with_age(adds(1), 9s), item)), "e100.1.883000000.0");
+  EXPECT_EQ(added_to(write_of(with_age(adds(1), 11h), item)), "e100.10.1724609.0");
+  const ItemStep unseen = step_of(with_age(adds(1), 3s), nullptr, false, kTime);
+  const auto& update = std::get<ItemUpdate>(unseen);
+  EXPECT_EQ(added_to(update), "e100.0.1766000000.0");
+  const std::string set = placeholder(update, "e100.0.1766000000.0");
+  EXPECT_THAT(update.condition,
+              HasSubstr("(attribute_not_exists(" + set + ") OR (size(" + set + ") < :v"));
+  EXPECT_THAT(update.condition, HasSubstr("NOT contains(" + set + ", "));
+}
+
+TEST(DynamoDbItem, AFullPartIsFollowedByTheNextAndAReportIsInNoneTwice) {
+  Item item = item_of(full_record(100, 1));
+  item["e100.6.27593750.0"] = full_set(0);
+  item["e100.6.27593750.1"] = AttributeValue::of_text("by hand");
   const ItemUpdate update = write_of(adds(50), item);
-  const std::string added = placeholder(update, "e100.4");
-  ASSERT_NE(added, "");
-  EXPECT_THAT(update.update, HasSubstr("ADD " + added + " "));
-  const auto removes = [&](const std::string& name) {
-    const auto at = update.update.find("REMOVE ");
-    const std::string held = placeholder(update, name);
-    return at != std::string::npos && !held.empty() &&
-           update.update.find(held, at) != std::string::npos;
-  };
-  EXPECT_TRUE(removes("e100.2"));
-  EXPECT_TRUE(removes("e99.7"));
-  EXPECT_FALSE(removes("e100.3"));
+  EXPECT_EQ(added_to(update), "e100.6.27593750.2");
+  EXPECT_THAT(update.condition,
+              HasSubstr("NOT contains(" + placeholder(update, "e100.6.27593750.0") + ", "));
+  const FoundItem found{item};
+  const ItemStep again = step_of(adds(3), &found, true, kTime);
+  EXPECT_EQ(std::get<Status>(again), Status::duplicate);
+  item["e100.6.27593750.2"] = AttributeValue::of_set({report(3).encode()});
+  EXPECT_EQ(snapshot_of(item, kNow).reports.size(), 16U);
+}
+
+TEST(DynamoDbItem, EvidenceThatDecidesNothingAnyMoreGoes) {
+  Item item = item_of(full_record(100, 1));
+  item["e100.0.1765999990.0"] = AttributeValue::of_set({report(90).encode()});
+  item["e100.0.1765999999.0"] = AttributeValue::of_set({report(91).encode()});
+  item["e99.0.1765999999.0"] = AttributeValue::of_set({report(92).encode()});
+  const ItemUpdate update = write_of(with_age(adds(1), 5s), item);
+  EXPECT_TRUE(removes(update, "e100.0.1765999990.0")) << "too old";
+  EXPECT_FALSE(removes(update, "e100.0.1765999999.0"));
+  EXPECT_TRUE(removes(update, "e99.0.1765999999.0")) << "of a passed epoch";
+  EXPECT_FALSE(removes(write_of(adds(1), item), "e100.0.1765999990.0")) << "its age is not known";
+}
+
+TEST(DynamoDbItem, MoreReportsThanAnyStoreKeepsGoOldestFirst) {
+  Item item = item_of(full_record(100, 1));
+  for (int part = 0; part < 6; ++part) {
+    item["e100.6.27593750." + std::to_string(part)] =
+        full_set(static_cast<std::uint32_t>(100 * part));
+  }
+  const ItemUpdate update = write_of(adds(50), item);
+  EXPECT_EQ(added_to(update), "e100.6.27593750.6");
+  for (int part = 0; part < 6; ++part) {
+    EXPECT_EQ(removes(update, "e100.6.27593750." + std::to_string(part)), part < 2) << part;
+  }
 }
 
 TEST(DynamoDbItem, LeasesUntilTheLatestThatItCanBe) {
@@ -121,14 +163,14 @@ TEST(DynamoDbItem, ASlotWithoutAnExpiryIsNobodysToTake) {
 TEST(DynamoDbItem, WhatIsNoSumNoSetAndNoSlotIsLeftAlone) {
   Item item = item_of(full_record(100, 1));
   item["note"] = AttributeValue::of_text("by hand");
-  item["e100.x"] = AttributeValue::of_set({"foreign"});
+  item["e100.0.x.0"] = AttributeValue::of_set({"foreign"});
   item["elephants"] = AttributeValue{.kind = AttributeValue::Kind::other, .value = "L"};
   const fleet::Snapshot snapshot = snapshot_of(item, kNow);
   ASSERT_TRUE(snapshot.readable());
   EXPECT_TRUE(snapshot.reports.empty());
   const ItemUpdate update = write_of(adds(1), item);
   EXPECT_EQ(placeholder(update, "note"), "");
-  EXPECT_EQ(placeholder(update, "e100.x"), "");
+  EXPECT_EQ(placeholder(update, "e100.0.x.0"), "");
 }
 
 TEST(DynamoDbItem, IsSmallInHealthAndBoundedInTrouble) {
@@ -138,25 +180,16 @@ TEST(DynamoDbItem, IsSmallInHealthAndBoundedInTrouble) {
   item[kItemTtl] = AttributeValue::of_number(std::int64_t{1'767'000'000});
   item["c:29433333"] = AttributeValue::of_number("12345.5");
   item["a:29433333"] = AttributeValue::of_number("345678.25");
-  EXPECT_LT(size_of(item), 1'024u);
-  std::vector<std::string> full;
-  for (std::uint32_t i = 0; i < 32; ++i) full.push_back(report(1'000 + i).encode());
-  item["e1766000000000.3"] = AttributeValue::of_set(full);
-  item["e1766000000000.4"] = AttributeValue::of_set(full);
+  EXPECT_LT(aws::item_bytes(item), 1'024u);
+  for (int part = 0; part < 5; ++part) {
+    item["e1766000000000.0.1766000000." + std::to_string(part)] = full_set(1'000);
+  }
   for (int i = 0; i < fleet::kSlotsMax; ++i) {
     const std::string slot = "s" + std::to_string(i);
     item[slot] = AttributeValue::of_text("0000000000b0.4294967295");
     item[slot + "e"] = AttributeValue::of_number(to_ms(kNow));
   }
-  EXPECT_LT(size_of(item), 5'120u);
-}
-
-TEST(DynamoDbItem, AReportGoesToASetThatIsStillTheNewest) {
-  Item item = item_of(full_record(100, 1));
-  EXPECT_THAT(write_of(adds(50), item).condition, HasSubstr("attribute_not_exists(#n0)"));
-  item["e100.0"] = AttributeValue::of_set({report(90).encode()});
-  const ItemUpdate update = write_of(adds(50), item);
-  EXPECT_THAT(update.condition, HasSubstr("size(" + placeholder(update, "e100.0") + ") < "));
+  EXPECT_LT(aws::item_bytes(item), 6'144u);
 }
 
 TEST(DynamoDbItem, ARenewalThatComesLateShortensNoLease) {

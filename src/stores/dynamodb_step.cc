@@ -18,8 +18,10 @@ using aws::Item;
 using fleet::Status;
 using Bounds = DynamoDbClock::Bounds;
 
-// Of which two are kept, so that the newest kReportsMax are always there.
-constexpr std::size_t kGenerationMax = fleet::kReportsMax / 2;
+// Reports of the same time share a set, this many at the most.
+constexpr std::size_t kSetMax = 16;
+// Where nobody knows how old evidence may be: sets of 64 s.
+constexpr int kSetBitsUnknown = 6;
 // Forgotten after this long without a write, and renewed by any write in the second half.
 constexpr std::chrono::seconds kLifetime = 14 * 24h;
 
@@ -106,60 +108,62 @@ ItemStep plan(const fleet::ReadOp&, const Item&, bool decides, const Bounds&) {
   return ReadFirst{};
 }
 
-// The newest set of the epoch's reports, -1 if there is none; and how full it is.
-struct Newest {
-  int generation = -1;
-  std::size_t size = 0;
-};
-Newest newest_set(const Item& last, std::int64_t epoch) {
-  Newest newest;
-  for (const auto& [name, value] : last) {
-    const auto set = set_name(name);
-    if (!set || set->epoch != std::to_string(epoch) || set->generation < newest.generation)
-      continue;
-    // What is no set takes no report.
-    const bool full = value.kind != AttributeValue::Kind::string_set;
-    newest = {.generation = set->generation, .size = full ? kGenerationMax : value.set.size()};
-  }
-  return newest;
+// Of how many seconds a set is: evidence goes set by set, so a few of them make its age.
+int set_bits(const fleet::ReportOp& op) {
+  if (!op.evidence_age) return kSetBitsUnknown;
+  const std::int64_t quarter = op.evidence_age->count() / 4'000;
+  int bits = 0;
+  while (bits < kSetBitsMax && (std::int64_t{2} << bits) <= quarter) ++bits;
+  return bits;
 }
 
-// Adds the report to the newest set, or begins the next one when that is full. A set that is full
-// stays full, so the condition on its size says that it is the newest: a report goes neither to
-// one that is about to be removed nor, should it come twice, to two of them.
-int add_report(Writing& writing, const Item& last, std::int64_t epoch, const std::string& report) {
-  const Newest newest = newest_set(last, epoch);
-  const bool begins = newest.generation < 0 || newest.size >= kGenerationMax;
-  const int generation = newest.generation + (begins ? 1 : 0);
-  const std::string name = name_of_set(epoch, generation);
-  writing.add(name, AttributeValue::of_set({report}));
-  std::vector<std::string> looks;  // where the report may be already
-  if (begins) {
-    writing.where_absent(name);
-  } else {
-    writing.where("size(" + writing.name(name) + ") < " +
-                  writing.number(std::int64_t{kGenerationMax}));
-    looks.push_back(name);
-  }
-  const std::string before = name_of_set(epoch, std::max(0, generation - 1));
-  if (generation > 0 && last.contains(before)) {
-    writing.where("attribute_exists(" + writing.name(before) + ")");
-    looks.push_back(before);
-  }
-  if (looks.empty()) return generation;
-  const std::string known = writing.text(report);
-  for (const std::string& set : looks) {
-    writing.where("NOT contains(" + writing.name(set) + ", " + known + ")");
-  }
-  return generation;
+bool takes_reports(const Item& last, const std::string& name) {
+  const auto it = last.find(name);
+  if (it == last.end()) return true;
+  return it->second.kind == AttributeValue::Kind::string_set && it->second.set.size() < kSetMax;
 }
 
-void remove_old_sets(Writing& writing, const Item& last, std::int64_t epoch, int generation) {
+// Adds the report to the set of its time, which it finds without having seen the item, also when it
+// comes a second time. A part that is full stays full, so the condition on the size says that this
+// is the last one.
+SetName add_report(Writing& writing, const Item& last, const fleet::ReportOp& op) {
+  SetName set = set_for(op.epoch, set_bits(op), op.report->sent);
+  const std::string text = op.report->encode();
+  std::string known;
+  const auto is_not_in = [&](const std::string& name) {
+    if (known.empty()) known = writing.text(text);
+    return "NOT contains(" + writing.name(name) + ", " + known + ")";
+  };
+  for (; !takes_reports(last, set.text()); ++set.part) writing.where(is_not_in(set.text()));
+  const std::string name = set.text();
+  writing.add(name, AttributeValue::of_set({text}));
+  writing.where("(attribute_not_exists(" + writing.name(name) + ") OR (size(" + writing.name(name) +
+                ") < " + writing.number(std::int64_t{kSetMax}) + " AND " + is_not_in(name) + "))");
+  return set;
+}
+
+// What is of another epoch, too old to decide anything, or more than any store keeps. Should a
+// report come to such a set meanwhile, it is just as old.
+void remove_old_sets(Writing& writing, const Item& last, const fleet::ReportOp& op,
+                     const SetName& target, StoreTime now) {
+  std::vector<std::pair<SetName, std::size_t>> sets;
   for (const auto& [name, value] : last) {
     const auto set = set_name(name);
-    if (!set) continue;
-    const bool ours = set->epoch == std::to_string(epoch);
-    if (!ours || set->generation < generation - 1) writing.remove(name);
+    if (!set || name == target.text()) continue;
+    const bool spent = op.evidence_age && set->ends() < now - *op.evidence_age;
+    if (set->epoch != op.epoch || spent) {
+      writing.remove(name);
+    } else {
+      sets.emplace_back(*set, value.set.size());
+    }
+  }
+  std::ranges::sort(sets, [](const auto& a, const auto& b) {
+    return std::pair(a.first.ends(), a.first.part) > std::pair(b.first.ends(), b.first.part);
+  });
+  std::size_t newer = 0;
+  for (const auto& [set, size] : sets) {
+    if (newer >= fleet::kReportsMax) writing.remove(set.text());
+    newer += size;
   }
 }
 
@@ -207,13 +211,13 @@ ItemStep plan(const fleet::ReportOp& op, const Item& last, bool decides, const B
       if (!in_range) return Status::out_of_range;
       for (const auto& [name, value] : last) {
         const auto set = set_name(name);
-        if (!set || set->epoch != std::to_string(op.epoch)) continue;
+        if (!set || set->epoch != op.epoch) continue;
         if (std::ranges::find(value.set, report) != value.set.end()) return Status::duplicate;
       }
     }
-    const int generation = add_report(writing, last, op.epoch, report);
     writing.where_epoch(op.epoch);
-    remove_old_sets(writing, last, op.epoch, generation);
+    const SetName set = add_report(writing, last, op);
+    remove_old_sets(writing, last, op, set, time.at_least);
   }
   if (!add_sums(writing, last, op, time.at_least) && !op.report) {
     if (decides) return Status::ok;

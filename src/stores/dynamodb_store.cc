@@ -73,9 +73,6 @@ void DynamoDbStore::next(std::shared_ptr<Work> work) {
     return read(std::move(work), !reads);
   }
   const FoundItem* known = work->shown ? &*work->shown : last(work->circuit);
-  const auto* report = std::get_if<fleet::ReportOp>(&work->operation);
-  // Nobody would know which of its sets a report belongs to.
-  if (!known && report && report->report) return read(std::move(work), true);
   ItemStep step = step_of(work->operation, known, work->shown.has_value(), *time);
   if (auto* write = std::get_if<aws::ItemUpdate>(&step)) {
     return update(std::move(work), std::move(*write));

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <functional>
-#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/result.h"
+#include "fleet/store_limits.h"
 #include "fleet/store_ops.h"
 
 namespace switchgear::stores {
@@ -47,9 +47,8 @@ class Store {
   // Where a person finds the circuit's record: "key {sg:…}:r".
   virtual std::string record_place(const std::string& /*circuit*/) const { return "in memory"; }
 
-  // Calls per second above which members report fewer failures than there are (their thinning_rate)
-  // at the most: how much evidence one record bears here.
-  virtual double thinning_rate_max() const { return std::numeric_limits<double>::infinity(); }
+  // How much of a fleet one record bears here.
+  virtual fleet::StoreLimits limits() const { return {}; }
 
   // "memory", "redis", "dynamodb": the label in metrics.
   virtual std::string backend() const = 0;
