@@ -4,8 +4,8 @@
 #include <array>
 #include <ostream>
 
-#include "config/suggest.h"
 #include "config/values.h"
+#include "core/suggest.h"
 
 namespace switchgear::cli {
 namespace {
@@ -95,7 +95,7 @@ Target find_command(const CLI::App& root, const std::vector<std::string>& argume
       return {at, argument + " is not in this version"};
     }
     return {at, "there is no command " + config::in_quotes(argument) +
-                    config::did_you_mean(argument, names_of(commands))};
+                    core::did_you_mean(argument, names_of(commands))};
   }
   return {at, ""};
 }
@@ -113,7 +113,7 @@ std::string unknown_option(const CLI::App& command, const std::vector<std::strin
     if (!argument.starts_with("--")) continue;
     const std::string name = argument.substr(0, argument.find('='));
     if (command.get_option_no_throw(name) != nullptr) continue;
-    return "there is no option " + config::in_quotes(name) + config::did_you_mean(name, known);
+    return "there is no option " + config::in_quotes(name) + core::did_you_mean(name, known);
   }
   return {};
 }

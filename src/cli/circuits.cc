@@ -8,8 +8,8 @@
 #include "cli/circuit_view.h"
 #include "cli/settings.h"
 #include "cli/store_session.h"
-#include "config/suggest.h"
 #include "core/name.h"
+#include "core/suggest.h"
 
 namespace switchgear::cli {
 namespace {
@@ -189,8 +189,8 @@ int report_no_such_circuit(Context& context, CircuitSession& opened, const std::
   const auto names = opened.session->names();
   if (!names) return report_store_error(context, names.error());
   context.err << "switchgear: there is no circuit " << name << " in this store"
-              << config::did_you_mean(name, *names)
-              << (names->empty() ? "; it has none at all" : "") << '\n';
+              << core::did_you_mean(name, *names) << (names->empty() ? "; it has none at all" : "")
+              << '\n';
   return kFailed;
 }
 

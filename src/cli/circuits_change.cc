@@ -7,7 +7,7 @@
 
 #include "cli/circuit_view.h"
 #include "cli/circuits.h"
-#include "config/suggest.h"
+#include "core/suggest.h"
 #include "fleet/transition.h"
 #include "guard/identity.h"
 
@@ -99,7 +99,7 @@ int hold(Context& context, const HoldOptions& options) {
     const auto names = opened.session->names();
     context.err << "switchgear: warning: nobody has used the circuit " << options.circuit.name
                 << " yet; it is made now, with the hold"
-                << (names ? config::did_you_mean(options.circuit.name, *names) : "") << '\n';
+                << (names ? core::did_you_mean(options.circuit.name, *names) : "") << '\n';
   }
   const HoldKind kind = options.open     ? HoldKind::forced_open
                         : options.closed ? HoldKind::forced_closed

@@ -3,7 +3,7 @@
 #include <cctype>
 
 #include "config/keys.h"
-#include "config/suggest.h"
+#include "core/suggest.h"
 
 namespace switchgear::config {
 namespace {
@@ -32,8 +32,8 @@ VariableMeaning unknown(std::string_view variable, const std::set<std::string>& 
     }
   }
   VariableMeaning meaning;
-  meaning.message = "is not a setting and changes nothing" + did_you_mean(variable, known);
-  if (!variable.starts_with(kCircuits) || closest(variable, known)) return meaning;
+  meaning.message = "is not a setting and changes nothing" + core::did_you_mean(variable, known);
+  if (!variable.starts_with(kCircuits) || core::closest(variable, known)) return meaning;
   for (const auto& key : circuit_keys()) {
     if (!ends_with_key(variable, environment_name(key.name))) continue;
     meaning.message =

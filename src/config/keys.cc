@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "config/suggest.h"
 #include "core/name.h"
+#include "core/suggest.h"
 #include "net/url.h"
 #include "stores/open.h"
 
@@ -119,7 +119,7 @@ Key<T> choice(std::string name, M member, std::vector<std::string> words, std::s
       if (words[i] == text) return static_cast<Enum>(i);
     }
     return tl::unexpected(in_quotes(text) + " is not known here; write " + listed(words) +
-                          did_you_mean(text, words));
+                          core::did_you_mean(text, words));
   };
   return key<T>({.name = std::move(name),
                  .kind = Kind::choice,

@@ -8,8 +8,8 @@
 #include "config/config.h"
 #include "config/environment.h"
 #include "config/keys.h"
-#include "config/suggest.h"
 #include "core/name.h"
+#include "core/suggest.h"
 
 namespace switchgear::config {
 namespace {
@@ -232,7 +232,7 @@ class Reader {
       const std::string child = rest.substr(0, rest.find('.'));
       if (std::ranges::find(known, child) == known.end()) known.push_back(child);
     }
-    const std::string suggestion = did_you_mean(written, known);
+    const std::string suggestion = core::did_you_mean(written, known);
     if (!suggestion.empty()) return "unknown key" + suggestion;
     std::ranges::sort(known);
     std::string list;
@@ -363,7 +363,7 @@ class Reader {
     }
     std::vector<std::string> known;
     for (const auto& [circuit, policy] : loaded_.config.circuits) known.push_back(circuit);
-    if (const auto meant = closest(name, known)) {
+    if (const auto meant = core::closest(name, known)) {
       warning(places_["worker.circuit"], "no circuit " + name +
                                              " is under circuits, so all its settings are the "
                                              "defaults; did you mean `" +

@@ -4,7 +4,6 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
-#include <charconv>
 #include <deque>
 #include <utility>
 
@@ -13,7 +12,6 @@
 #include "net/clocks.h"
 #include "net/loop_impl.h"
 #include "net/redis_error.h"
-#include "net/url.h"
 
 namespace switchgear::net {
 namespace {
@@ -37,54 +35,7 @@ std::string replace_all(std::string text, const std::string& what, std::string_v
   return text;
 }
 
-Error url_error(std::string message) {
-  return Error{.code = "url", .message = std::move(message), .retryable = false, .source = "redis"};
-}
-
 }  // namespace
-
-std::string RedisAddress::name() const {
-  const bool ipv6 = host.find(':') != std::string::npos;
-  return "redis " + (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
-}
-
-Result<RedisAddress> redis_address(std::string_view text) {
-  const auto url = parse_url(text);
-  if (!url) return url.error();
-  if (url->scheme == "rediss") {
-    return Error{.code = "unsupported",
-                 .message = "rediss:// (Redis over TLS) is not in this version; use redis://",
-                 .retryable = false,
-                 .source = "redis"};
-  }
-  if (url->scheme != "redis") {
-    return url_error("not a Redis URL: it begins with " + url->scheme + "://, not redis://");
-  }
-  if (!url->query.empty()) {
-    return url_error("the URL '" + url->text() + "' has a ?query, which has no meaning here");
-  }
-  if (!url->user.empty() && url->password.empty()) {
-    return url_error("the URL '" + url->text() +
-                     "' has a user but no password; write redis://user:password@host or, for a "
-                     "password alone, redis://:password@host");
-  }
-  RedisAddress address{.host = url->host,
-                       .port = url->port,
-                       .user = url->user,
-                       .password = url->password,
-                       .database = 0};
-  std::string_view path = url->path;
-  if (path.starts_with('/')) path.remove_prefix(1);
-  if (!path.empty()) {
-    const char* end = path.data() + path.size();
-    const auto number = std::from_chars(path.data(), end, address.database);
-    if (number.ec != std::errc{} || number.ptr != end || address.database < 0) {
-      return url_error("the URL '" + url->text() +
-                       "' must end in a database number, such as /0, or in nothing");
-    }
-  }
-  return address;
-}
 
 class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
  public:
@@ -196,7 +147,7 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
                            true));
     });
     connection_->resolver.async_resolve(
-        address_.host, std::to_string(address_.port),
+        address_.hosts[0].host, std::to_string(address_.hosts[0].port),
         [self = shared_from_this(), c = connection_](const error_code& failure,
                                                      tcp::resolver::results_type found) {
           if (!self->is_current(c)) return;

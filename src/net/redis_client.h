@@ -11,24 +11,10 @@
 #include "core/result.h"
 #include "core/time.h"
 #include "net/loop.h"
+#include "net/redis_address.h"
 #include "net/resp.h"
 
 namespace switchgear::net {
-
-// Where a server is and who we are there.
-struct RedisAddress {
-  std::string host;
-  std::uint16_t port = 6379;
-  std::string user;      // empty: "default"
-  std::string password;  // empty: none is sent
-  int database = 0;
-  // "redis HOST:PORT": the source of errors. Never a password.
-  std::string name() const;
-};
-
-// Reads redis://[[user]:password@]host[:port][/database]. Errors: "url" (the message shows no user
-// or password); "unsupported" for rediss://.
-Result<RedisAddress> redis_address(std::string_view url);
 
 struct RedisOptions {
   // A command not answered by then ends with "timeout", whether or not it was sent. 1 ms or more.

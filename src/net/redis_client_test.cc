@@ -52,38 +52,6 @@ class RedisClientTest : public ::testing::Test {
   Loop loop;
 };
 
-TEST(RedisAddress, IsReadFromAUrl) {
-  const auto address = redis_address("redis://ann:s%40cret@cache.example:7000/3");
-  ASSERT_TRUE(address) << address.error().text();
-  EXPECT_EQ(address->host, "cache.example");
-  EXPECT_EQ(address->port, 7000);
-  EXPECT_EQ(address->user, "ann");
-  EXPECT_EQ(address->password, "s@cret");
-  EXPECT_EQ(address->database, 3);
-  EXPECT_EQ(address->name(), "redis cache.example:7000");
-}
-
-TEST(RedisAddress, HasDefaults) {
-  const auto address = redis_address("redis://:pw@[::1]/");
-  ASSERT_TRUE(address) << address.error().text();
-  EXPECT_EQ(address->port, 6379);
-  EXPECT_EQ(address->user, "");
-  EXPECT_EQ(address->password, "pw");
-  EXPECT_EQ(address->database, 0);
-  EXPECT_EQ(address->name(), "redis [::1]:6379");
-}
-
-TEST(RedisAddress, RefusesWhatItCannotUseWithoutShowingThePassword) {
-  for (const char* url :
-       {"rediss://u:secret@h", "http://u:secret@h", "redis://u:secret@h/x", "redis://u:secret@h/-1",
-        "redis://u:secret@h/1/2", "redis://u:secret@h/0?a=b", "redis://u:secret@", "redis://user@h",
-        "redis://u:secret@h:99999", "u:secret@h"}) {
-    const auto address = redis_address(url);
-    ASSERT_FALSE(address) << url;
-    EXPECT_THAT(address.error().text(), Not(HasSubstr("secret"))) << url;
-  }
-}
-
 TEST(RedisErrors, SayWhatToDoAndWhetherARetryCanHelp) {
   const auto code = [](std::string_view reply) {
     const Error why = redis_error(reply, "redis");

@@ -99,6 +99,7 @@ std::uint16_t default_port(std::string_view scheme) {
   if (scheme == "http") return 80;
   if (scheme == "https") return 443;
   if (scheme == "redis" || scheme == "rediss") return 6379;
+  if (scheme == "redis+sentinel" || scheme == "rediss+sentinel") return 26379;
   return 0;
 }
 
@@ -142,7 +143,9 @@ std::string redact_url(std::string_view text) {
   const std::string_view rest = text.substr(scheme.size());
   std::string out(scheme);
   if (const auto at = rest.rfind('@'); at != std::string_view::npos) {
-    out.append("***").append(rest.substr(at));
+    // An @ so late may stand in a secret of the query: its rest is no host.
+    const bool in_query = rest.find('?') < at;
+    out.append("***").append(rest.substr(in_query ? rest.size() : at));
   } else {
     // "redis://:secret" or "redis://user:secret", where somebody forgot the host: what stands in
     // the port's place and is no port may be a password.
@@ -185,7 +188,7 @@ Result<Url> parse_url(std::string_view text) {
   url.query = tail.substr(std::min(question + 1, tail.size()));
   // In a store's URL an @ so late can only be the end of a password with a slash in it; taking
   // the password's start for a host would go on to show it in error messages.
-  const bool is_store = url.scheme == "redis" || url.scheme == "rediss";
+  const bool is_store = url.scheme.starts_with("redis");
   if (is_store && tail.find('@') != std::string_view::npos) {
     return url_error(text, "has an @ after the host");
   }

@@ -18,8 +18,8 @@ struct Url {
   std::string path;        // as written: "" or "/…"
   std::string query;       // as written, without the question mark
 
-  // Whether the scheme means TLS: https and rediss.
-  bool tls() const { return scheme == "https" || scheme == "rediss"; }
+  // Whether the scheme means TLS: https, rediss and rediss+sentinel.
+  bool tls() const { return scheme == "https" || scheme.starts_with("rediss"); }
   // "host:port" for people and for telling endpoints apart; IPv6 hosts in brackets.
   std::string host_port() const;
   // The same without the scheme's default port: the value of a Host header.
@@ -37,7 +37,8 @@ struct Url {
 // "url") says what is wrong and never shows a user or password.
 Result<Url> parse_url(std::string_view text);
 
-// 80, 443, 6379 (redis, rediss); 0 for a scheme that is not known here.
+// 80, 443, 6379 (redis, rediss), 26379 (their +sentinel forms); 0 for a scheme that is not known
+// here.
 std::uint16_t default_port(std::string_view scheme);
 
 // The text with anything that may be a user or password replaced by ***, whether or not it is a

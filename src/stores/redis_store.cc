@@ -33,10 +33,11 @@ std::string name_in(std::string_view key, std::string_view prefix, std::string_v
 
 }  // namespace
 
-RedisStore::RedisStore(net::Loop& loop, net::RedisAddress address, const RedisStoreOptions& options)
+RedisStore::RedisStore(net::Loop& loop, const net::RedisAddress& address,
+                       const RedisStoreOptions& options)
     : key_prefix_("{sg:" + with_length(options.name_space) + ":"),
-      client_(loop, address, options.redis),
-      watch_(loop, std::move(address), options.redis) {}
+      route_(net::open_redis(loop, address, options.redis)),
+      watch_(loop, *route_, options.redis.seed) {}
 
 std::string RedisStore::key(const std::string& circuit) const {
   return key_prefix_ + with_length(circuit) + "}";
@@ -54,7 +55,7 @@ void RedisStore::execute(const std::string& circuit, const fleet::Operation& ope
   const fleet::Status status = is_read     ? fleet::Status::ok
                                : is_report ? fleet::Status::late
                                            : fleet::Status::conflict;
-  run(*call.script, std::move(words),
+  run(*call.script, prefix, std::move(words),
       [this, prefix, status, done = std::move(done)](const Result<fleet::Answer>& answer) {
         if (answer || answer.error().code != "WRONGTYPE") return done(answer);
         answer_for_foreign_key(prefix, status, done);
@@ -65,39 +66,42 @@ void RedisStore::execute(const std::string& circuit, const fleet::Operation& ope
 // well. All is left as it is, and the answer is that of a record that cannot be read.
 void RedisStore::answer_for_foreign_key(const std::string& prefix, fleet::Status status,
                                         AnswerCallback done) {
-  client_.command({"TIME"}, [this, prefix, status,
-                             done = std::move(done)](const Result<net::resp::Value>& value) {
-    if (!value) return done(value.error());
-    const bool pair = value->is_list() && value->items.size() == 2;
-    const auto seconds = pair ? fleet::to_number<std::int64_t>(value->items[0].text) : std::nullopt;
-    const auto micros = pair ? fleet::to_number<std::int64_t>(value->items[1].text) : std::nullopt;
-    if (!seconds || !micros) {
-      return done(Error{.code = "protocol",
-                        .message = "TIME was answered unlike by a Redis server",
-                        .retryable = false,
-                        .source = client_.name()});
-    }
-    fleet::Answer answer{.status = status};
-    answer.snapshot.time = store_time_ms(*seconds * 1000 + *micros / 1000);
-    answer.snapshot.record = Error{.code = "unreadable",
-                                   .message = "one of the keys " + prefix +
-                                              ":r (a hash), :e (a "
-                                              "sorted set), :m (a hash) holds another type of "
-                                              "value, so somebody else wrote it",
-                                   .retryable = false,
-                                   .source = "record"};
-    done(answer);
-  });
+  route_->command(
+      prefix, {"TIME"},
+      [this, prefix, status, done = std::move(done)](const Result<net::resp::Value>& value) {
+        if (!value) return done(value.error());
+        const bool pair = value->is_list() && value->items.size() == 2;
+        const auto seconds =
+            pair ? fleet::to_number<std::int64_t>(value->items[0].text) : std::nullopt;
+        const auto micros =
+            pair ? fleet::to_number<std::int64_t>(value->items[1].text) : std::nullopt;
+        if (!seconds || !micros) {
+          return done(Error{.code = "protocol",
+                            .message = "TIME was answered unlike by a Redis server",
+                            .retryable = false,
+                            .source = route_->name()});
+        }
+        fleet::Answer answer{.status = status};
+        answer.snapshot.time = store_time_ms(*seconds * 1000 + *micros / 1000);
+        answer.snapshot.record = Error{.code = "unreadable",
+                                       .message = "one of the keys " + prefix +
+                                                  ":r (a hash), :e (a "
+                                                  "sorted set), :m (a hash) holds another type of "
+                                                  "value, so somebody else wrote it",
+                                       .retryable = false,
+                                       .source = "record"};
+        done(answer);
+      });
 }
 
 // By its checksum; a server that does not know the script (it was restarted) gets the text, and
 // knows it from then on.
-void RedisStore::run(const RedisScript& script, std::vector<std::string> keys_and_arguments,
-                     AnswerCallback done) {
+void RedisStore::run(const RedisScript& script, const std::string& prefix,
+                     std::vector<std::string> keys_and_arguments, AnswerCallback done) {
   const auto answered = [this](const Result<net::resp::Value>& value) -> Result<fleet::Answer> {
     if (!value) return value.error();
     Result<fleet::Answer> answer = redis_answer(*value);
-    if (!answer) answer.error().source = client_.name();
+    if (!answer) answer.error().source = route_->name();
     return answer;
   };
   const auto command = [](std::string verb, const std::string& what,
@@ -107,46 +111,33 @@ void RedisStore::run(const RedisScript& script, std::vector<std::string> keys_an
     return words;
   };
   std::vector<std::string> by_sum = command("EVALSHA", script.sha1, keys_and_arguments);
-  client_.command(
-      std::move(by_sum), [this, answered, command, &script, rest = std::move(keys_and_arguments),
-                          done = std::move(done)](const Result<net::resp::Value>& value) {
-        if (value || value.error().code != "NOSCRIPT") return done(answered(value));
-        client_.command(
-            command("EVAL", script.text, rest),
-            [answered, done](const Result<net::resp::Value>& again) { done(answered(again)); });
-      });
+  route_->command(prefix, std::move(by_sum),
+                  [this, prefix, answered, command, &script, rest = std::move(keys_and_arguments),
+                   done = std::move(done)](const Result<net::resp::Value>& value) {
+                    if (value || value.error().code != "NOSCRIPT") return done(answered(value));
+                    route_->command(prefix, command("EVAL", script.text, rest),
+                                    [answered, done](const Result<net::resp::Value>& again) {
+                                      done(answered(again));
+                                    });
+                  });
 }
 
 void RedisStore::list(NamesCallback done) {
-  scan("0", std::make_shared<std::set<std::string>>(), std::move(done));
-}
-
-// SCAN may name a key twice, hence the set.
-void RedisStore::scan(const std::string& cursor, std::shared_ptr<std::set<std::string>> found,
-                      NamesCallback done) {
-  client_.command(
-      {"SCAN", cursor, "MATCH", key_prefix_ + "*" + std::string(kRecordSuffix), "COUNT", "1000"},
-      [this, found = std::move(found), done = std::move(done)](Result<net::resp::Value> value) {
-        if (!value) return done(value.error());
-        if (!value->is_list() || value->items.size() != 2 || !value->items[0].is_text()) {
-          return done(Error{.code = "protocol",
-                            .message = "SCAN was answered unlike by a Redis server",
-                            .retryable = false,
-                            .source = client_.name()});
-        }
-        for (const net::resp::Value& item : value->items[1].items) {
-          std::string name = name_in(item.text, key_prefix_, kRecordSuffix);
-          if (!name.empty()) found->insert(std::move(name));
-        }
-        const std::string next = value->items[0].text;
-        if (next != "0") return scan(next, found, done);
-        done(std::vector<std::string>(found->begin(), found->end()));
-      });
+  route_->keys(key_prefix_ + "*" + std::string(kRecordSuffix),
+               [this, done = std::move(done)](const Result<std::set<std::string>>& keys) {
+                 if (!keys) return done(keys.error());
+                 std::set<std::string> names;
+                 for (const std::string& key : *keys) {
+                   std::string name = name_in(key, key_prefix_, kRecordSuffix);
+                   if (!name.empty()) names.insert(std::move(name));
+                 }
+                 done(std::vector<std::string>(names.begin(), names.end()));
+               });
 }
 
 void RedisStore::remove(const std::string& circuit, std::function<void(Result<void>)> done) {
   const std::string prefix = key(circuit);
-  client_.command({"DEL", prefix + ":r", prefix + ":e", prefix + ":m"},
+  route_->command(prefix, {"DEL", prefix + ":r", prefix + ":e", prefix + ":m"},
                   [done = std::move(done)](const Result<net::resp::Value>& value) {
                     if (!value) return done(value.error());
                     done(Result<void>{});

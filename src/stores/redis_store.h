@@ -10,10 +10,9 @@
 #pragma once
 
 #include <memory>
-#include <set>
 #include <string>
 
-#include "net/redis_client.h"
+#include "net/redis_route.h"
 #include "stores/redis_scripts.h"
 #include "stores/redis_watch.h"
 #include "stores/store.h"
@@ -35,7 +34,8 @@ struct RedisStoreOptions {
 class RedisStore final : public Store {
  public:
   // `loop` outlives the store.
-  RedisStore(net::Loop& loop, net::RedisAddress address, const RedisStoreOptions& options = {});
+  RedisStore(net::Loop& loop, const net::RedisAddress& address,
+             const RedisStoreOptions& options = {});
 
   void execute(const std::string& circuit, const fleet::Operation& operation,
                AnswerCallback done) override;
@@ -54,14 +54,12 @@ class RedisStore final : public Store {
  private:
   void answer_for_foreign_key(const std::string& prefix, fleet::Status status, AnswerCallback done);
   // `script` lives as long as the process.
-  void run(const RedisScript& script, std::vector<std::string> keys_and_arguments,
-           AnswerCallback done);
-  void scan(const std::string& cursor, std::shared_ptr<std::set<std::string>> found,
-            NamesCallback done);
+  void run(const RedisScript& script, const std::string& prefix,
+           std::vector<std::string> keys_and_arguments, AnswerCallback done);
 
   std::string key_prefix_;  // "{sg:<length>:<namespace>:"
   // Last, so that they go first: their callbacks use what stands above.
-  net::RedisClient client_;
+  std::unique_ptr<net::RedisRoute> route_;
   RedisWatch watch_;
 };
 

@@ -12,13 +12,13 @@ constexpr core::Backoff kRetry{.base = 1s, .cap = 15s, .jitter = core::Jitter::e
 
 }  // namespace
 
-RedisWatch::RedisWatch(net::Loop& loop, net::RedisAddress address, const net::RedisOptions& options)
-    : loop_(loop), address_(std::move(address)), options_(options), random_(options.seed) {}
+RedisWatch::RedisWatch(net::Loop& loop, net::RedisRoute& route, std::uint64_t seed)
+    : loop_(loop), route_(route), random_(seed) {}
 
 void RedisWatch::subscribe(const std::string& channel) {
   if (!channels_.insert(channel).second) return;
   if (waiting_) return;
-  if (!client_) open();
+  if (!client_ && !opening_) open();
   leaving_.erase(channel);
   joining_.insert(channel);
   flush_soon();
@@ -33,10 +33,21 @@ void RedisWatch::unsubscribe(const std::string& channel) {
 }
 
 void RedisWatch::open() {
-  client_ = std::make_unique<net::RedisClient>(loop_, address_, options_);
+  opening_ = true;
+  route_.subscriber(
+      [this, alive = std::weak_ptr(alive_)](Result<std::unique_ptr<net::RedisClient>> client) {
+        if (!alive.expired()) opened(std::move(client));
+      });
+}
+
+void RedisWatch::opened(Result<std::unique_ptr<net::RedisClient>> client) {
+  opening_ = false;
+  if (!client) return start_over();
+  client_ = *std::move(client);
   client_->on_push([this](const net::resp::Value& value) { pushed(value); });
   client_->on_disconnect([this] { start_over(); });
   keep_alive();
+  flush_soon();
 }
 
 // Together, since circuits come and go in crowds.
@@ -47,6 +58,7 @@ void RedisWatch::flush_soon() {
 }
 
 void RedisWatch::flush() {
+  if (!client_) return;
   const auto send_all = [this](const char* verb, std::set<std::string> channels) {
     std::vector<std::string> words{verb};
     for (auto it = channels.begin(); it != channels.end();) {
@@ -73,14 +85,13 @@ void RedisWatch::start_over() {
     waiting_ = false;
     joining_ = channels_;
     open();
-    flush();
   });
 }
 
 // A peer that has vanished without a word is found out by the client's own time-outs.
 void RedisWatch::keep_alive() {
   ping_timer_ = loop_.call_after(kPingPeriod, [this] {
-    if (!waiting_) client_->command({"PING"}, [](const auto&) {});
+    if (client_) client_->command({"PING"}, [](const auto&) {});
     keep_alive();
   });
 }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "net/loop.h"
-#include "net/redis_client.h"
+#include "net/redis_route.h"
 
 namespace switchgear::stores {
 
@@ -20,8 +20,8 @@ class RedisWatch {
  public:
   using Message = std::function<void(const std::string& channel, const std::string& text)>;
 
-  // `loop` outlives it.
-  RedisWatch(net::Loop& loop, net::RedisAddress address, const net::RedisOptions& options);
+  // `loop` and `route` outlive it. `seed` is of the jitter between attempts.
+  RedisWatch(net::Loop& loop, net::RedisRoute& route, std::uint64_t seed);
 
   void on_message(Message message) { message_ = std::move(message); }
   void subscribe(const std::string& channel);
@@ -29,6 +29,7 @@ class RedisWatch {
 
  private:
   void open();
+  void opened(Result<std::unique_ptr<net::RedisClient>> client);
   void flush_soon();
   void flush();
   void start_over();
@@ -36,8 +37,7 @@ class RedisWatch {
   void pushed(const net::resp::Value& value);
 
   net::Loop& loop_;
-  const net::RedisAddress address_;
-  const net::RedisOptions options_;
+  net::RedisRoute& route_;
   core::Random random_;
   std::uint64_t failures_ = 0;  // in a row
   Message message_;
@@ -45,10 +45,12 @@ class RedisWatch {
   // Not yet sent. Both are empty while waiting to start over.
   std::set<std::string> joining_;
   std::set<std::string> leaving_;
+  bool opening_ = false;  // the route has been asked for a connection
   bool waiting_ = false;  // to start over
   net::Timer flush_timer_;
   net::Timer retry_timer_;
   net::Timer ping_timer_;
+  std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
   // Last, so that it goes first.
   std::unique_ptr<net::RedisClient> client_;
 };

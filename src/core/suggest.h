@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace switchgear::config {
+namespace switchgear::core {
 
 // The closest of `known`, if close enough to be a slip: at most a third of the letters, and at
 // least one, inserted, left out, replaced or swapped with a neighbour. Case and the difference
@@ -17,4 +17,4 @@ std::optional<std::string> closest(std::string_view word, const std::vector<std:
 // "; did you mean `probes`?", or nothing.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& known);
 
-}  // namespace switchgear::config
+}  // namespace switchgear::core

@@ -1,9 +1,9 @@
-#include "config/suggest.h"
+#include "core/suggest.h"
 
 #include <algorithm>
 #include <cctype>
 
-namespace switchgear::config {
+namespace switchgear::core {
 namespace {
 
 constexpr std::size_t kWordMax = 100;
@@ -69,4 +69,4 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
   return found ? "; did you mean `" + *found + "`?" : "";
 }
 
-}  // namespace switchgear::config
+}  // namespace switchgear::core

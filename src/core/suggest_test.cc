@@ -1,8 +1,8 @@
-#include "config/suggest.h"
+#include "core/suggest.h"
 
 #include <gtest/gtest.h>
 
-namespace switchgear::config {
+namespace switchgear::core {
 namespace {
 
 const std::vector<std::string> kKnown{"probes", "probe_successes", "open_duration", "mode"};
@@ -35,4 +35,4 @@ TEST(Suggestion, ReadsAsTheEndOfASentence) {
 }
 
 }  // namespace
-}  // namespace switchgear::config
+}  // namespace switchgear::core
