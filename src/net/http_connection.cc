@@ -144,7 +144,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
   }
 
   void handshake() {
-    auto context = client_tls_context(options_.ca_file);
+    auto context = client_tls_context({.ca_file = options_.ca_file});
     if (!context) {
       fail("tls", context.error().message, false);
       return;

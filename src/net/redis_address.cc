@@ -136,7 +136,7 @@ std::string iam_problem(const RedisAddress& address) {
 // The text of the problem, or empty.
 std::string use_options(Options& options, bool tls, bool sentinel, RedisAddress& address) {
   if (tls) {
-    address.tls = RedisTls{.ca_file = take(options, "ca_file"),
+    address.tls = TlsFiles{.ca_file = take(options, "ca_file"),
                            .cert_file = take(options, "cert_file"),
                            .key_file = take(options, "key_file")};
     if (address.tls->cert_file.empty() != address.tls->key_file.empty()) {

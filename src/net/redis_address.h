@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "net/tls_files.h"
 
 namespace switchgear::net {
 
@@ -19,15 +20,6 @@ struct RedisHost {
   friend auto operator<=>(const RedisHost&, const RedisHost&) = default;
 };
 
-// PEM files; empty: the system's CA certificates, no certificate of our own. The peer's is always
-// verified, its host name included.
-struct RedisTls {
-  std::string ca_file;
-  std::string cert_file;  // with key_file: what we show to the server
-  std::string key_file;
-  friend bool operator==(const RedisTls&, const RedisTls&) = default;
-};
-
 struct RedisAddress {
   // At least one. Of a cluster: nodes to begin with. Of a plain server: tried in this order, for
   // one that is no replica. With primary_name: the Sentinels.
@@ -35,7 +27,7 @@ struct RedisAddress {
   std::string user;      // empty: "default"
   std::string password;  // empty: none is sent
   int database = 0;
-  std::optional<RedisTls> tls;  // also for Sentinels
+  std::optional<TlsFiles> tls;  // also for Sentinels
 
   std::string primary_name;  // the primary that the Sentinels watch; empty: no Sentinel
   // Who we are at the Sentinels; empty: nobody, they ask for no password.
@@ -61,7 +53,7 @@ struct RedisAddress {
 //   redis+sentinel://[[user]:password@]host[:26379][,host[:port]…]/PRIMARY_NAME[/database][?…]
 // and the same with rediss for TLS. What stands in user, password and options may be
 // percent-encoded. Options:
-//   ca_file, cert_file, key_file           with rediss: see RedisTls
+//   ca_file, cert_file, key_file           with rediss: see TlsFiles
 //   iam_cache, region                      with rediss and a user: see RedisAddress
 //   sentinel_user, sentinel_password       at the Sentinels; without them, user and password are
 //                                          used there too; empty: none

@@ -55,11 +55,11 @@ TEST(RedisAddress, HasSeveralHosts) {
 
 TEST(RedisAddress, SaysTls) {
   ASSERT_TRUE(must("rediss://h").tls);
-  EXPECT_EQ(*must("rediss://h").tls, RedisTls{});
+  EXPECT_EQ(*must("rediss://h").tls, TlsFiles{});
   const RedisAddress address =
       must("rediss://h/1?ca_file=/etc/a%20b.pem&cert_file=c.pem&key_file=k.pem");
   EXPECT_EQ(*address.tls,
-            (RedisTls{.ca_file = "/etc/a b.pem", .cert_file = "c.pem", .key_file = "k.pem"}));
+            (TlsFiles{.ca_file = "/etc/a b.pem", .cert_file = "c.pem", .key_file = "k.pem"}));
   EXPECT_EQ(address.database, 1);
 }
 
@@ -115,26 +115,15 @@ TEST(RedisAddress, SuggestsTheOptionThatWasMeant) {
 }
 
 TEST(RedisAddress, RefusesWhatItCannotUseWithoutShowingASecret) {
-  for (const char* url : {"http://u:secret@h",
-                          "redis://u:secret@h/x",
-                          "redis://u:secret@h/-1",
-                          "redis://u:secret@h/1/2",
-                          "redis://u:secret@h/0?a=b",
-                          "redis://u:secret@",
-                          "redis://user@h",
-                          "redis://u:secret@h:99999",
-                          "u:secret@h",
-                          "redis://u:secret@h,",
-                          "redis://u:secret@,h",
-                          "redis://u:secret@h,i:0",
-                          "redis://u:secret@h/secret",
-                          "rediss://h?secret=secret",
-                          "redis+sentinel://h/p?sentinel_user=secret",
-                          "redis+sentinel://h/p/q?sentinel_user=secret",
-                          "redis+sentinel://u:secret@h",
-                          "redis+sentinel://u:secret@h/p/x",
-                          "redis+sentinel://h/p?sentinel_password=secret&x=1",
-                          "redis+sentinel://h/p?sentinel_password=se@cret"}) {
+  for (const char* url :
+       {"http://u:secret@h", "redis://u:secret@h/x", "redis://u:secret@h/-1",
+        "redis://u:secret@h/1/2", "redis://u:secret@h/0?a=b", "redis://u:secret@", "redis://user@h",
+        "redis://u:secret@h:99999", "u:secret@h", "redis://u:secret@h,", "redis://u:secret@,h",
+        "redis://u:secret@h,i:0", "rediss://h?secret=secret",
+        "redis+sentinel://h/p?sentinel_user=secret", "redis+sentinel://h/p/q?sentinel_user=secret",
+        "redis+sentinel://u:secret@h", "redis+sentinel://u:secret@h/p/x",
+        "redis+sentinel://h/p?sentinel_password=secret&x=1",
+        "redis+sentinel://h/p?sentinel_password=se@cret"}) {
     EXPECT_THAT(problem(url), Not(HasSubstr("cret"))) << url;
   }
 }

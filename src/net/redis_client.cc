@@ -1,23 +1,16 @@
 #include "net/redis_client.h"
 
-#include <array>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/write.hpp>
 #include <deque>
 #include <utility>
 
 #include "core/assert.h"
 #include "core/random.h"
 #include "net/clocks.h"
-#include "net/loop_impl.h"
+#include "net/redis_connection.h"
 #include "net/redis_error.h"
 
 namespace switchgear::net {
 namespace {
-
-using asio::ip::tcp;
-using boost::system::error_code;
 
 // A connection on which nothing was heard for this many command time-outs, while commands wait for
 // an answer, is taken for dead; until then a slow server is only slow.
@@ -26,14 +19,6 @@ constexpr int kSilentTimeouts = 5;
 MonoTime mono_now() { return read_clocks().mono; }
 
 std::string in_ms(Duration d) { return std::to_string(ceil_ms(d).count()) + " ms"; }
-
-std::string replace_all(std::string text, const std::string& what, std::string_view with) {
-  if (what.empty()) return text;
-  for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size()) {
-    text.replace(at, what.size(), with);
-  }
-  return text;
-}
 
 }  // namespace
 
@@ -44,9 +29,16 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
         address_(std::move(address)),
         name_(address_.name()),
         options_(options),
-        random_(options.seed) {}
+        random_(options.seed) {
+    SG_ASSERT(!address_.hosts.empty());
+    // One of several hosts is as good as another only if it takes writes.
+    if (address_.hosts.size() > 1 && options_.peer == RedisPeer::server) {
+      options_.peer = RedisPeer::primary;
+    }
+  }
 
   const std::string& name() const { return name_; }
+  const RedisGreeting& greeting() const { return greeting_; }
   bool connected() const { return phase_ == Phase::ready; }
 
   void command(std::vector<std::string> arguments, RedisCallback done) {
@@ -90,7 +82,7 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
   }
 
  private:
-  enum class Phase : unsigned char { idle, connecting, greeting, ready };
+  enum class Phase : unsigned char { idle, connecting, ready };
 
   struct Command {
     std::string bytes;
@@ -105,19 +97,6 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
     MonoTime until;
     std::size_t confirmations = 0;
   };
-  // Asio's handlers hold it, so that its buffers live as long as they are used; they tell by
-  // comparing with connection_ whether it still matters.
-  struct Connection {
-    Connection(asio::io_context& context, const resp::Limits& limits)
-        : resolver(context), socket(context), parser(limits) {}
-    tcp::resolver resolver;
-    tcp::socket socket;
-    resp::Parser parser;
-    std::array<char, 16 * 1024> input{};
-    std::string output;  // being written
-  };
-  using ConnectionPtr = std::shared_ptr<Connection>;
-
   Error error(std::string code, std::string message, bool retryable) const {
     return Error{.code = std::move(code),
                  .message = std::move(message),
@@ -135,92 +114,88 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
 
   void connect() {
     phase_ = Phase::connecting;
-    connection_ = std::make_shared<Connection>(loop_.impl().context, options_.limits);
+    hosts_failed_.clear();
     connect_timer_ = loop_.call_after(options_.connect_timeout, [this] {
-      const bool greeted = phase_ == Phase::greeting;
-      attempt_failed(error("timeout",
-                           greeted ? "connected, but got no answer to HELLO within " +
-                                         in_ms(options_.connect_timeout) +
-                                         "; is this really a Redis server, and is it healthy?"
-                                   : "no connection within " + in_ms(options_.connect_timeout) +
-                                         "; check host, port and network",
-                           true));
+      attempt_failed(
+          error("timeout", connection_->still_waiting(in_ms(options_.connect_timeout)), true));
     });
-    connection_->resolver.async_resolve(
-        address_.hosts[0].host, std::to_string(address_.hosts[0].port),
-        [self = shared_from_this(), c = connection_](const error_code& failure,
-                                                     tcp::resolver::results_type found) {
-          if (!self->is_current(c)) return;
-          if (failure) {
-            return self->attempt_failed(self->error(
-                "connect", "cannot find the host: " + failure.message() + "; check its name",
-                true));
-          }
-          asio::async_connect(c->socket, found,
-                              [self, c](const error_code& refused, const tcp::endpoint&) {
-                                if (self->is_current(c)) self->tcp_connected(refused);
-                              });
-        });
+    try_host();
   }
 
-  void tcp_connected(const error_code& refused) {
-    if (refused) {
-      return attempt_failed(error("connect",
-                                  "cannot connect: " + refused.message() +
-                                      "; is the server running, and are host and port right?",
-                                  true));
-    }
-    error_code ignored;
-    connection_->socket.set_option(tcp::no_delay(true), ignored);
-    connection_->socket.set_option(asio::socket_base::keep_alive(true), ignored);
-    phase_ = Phase::greeting;
-    std::vector<std::string> hello{"HELLO", "3"};
-    if (!address_.password.empty()) {
-      hello.insert(hello.end(),
-                   {"AUTH", address_.user.empty() ? "default" : address_.user, address_.password});
-    }
-    hello.insert(hello.end(), {"SETNAME", "switchgear"});
-    greetings_missing_ = 1;
-    resp::append_command(to_send_, hello);
-    if (address_.database != 0) {
-      ++greetings_missing_;
-      resp::append_command(to_send_,
-                           std::vector<std::string>{"SELECT", std::to_string(address_.database)});
-    }
-    heard_at_ = mono_now();
-    write();
-    read();
+  void try_host() {
+    const std::size_t count = address_.hosts.size();
+    const RedisHost& host = address_.hosts[(failed_attempts_ + hosts_failed_.size()) % count];
+    const auto with_self = [weak = weak_from_this()](auto then) {
+      return [weak, then](auto&&... what) {
+        if (const auto self = weak.lock()) then(*self, std::forward<decltype(what)>(what)...);
+      };
+    };
+    connection_ = std::make_shared<RedisConnection>(
+        loop_, address_, host, options_, failed_attempts_ / count,
+        RedisConnection::Events{
+            .ready = with_self([](Impl& self, const RedisGreeting& what) { self.ready(what); }),
+            .value = with_self([](Impl& self, resp::Value value) { self.take(std::move(value)); }),
+            .ended = with_self([](Impl& self, Error why) { self.ended(std::move(why)); })});
+    connection_->open();
   }
 
-  void greeting_answered(const resp::Value& value) {
-    if (value.kind == resp::Kind::error) return attempt_failed(greeting_error(value.text));
-    const bool hello = greetings_missing_ == (address_.database != 0 ? 2 : 1);
-    if (hello && value.kind != resp::Kind::map) {
-      return attempt_failed(
-          error("protocol", "answered HELLO unlike a Redis server; is this really one?", false));
-    }
-    if (--greetings_missing_ > 0) return;
+  void ready(const RedisGreeting& greeting) {
+    greeting_ = greeting;
     connect_timer_.cancel();
     phase_ = Phase::ready;
     failed_attempts_ = 0;
+    heard_at_ = mono_now();
+    if (options_.password_source) renew_password_after(options_.password_renewal, 0.9);
     send_waiting();
   }
 
-  Error greeting_error(const std::string& reply) const {
-    // Old servers quote the arguments of a command that they do not know, the password included.
-    Error why = redis_error(replace_all(reply, address_.password, "***"), name_);
-    if (reply.starts_with("NOPROTO") || reply.starts_with("ERR unknown command")) {
-      return error("protocol",
-                   "the server does not know HELLO 3; Redis 6 or later or Valkey is needed", false);
+  void ended(Error why) {
+    if (phase_ == Phase::ready) {
+      return why.code == "closed" ? lost(why.message) : broken(why);
     }
-    if (reply.starts_with("ERR DB index")) {
-      return error("database",
-                   "the server has no database " + std::to_string(address_.database) +
-                       "; check the number at the end of the store's URL",
-                   false);
+    const bool final = why.code == "auth";  // elsewhere it is no other
+    hosts_failed_.push_back(std::move(why));
+    if (final || hosts_failed_.size() >= address_.hosts.size()) {
+      return attempt_failed(failure_of_all());
     }
-    if (reply.starts_with("ERR max number of clients")) why.retryable = true;
-    return why;
+    try_host();
+  }
+
+  Error failure_of_all() const {
+    if (hosts_failed_.size() == 1) return hosts_failed_.front();
+    Error all =
+        error(hosts_failed_.front().code,
+              "none of the " + std::to_string(hosts_failed_.size()) + " hosts can be used", false);
+    for (const Error& why : hosts_failed_) {
+      all.message += "; " + why.source + ": " + why.message;
+      all.retryable |= why.retryable;
+    }
+    return all;
+  }
+
+  // ---- A password that changes ------------------------------------------------------------
+
+  void renew_password_after(Duration time, double least) {
+    const double part = least + (1 - least) * random_.unit();
+    renewal_timer_ = loop_.call_after(std::chrono::duration_cast<Duration>(time * part),
+                                      [this] { renew_password(); });
+  }
+
+  // Whatever goes wrong, the connection goes on with what it has for as long as the server lets it.
+  void renew_password() {
+    renew_password_after(options_.password_renewal / 20, 0.5);  // unless it succeeds
+    options_.password_source([weak = weak_from_this(),
+                              c = std::weak_ptr(connection_)](const Result<std::string>& password) {
+      const auto self = weak.lock();
+      const auto connection = c.lock();
+      if (!self || !password || !connection || connection != self->connection_) return;
+      const std::string& user = self->address_.user;
+      self->command({"AUTH", user.empty() ? "default" : user, *password},
+                    [raw = self.get()](const Result<resp::Value>& answer) {
+                      if (!answer || raw->phase_ != Phase::ready) return;
+                      raw->renew_password_after(raw->options_.password_renewal, 0.9);
+                    });
+    });
   }
 
   // Ends an attempt to connect, and every command that waited for it.
@@ -237,65 +212,34 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
 
   void send_waiting() {
     if (retiring_) return;
+    std::string bytes;
     for (; !waiting_.empty(); waiting_.pop_front()) {
       Command& command = waiting_.front();
-      to_send_ += command.bytes;
+      bytes += command.bytes;
       sent_.push_back({.done = std::move(command.done),
                        .until = command.until,
                        .confirmations = command.confirmations});
     }
-    write();
-  }
-
-  void write() {
-    if (to_send_.empty() || !connection_->output.empty()) return;
-    connection_->output.swap(to_send_);
-    asio::async_write(
-        connection_->socket, asio::buffer(connection_->output),
-        [self = shared_from_this(), c = connection_](const error_code& failure, std::size_t) {
-          if (!self->is_current(c)) return;
-          c->output.clear();
-          if (failure) return self->lost(failure.message());
-          self->write();
-        });
-  }
-
-  void read() {
-    connection_->socket.async_read_some(
-        asio::buffer(connection_->input),
-        [self = shared_from_this(), c = connection_](const error_code& failure, std::size_t size) {
-          if (!self->is_current(c)) return;
-          if (failure) {
-            return self->lost(failure == asio::error::eof ? "the server closed it"
-                                                          : failure.message());
-          }
-          self->heard(c, std::string_view(c->input.data(), size));
-          if (self->is_current(c)) self->read();
-        });
-  }
-
-  void heard(const ConnectionPtr& c, std::string_view input) {
-    heard_at_ = mono_now();
-    while (is_current(c)) {
-      auto value = c->parser.next(input);
-      if (!value) return not_redis(value.error().message);
-      if (!*value) return;
-      take(std::move(**value));
-    }
+    if (!bytes.empty()) connection_->send(bytes);
   }
 
   void take(resp::Value value) {
+    heard_at_ = mono_now();
     if (value.kind == resp::Kind::push && !confirms(value)) {
       if (push_) push_(value);
       return;
     }
-    if (phase_ == Phase::greeting) return greeting_answered(value);
-    if (sent_.empty()) return not_redis("an answer to no command");
+    if (sent_.empty()) {
+      return broken(error("protocol",
+                          "answered with something that is not RESP (an answer to no command); is "
+                          "this really a Redis server?",
+                          false));
+    }
     const Sent sent = std::move(sent_.front());
     sent_.pop_front();
     Result<resp::Value> result = std::move(value);
     if (result->kind == resp::Kind::error) {
-      const Error why = redis_error(result->text, name_);
+      const Error why = redis_error(result->text, name_, options_.acl_rule);
       // After a failover the same name may lead to the new primary.
       if (why.code == "READONLY") retiring_ = true;
       result = why;
@@ -315,20 +259,7 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
            --sent_.front().confirmations == 0;
   }
 
-  void not_redis(const std::string& why) {
-    broken(error(
-        "protocol",
-        "answered with something that is not RESP (" + why + "); is this really a Redis server?",
-        false));
-  }
-
   void lost(const std::string& how) {
-    if (phase_ != Phase::ready) {
-      return attempt_failed(error("closed",
-                                  "the connection ended before the server had answered HELLO (" +
-                                      how + "); is this really a Redis server?",
-                                  true));
-    }
     const auto self = shared_from_this();
     const auto sent = std::exchange(sent_, {});
     close_connection();
@@ -354,19 +285,13 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
         if (!self->gone_) self->disconnected_();
       });
     }
-    if (connection_) {
-      error_code ignored;
-      connection_->resolver.cancel();
-      connection_->socket.close(ignored);
-      connection_.reset();
-    }
+    if (connection_) connection_->close();
+    connection_.reset();
     connect_timer_.cancel();
-    to_send_.clear();
+    renewal_timer_.cancel();
     retiring_ = false;
     phase_ = Phase::idle;
   }
-
-  bool is_current(const ConnectionPtr& c) const { return c && c == connection_; }
 
   template <class Queue>
   void answer_all(Queue queue, const Error& why) {
@@ -418,18 +343,12 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
 
   Error timed_out() const {
     const std::string time = in_ms(options_.command_timeout);
-    switch (phase_) {
-      case Phase::idle:
-      case Phase::connecting:
-        return error("timeout", "no connection within " + time + "; check host, port and network",
-                     true);
-      case Phase::greeting:
-        return error("timeout",
-                     "connected, but got no answer to HELLO within " + time +
-                         "; is this really a Redis server, and is it healthy?",
-                     true);
-      case Phase::ready:
-        break;
+    if (phase_ == Phase::connecting) {
+      return error("timeout", connection_->still_waiting(time), true);
+    }
+    if (phase_ == Phase::idle) {
+      return error("timeout", "no connection within " + time + "; check host, port and network",
+                   true);
     }
     return error("timeout",
                  "no answer within " + time + "; the command may or may not have been carried out",
@@ -439,14 +358,14 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
   Loop& loop_;
   const RedisAddress address_;
   const std::string name_;
-  const RedisOptions options_;
+  RedisOptions options_;
   core::Random random_;
 
   Phase phase_ = Phase::idle;
-  ConnectionPtr connection_;
-  int greetings_missing_ = 0;
-  std::string to_send_;
-  std::deque<Command> waiting_;  // not sent yet
+  std::shared_ptr<RedisConnection> connection_;
+  RedisGreeting greeting_;
+  std::vector<Error> hosts_failed_;  // of this attempt
+  std::deque<Command> waiting_;      // not sent yet
   std::deque<Sent> sent_;
   MonoTime heard_at_;
   bool retiring_ = false;  // answer what is sent, then connect anew
@@ -460,6 +379,7 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
   Error last_error_;
 
   Timer connect_timer_;
+  Timer renewal_timer_;
   Timer command_timer_;
 };
 
@@ -477,6 +397,7 @@ void RedisClient::on_disconnect(std::function<void()> disconnected) {
   impl_->on_disconnect(std::move(disconnected));
 }
 const std::string& RedisClient::name() const { return impl_->name(); }
+const RedisGreeting& RedisClient::greeting() const { return impl_->greeting(); }
 bool RedisClient::connected() const { return impl_->connected(); }
 
 }  // namespace switchgear::net

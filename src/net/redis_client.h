@@ -1,4 +1,4 @@
-// A client of one Redis or Valkey server: one connection, commands pipelined on it.
+// A client of one Redis, Valkey or Sentinel: one connection, commands pipelined on it.
 #pragma once
 
 #include <functional>
@@ -16,10 +16,21 @@
 
 namespace switchgear::net {
 
+// What a connection must lead to.
+enum class RedisPeer : unsigned char {
+  server,    // any but a Sentinel
+  primary,   // the same, and no replica
+  sentinel,  // a Sentinel
+};
+
+// How a password is got that changes: `done` is called with it, at any time, from inside too.
+using RedisPasswordDone = std::function<void(Result<std::string>)>;
+using RedisPasswordSource = std::function<void(RedisPasswordDone done)>;
+
 struct RedisOptions {
   // A command not answered by then ends with "timeout", whether or not it was sent. 1 ms or more.
   Duration command_timeout = 1s;
-  // For name resolution, TCP and the greeting together.
+  // For name resolution, TCP, TLS, the password and the greeting together, of all hosts.
   Duration connect_timeout = 1s;
   // Commands that are waiting or sent, at most; one more ends at once with "full".
   std::size_t commands_max = 4096;
@@ -29,13 +40,34 @@ struct RedisOptions {
   resp::Limits limits{};
   // Seed of the back-off's jitter; should differ between processes.
   std::uint64_t seed = 0;
+  RedisPeer peer = RedisPeer::server;
+  // Asked for the password at every connection, instead of the address's. A password that the
+  // server refuses is asked for once more.
+  RedisPasswordSource password_source;
+  // With a source: an open connection logs in anew after 0.9 to 1 times this. ElastiCache ends
+  // connections whose token is 12 hours old.
+  Duration password_renewal = 10h;
+  // What a user must be allowed, as an ACL rule: shown where rights are missing.
+  std::string acl_rule;
+};
+
+enum class RedisMode : unsigned char { standalone, cluster, sentinel };
+
+// What the server said of itself.
+struct RedisGreeting {
+  RedisMode mode = RedisMode::standalone;
+  bool replica = false;
+  std::string server;   // "redis", "valkey"
+  std::string version;  // "7.0.15"
 };
 
 using RedisCallback = std::function<void(Result<resp::Value>)>;
 
 // Belongs to the thread of its loop and calls back on it, never from inside command(). Connects
 // with the first command and again when one comes after the connection was lost. Speaks RESP3
-// (Redis 6 or later, Valkey): HELLO 3 with user and password, then SELECT.
+// (Redis 6 or later, Valkey): HELLO 3 with user and password, then SELECT. Names are looked up for
+// each connection, and all their addresses tried. Of several hosts the first that is no replica is
+// taken; after a failed attempt the next one begins with the next host.
 //
 // Every command is answered exactly once; only destroying the client drops what is pending without
 // an answer. A callback may send commands and may destroy the client. Commands are never sent
@@ -43,6 +75,7 @@ using RedisCallback = std::function<void(Result<resp::Value>)>;
 //
 // Errors, with the server's address as source and never a password:
 //   connect   no connection: unknown host, refused, unreachable
+//   tls       no TLS, or a certificate that is not acceptable
 //   timeout   no answer in time, from the network or from the server
 //   closed    the connection ended while the command was under way
 //   auth      wrong or missing user, password or rights
@@ -65,9 +98,11 @@ class RedisClient {
   // Called, soon, each time a connection that worked has ended: its subscriptions are gone.
   void on_disconnect(std::function<void()> disconnected);
 
-  // "redis HOST:PORT"
+  // Of the address: "redis HOST:PORT"
   const std::string& name() const;
   bool connected() const;
+  // Of the last connection that worked.
+  const RedisGreeting& greeting() const;
 
  private:
   class Impl;

@@ -47,7 +47,6 @@ constexpr Meaning kMeanings[] = {
     {"NOAUTH", "auth",
      "the server asks for a password; give it in the store's URL: redis://:PASSWORD@HOST:PORT",
      false},
-    {"NOPERM", "auth", "the user may not run this command or use these keys; see its ACL", false},
     {"DENIED", "auth",
      "the server is in protected mode and refuses connections from other machines; give it a "
      "password",
@@ -68,10 +67,34 @@ bool is_error_word(std::string_view word) {
          word.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string_view::npos;
 }
 
+// Redis 6 and Valkey: "this user has no permissions to run the 'get' command", "… to access one of
+// the keys …", "… channels …". Redis 7: "User ann has no permissions to run the 'get' command",
+// "No permissions to access a key", "… a channel"; in a script after "ACL failure in script: ".
+std::string missing_right(std::string_view reply, std::string_view acl_rule) {
+  std::string text = "the user lacks a right";
+  const auto quote = reply.find("run the '");
+  if (quote != std::string_view::npos) {
+    const std::string_view name = reply.substr(quote + 9);
+    text = "the user may not run the command " + printable(name.substr(0, name.find('\'')));
+  } else if (reply.find("channel") != std::string_view::npos) {
+    text = "the user may not use this channel";
+  } else if (reply.find(" key") != std::string_view::npos) {
+    text = "the user may not use this key";
+  }
+  if (acl_rule.empty()) return text + "; see its ACL";
+  return text + "; give it all that is needed: ACL SETUSER NAME " + std::string(acl_rule);
+}
+
 }  // namespace
 
-Error redis_error(std::string_view reply, std::string source) {
+Error redis_error(std::string_view reply, std::string source, std::string_view acl_rule) {
   const std::string_view word = reply.substr(0, reply.find(' '));
+  if (word == "NOPERM") {
+    return Error{.code = "auth",
+                 .message = missing_right(reply, acl_rule) + " (" + printable(reply) + ")",
+                 .retryable = false,
+                 .source = std::move(source)};
+  }
   for (const Meaning& meaning : kMeanings) {
     if (meaning.word != word) continue;
     return Error{.code = std::string(meaning.code),

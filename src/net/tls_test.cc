@@ -169,7 +169,7 @@ TEST(Tls, GivesUpOnAHandshakeThatNeverComes) {
 }
 
 TEST(Tls, NamesTheFileOfCertificatesThatCannotBeRead) {
-  const auto context = client_tls_context("/no/such/bundle.pem");
+  const auto context = client_tls_context({.ca_file = "/no/such/bundle.pem"});
   ASSERT_FALSE(context);
   EXPECT_EQ(context.error().code, "tls");
   EXPECT_NE(context.error().message.find("/no/such/bundle.pem"), std::string::npos);
@@ -177,7 +177,7 @@ TEST(Tls, NamesTheFileOfCertificatesThatCannotBeRead) {
 
 TEST(Tls, ReadsEachFileOnce) {
   const Identity identity("DNS:localhost");
-  EXPECT_EQ(*client_tls_context(identity.file()), *client_tls_context(identity.file()));
+  EXPECT_EQ(*client_tls_context({.ca_file = identity.file()}), *client_tls_context({.ca_file = identity.file()}));
 }
 
 }  // namespace
