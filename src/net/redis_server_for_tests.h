@@ -1,41 +1,94 @@
 // Real servers for tests: a redis-server process of one's own, and peers that are no Redis.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "net/server_process_for_tests.h"
+#include "net/tls_files.h"
 
 namespace switchgear::net {
 
 // A redis-server process, without persistence unless the arguments say otherwise.
-class RedisServer final : public ServerProcess {
+class RedisServer : public ServerProcess {
  public:
-  explicit RedisServer(std::vector<std::string> arguments = {})
-      : ServerProcess("redis"), arguments_(std::move(arguments)) {
-    start_on_a_free_port();
-    EXPECT_TRUE(running()) << "redis-server does not start; is it installed?\n" << log();
-  }
+  explicit RedisServer(std::vector<std::string> arguments = {},
+                       std::string program = "redis-server")
+      : RedisServer(std::move(program), std::move(arguments), {}) {}
+  virtual ~RedisServer() = default;
   std::string url() const { return "redis://127.0.0.1:" + std::to_string(port()); }
+
+ protected:
+  // `settings`: the text of a configuration file, if it takes one. "{port}" among the arguments
+  // stands for its port.
+  RedisServer(std::string program, std::vector<std::string> arguments, const std::string& settings)
+      : ServerProcess("redis"), program_(std::move(program)), arguments_(std::move(arguments)) {
+    if (!settings.empty()) std::ofstream(folder() + "/server.conf") << settings;
+    start_on_a_free_port();
+    EXPECT_TRUE(running()) << program_ << " does not start; is it installed?\n" << log();
+  }
 
  private:
   std::vector<std::string> command_line() const override {
-    std::vector<std::string> words{
-        "redis-server", "--port", std::to_string(port()), "--bind", "127.0.0.1",
-        "--save",       "",       "--appendonly",         "no",     "--dir",
-        folder()};
-    words.insert(words.end(), arguments_.begin(), arguments_.end());
+    std::vector<std::string> words{program_};
+    // A configuration file comes first.
+    if (std::filesystem::exists(folder() + "/server.conf"))
+      words.push_back(folder() + "/server.conf");
+    words.insert(words.end(), {"--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir",
+                               folder(), "--port", std::to_string(port())});
+    for (const std::string& word : arguments_) {
+      words.push_back(word == "{port}" ? std::to_string(port()) : word);
+    }
     return words;
   }
+  // An error is an answer too: a password is missing, or this is TLS, which answers with an alert
+  // or by hanging up.
   bool answers() const override {
     const std::string answer = first_bytes_of_answer(port(), "PING\r\n", 7);
-    return answer.starts_with('+') || answer == "-NOAUTH";
+    return answer.starts_with('+') || answer == "-NOAUTH" || (tls() && accepts_connections(port()));
   }
+  bool tls() const { return std::ranges::find(arguments_, "--tls-port") != arguments_.end(); }
 
+  const std::string program_;
   const std::vector<std::string> arguments_;
+};
+
+// The same behind TLS, with this certificate. `clients`: "no", "optional" or "yes", whether they
+// must show one of the same CA.
+class RedisTlsServer final : public RedisServer {
+ public:
+  RedisTlsServer(const TlsFiles& files, const std::string& clients,
+                 std::vector<std::string> more = {})
+      : RedisServer([&] {
+          more.insert(more.begin(),
+                      {"--port", "0", "--tls-port", "{port}", "--tls-cert-file", files.cert_file,
+                       "--tls-key-file", files.key_file, "--tls-ca-cert-file", files.ca_file,
+                       "--tls-auth-clients", clients});
+          return std::move(more);
+        }()) {}
+  // Without options.
+  std::string url(const std::string& host = "localhost") const {
+    return "rediss://" + host + ":" + std::to_string(port());
+  }
+};
+
+// A Sentinel process that watches a primary under the name "orders", alone or with others. It takes
+// the primary for dead after 300 ms.
+class SentinelServer final : public RedisServer {
+ public:
+  explicit SentinelServer(std::uint16_t primary_port, int quorum = 1,
+                          const std::string& more_settings = {})
+      : RedisServer("redis-server", {"--sentinel"},
+                    "sentinel monitor orders 127.0.0.1 " + std::to_string(primary_port) + " " +
+                        std::to_string(quorum) +
+                        "\nsentinel down-after-milliseconds orders 300\n"
+                        "sentinel failover-timeout orders 3000\n" +
+                        more_settings) {}
 };
 
 // A peer that is not Redis: accepts connections, reads what comes, and after the first bytes of

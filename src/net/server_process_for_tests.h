@@ -68,6 +68,12 @@ inline std::pair<TestSocket, std::uint16_t> listen_on_free_port() {
 // A port on which nobody listens.
 inline std::uint16_t unused_port() { return listen_on_free_port().second; }
 
+inline bool accepts_connections(std::uint16_t port) {
+  const TestSocket socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in address = loopback(port);
+  return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
 // The first bytes of what a server on the loopback answers to a request; "" if it answers nothing.
 inline std::string first_bytes_of_answer(std::uint16_t port, std::string_view request,
                                          std::size_t bytes) {

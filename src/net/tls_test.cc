@@ -2,16 +2,11 @@
 #include "net/tls.h"
 
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
+#include "net/certificate_for_tests.h"
 #include "net/http_client.h"
 #include "net/raw_socket_testing.h"
 
@@ -24,43 +19,14 @@ using testing::RawSocket;
 // A self-signed certificate for the given names ("DNS:localhost,IP:127.0.0.1").
 class Identity {
  public:
-  explicit Identity(const char* names) {
-    key_ = EVP_EC_gen("P-256");
-    certificate_ = X509_new();
-    X509_set_version(certificate_, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate_), 1);
-    X509_gmtime_adj(X509_getm_notBefore(certificate_), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(certificate_), 3600);
-    X509_set_pubkey(certificate_, key_);
-    X509_NAME* name = X509_get_subject_name(certificate_);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                               reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
-    X509_set_issuer_name(certificate_, name);
-    X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names);
-    X509_add_ext(certificate_, extension, -1);
-    X509_EXTENSION_free(extension);
-    X509_sign(certificate_, key_, EVP_sha256());
-    // A name of its own: tests may run side by side, and each file is read once per process.
-    file_ = (std::filesystem::temp_directory_path() /
-             ("switchgear-tls-test-" + std::to_string(::getpid()) + "-" + std::to_string(++made_) +
-              ".pem"))
-                .string();
-    std::FILE* out = std::fopen(file_.c_str(), "w");
-    PEM_write_X509(out, certificate_);
-    std::fclose(out);
-  }
-  ~Identity() {
-    std::filesystem::remove(file_);
-    X509_free(certificate_);
-    EVP_PKEY_free(key_);
-  }
-  const std::string& file() const { return file_; }
+  explicit Identity(const char* names) : certificate_({.names = names}) {}
+  std::string file() const { return certificate_.cert_file(); }
 
   // Serves one connection after the handshake: an answer per request.
   void serve(RawSocket& socket) const {
     SSL_CTX* context = SSL_CTX_new(TLS_server_method());
-    SSL_CTX_use_certificate(context, certificate_);
-    SSL_CTX_use_PrivateKey(context, key_);
+    SSL_CTX_use_certificate(context, certificate_.certificate());
+    SSL_CTX_use_PrivateKey(context, certificate_.key());
     SSL* session = SSL_new(context);
     SSL_set_fd(session, socket.fd());
     if (SSL_accept(session) == 1) {
@@ -82,10 +48,7 @@ class Identity {
   }
 
  private:
-  static inline int made_ = 0;
-  EVP_PKEY* key_ = nullptr;
-  X509* certificate_ = nullptr;
-  std::string file_;
+  const TestCertificate certificate_;
 };
 
 struct Fetcher {
@@ -175,9 +138,45 @@ TEST(Tls, NamesTheFileOfCertificatesThatCannotBeRead) {
   EXPECT_NE(context.error().message.find("/no/such/bundle.pem"), std::string::npos);
 }
 
+TEST(Tls, NamesTheFileOfOurCertificateThatCannotBeUsedAndSaysWhy) {
+  const TestCertificate ca({.names = ""});
+  const TestCertificate ours({.names = "DNS:us", .issuer = &ca});
+  const auto problem = [&](const std::string& cert_file, const std::string& key_file) {
+    const auto context = client_tls_context(
+        {.ca_file = ca.cert_file(), .cert_file = cert_file, .key_file = key_file});
+    EXPECT_FALSE(context);
+    if (context) return std::string();
+    EXPECT_EQ(context.error().code, "tls");
+    return context.error().message;
+  };
+  EXPECT_NE(
+      problem("/no/cert.pem", ours.key_file()).find("cert_file '/no/cert.pem' cannot be read"),
+      std::string::npos);
+  EXPECT_NE(problem(ours.cert_file(), "/no/key.pem").find("key_file '/no/key.pem' cannot be read"),
+            std::string::npos);
+  EXPECT_NE(problem(ours.key_file(), ours.key_file()).find("holds no certificate"),
+            std::string::npos);
+  EXPECT_NE(problem(ours.cert_file(), ours.cert_file()).find("holds no key"), std::string::npos);
+  EXPECT_NE(problem(ours.cert_file(), ca.key_file()).find("does not belong to the certificate"),
+            std::string::npos);
+  EXPECT_NE(problem(ours.cert_file(), ours.protected_key_file()).find("passphrase"),
+            std::string::npos);
+}
+
+TEST(Tls, ReadsAFileAgainOnceItHasChanged) {
+  const TestCertificate first({.names = "DNS:localhost"});
+  const TestCertificate second({.names = "DNS:localhost"});
+  const std::string file = first.cert_file();
+  const auto before = *client_tls_context({.ca_file = file});
+  std::filesystem::remove(file);
+  std::filesystem::copy(second.cert_file(), file);
+  EXPECT_NE(*client_tls_context({.ca_file = file}), before);
+}
+
 TEST(Tls, ReadsEachFileOnce) {
   const Identity identity("DNS:localhost");
-  EXPECT_EQ(*client_tls_context({.ca_file = identity.file()}), *client_tls_context({.ca_file = identity.file()}));
+  EXPECT_EQ(*client_tls_context({.ca_file = identity.file()}),
+            *client_tls_context({.ca_file = identity.file()}));
 }
 
 }  // namespace
