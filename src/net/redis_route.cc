@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "net/redis_sentinel.h"
+
 namespace switchgear::net {
 namespace {
 
@@ -72,6 +74,9 @@ void RedisServerRoute::subscriber(SubscriberCallback done) {
 
 std::unique_ptr<RedisRoute> open_redis(Loop& loop, const RedisAddress& address,
                                        const RedisOptions& options) {
+  if (!address.primary_name.empty()) {
+    return std::make_unique<RedisSentinelRoute>(loop, address, options);
+  }
   return std::make_unique<RedisServerRoute>(loop, address, options);
 }
 

@@ -13,7 +13,9 @@ namespace switchgear::stores {
 namespace {
 
 constexpr std::string_view kSupported =
-    "this version knows memory: (one process), redis://[user:password@]host[:port][/database] and "
+    "this version knows memory: (one process), redis://[user:password@]host[:port][/database] "
+    "(with "
+    "TLS rediss://), redis+sentinel://[user:password@]host[:port]/PRIMARY and "
     "dynamodb://TABLE[?region=REGION]";
 
 Error error(std::string code, std::string message) {
@@ -33,13 +35,12 @@ bool is_name_space(std::string_view text) {
 }
 
 Result<net::RedisAddress> address_of(std::string_view url) {
-  for (const std::string_view scheme : {"rediss", "momento"}) {
-    if (!url.starts_with(std::string(scheme) + "://")) continue;
-    return error("unsupported", "a " + std::string(scheme) + ":// store is not in this version; " +
-                                    std::string(kSupported));
+  if (url.starts_with("momento://")) {
+    return error("unsupported",
+                 "a momento:// store is not in this version; " + std::string(kSupported));
   }
   if (url.empty()) return error("url", "the store's URL is empty; " + std::string(kSupported));
-  if (!url.starts_with("redis://")) {
+  if (!net::is_redis_url(url)) {
     return error("url",
                  "'" + net::redact_url(url) + "' names no store; " + std::string(kSupported));
   }

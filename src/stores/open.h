@@ -28,7 +28,7 @@ struct StoreOptions {
   aws::Environment environment{};
 };
 
-// memory: (this process only), redis://[[user]:password@]host[:port][/database], or
+// memory: (this process only), a URL of a Redis (see net/redis_address.h), or
 // dynamodb://TABLE[?region=REGION], whose endpoint, region and credentials otherwise come from the
 // environment as everywhere in aws/. Opens no connection yet: that happens with the first
 // operation. `loop` outlives the store. Errors: "unsupported" for a store of a later version,

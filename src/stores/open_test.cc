@@ -30,15 +30,15 @@ TEST_F(OpenStore, OpensMemoryAndRedis) {
   EXPECT_EQ(backend("memory:"), "memory");
   EXPECT_EQ(backend("redis://127.0.0.1:1"), "redis");
   EXPECT_EQ(backend("redis://user:password@[::1]:1/2"), "redis");
+  EXPECT_EQ(backend("rediss://:password@a,b"), "redis");
+  EXPECT_EQ(backend("redis+sentinel://a,b/orders"), "redis");
 }
 
 TEST_F(OpenStore, NamesWhatIsOfALaterVersion) {
-  for (const char* url : {"rediss://:hunter2@h", "momento://cache"}) {
-    const Error why = refusal(url);
-    EXPECT_EQ(why.code, "unsupported") << url;
-    EXPECT_THAT(why.message, AllOf(HasSubstr("not in this version"), HasSubstr("memory:"),
-                                   HasSubstr("redis://"), Not(HasSubstr("hunter2"))));
-  }
+  const Error why = refusal("momento://cache");
+  EXPECT_EQ(why.code, "unsupported");
+  EXPECT_THAT(why.message,
+              AllOf(HasSubstr("not in this version"), HasSubstr("memory:"), HasSubstr("redis://")));
 }
 
 TEST_F(OpenStore, SaysWhatAStoreLooksLike) {

@@ -31,12 +31,17 @@ std::string name_in(std::string_view key, std::string_view prefix, std::string_v
   return key.size() == length ? std::string(key) : std::string();
 }
 
+net::RedisOptions with_acl_rule(net::RedisOptions options) {
+  options.acl_rule = kRedisAclRule;
+  return options;
+}
+
 }  // namespace
 
 RedisStore::RedisStore(net::Loop& loop, const net::RedisAddress& address,
                        const RedisStoreOptions& options)
     : key_prefix_("{sg:" + with_length(options.name_space) + ":"),
-      route_(net::open_redis(loop, address, options.redis)),
+      route_(net::open_redis(loop, address, with_acl_rule(options.redis))),
       watch_(loop, *route_, options.redis.seed) {}
 
 std::string RedisStore::key(const std::string& circuit) const {

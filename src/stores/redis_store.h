@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "net/redis_route.h"
 #include "stores/redis_scripts.h"
@@ -18,6 +19,12 @@
 #include "stores/store.h"
 
 namespace switchgear::stores {
+
+// What a user of a Redis must be allowed, as rules of ACL SETUSER: no more is used.
+inline constexpr std::string_view kRedisAclRule =
+    "~{sg:* &{sg:* +@connection +evalsha +eval +time +del +exists +scan +subscribe +unsubscribe "
+    "+publish +hget +hgetall +hkeys +hmget +hset +hdel +hincrby +hincrbyfloat +persist +pexpire "
+    "+pttl +zadd +zcard +zrange +zremrangebyrank";
 
 struct RedisStoreOptions {
   // Keeps several systems on one server apart: 1 to 64 of A-Z a-z 0-9 . _ : -

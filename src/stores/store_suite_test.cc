@@ -2,7 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
+
+#include "net/certificate_for_tests.h"
 #include "net/redis_server_for_tests.h"
+#include "net/url.h"
 #include "stores/dynamodb_table_for_tests.h"
 #include "stores/memory_store.h"
 #include "stores/redis_store.h"
@@ -32,11 +36,42 @@ class StoreSuite : public ::testing::TestWithParam<std::string> {
       store_ = dynamodb_store(loop_, GetParam());
       return;
     }
-    static net::RedisServer server;  // one for all tests; their circuits have different names
-    const auto address = net::redis_address(server.url());
+    const auto address = net::redis_address(redis_url(GetParam()));
     ASSERT_TRUE(address) << address.error().text();
     store_ = std::make_unique<RedisStore>(loop_, *address,
                                           RedisStoreOptions{.redis = {.command_timeout = 10s}});
+  }
+
+  // One server for all tests; their circuits have different names.
+  static std::string redis_url(const std::string& which) {
+    if (which == "redis") {
+      static const net::RedisServer server;
+      return server.url();
+    }
+    if (which == "valkey") {
+      static const net::RedisServer server({}, "valkey-server");
+      return server.url();
+    }
+    if (which == "redis_sentinel") {
+      static const net::RedisServer primary;
+      static const net::SentinelServer sentinel(primary.port());
+      return "redis+sentinel://127.0.0.1:" + std::to_string(sentinel.port()) + "/orders";
+    }
+    // With a certificate on both sides, and a user who may do no more than the documented rule
+    // says.
+    static const net::TestCertificate ca({.names = ""});
+    static const net::TestCertificate theirs({.names = "DNS:localhost", .issuer = &ca});
+    static const net::TestCertificate ours({.names = "DNS:us", .issuer = &ca});
+    static const net::RedisTlsServer server(theirs.files(ca), "yes", [] {
+      std::vector<std::string> user{"--user", "ann", "on", ">pw", "resetchannels"};
+      std::istringstream rules{std::string(kRedisAclRule)};
+      for (std::string rule; rules >> rule;) user.push_back(rule);
+      return user;
+    }());
+    return "rediss://ann:pw@localhost:" + std::to_string(server.port()) +
+           "?ca_file=" + net::percent_encode(ca.cert_file()) +
+           "&cert_file=" + net::percent_encode(ours.cert_file()) +
+           "&key_file=" + net::percent_encode(ours.key_file());
   }
 
   Answer apply(const Operation& operation) {
@@ -54,7 +89,7 @@ class StoreSuite : public ::testing::TestWithParam<std::string> {
     return snapshot.readable() ? *snapshot.readable() : Record{};
   }
 
-  static bool on_dynamodb() { return GetParam() != "memory" && GetParam() != "redis"; }
+  static bool on_dynamodb() { return GetParam() == "ministack" || GetParam() == "dynalite"; }
   // How far the time of two answers may be apart from that of the store.
   // There that is a second and the way there and back, which is long if the machine stood still.
   static std::chrono::milliseconds uncertainty() { return on_dynamodb() ? 10'000ms : 0ms; }
@@ -134,7 +169,8 @@ class StoreSuite : public ::testing::TestWithParam<std::string> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Backends, StoreSuite,
-                         ::testing::Values("memory", "redis", "ministack", "dynalite"),
+                         ::testing::Values("memory", "redis", "redis_tls_acl", "redis_sentinel",
+                                           "valkey", "ministack", "dynalite"),
                          [](const auto& which) { return which.param; });
 
 // ---- read -----------------------------------------------------------------------------------
