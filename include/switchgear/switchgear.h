@@ -474,7 +474,9 @@ class Circuits {
 
 // Opens the circuits on a store:
 //   memory:                                            this process alone
-//   redis://[[user]:password@]host[:port][/database]   Redis 7 or Valkey
+//   redis://[[user]:password@]host[:port][/database]   Redis 7 or Valkey; rediss:// for TLS
+//   redis+sentinel://[[user]:password@]host[:port]/primary[/database]   the primary that Sentinels
+//                                                      name; rediss+sentinel:// for TLS
 // Makes no connection yet and succeeds whether or not the store can be reached. Throws
 // InvalidArgument for a URL or options that can never work; its text never shows a password.
 Circuits open(std::string_view url, Options options = {});

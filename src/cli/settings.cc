@@ -22,9 +22,10 @@ void add_settings_options(CLI::App& command, SettingsOptions& options) {
       .add_option("--config", options.config,
                   "Configuration file (default: SWITCHGEAR_CONFIG, or switchgear.yaml here)")
       ->type_name("FILE");
-  add_override(command, options, "--store", "store", "URL",
-               "Where the circuits are: redis://[USER:PASSWORD@]HOST[:PORT][/DB] or "
-               "dynamodb://TABLE[?region=REGION]");
+  add_override(
+      command, options, "--store", "store", "URL",
+      "Where the circuits are: redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss:// for TLS, "
+      "redis+sentinel://HOST[:PORT]/PRIMARY or dynamodb://TABLE[?region=REGION]");
 }
 
 void add_override(CLI::App& command, SettingsOptions& options, const std::string& name,

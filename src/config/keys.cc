@@ -298,7 +298,9 @@ std::vector<Key<Config>> make_root_keys() {
 
   add(text_key<C>(
       "store", Kind::secret_url, [](auto& c) -> auto& { return c.store; }, read_store_url,
-      "Where the fleet shares its circuits: redis://[USER:PASSWORD@]HOST[:PORT][/DB], "
+      "Where the fleet shares its circuits: redis://[USER:PASSWORD@]HOST[:PORT][/DB], the same "
+      "with "
+      "rediss:// for TLS, redis+sentinel://HOST[:PORT]/PRIMARY, "
       "dynamodb://TABLE[?region=REGION], or memory: for a circuit of this process alone."));
   add(boolean<C>(
       "push", [](auto& c) -> auto& { return c.push; },

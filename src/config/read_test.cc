@@ -87,7 +87,7 @@ TEST(Configuration, OfNothingIsAllDefaults) {
 
 TEST(Configuration, ReportsAllProblemsAtOnceEachWithPlaceAndFix) {
   const std::string found = problems_of(R"(stroe: redis://127.0.0.1:6379
-store: rediss://user:secret@cache:6380
+store: rediss://user:secret@cache:6380?cafile=x
 circuits:
   payments-api:
     probs: 2
@@ -111,7 +111,7 @@ worker:
                                         {{"worker.queue", "orders", "--queue"}});
   EXPECT_EQ(found,
             R"(switchgear.yaml:1:1: stroe: unknown key; did you mean `store`?
-switchgear.yaml:2:8: store: a rediss:// store is not in this version; this version knows memory: (one process), redis://[user:password@]host[:port][/database] and dynamodb://TABLE[?region=REGION]
+switchgear.yaml:2:8: store: the URL 'rediss://***@cache:6380?***' has an unknown option; did you mean `ca_file`?; there are ca_file, cert_file, key_file, iam_cache, region. A certificate is always verified: for one of a private CA give ca_file
 switchgear.yaml:5:5: circuits.payments-api.probs: unknown key; did you mean `probes`?
 switchgear.yaml:6:13: circuits.payments-api.probes: "two" is no whole number; write digits only, for example 3
 switchgear.yaml:7:20: circuits.payments-api.open_duration: "5000" has no unit; write 5000ms, 5000s or another of ms, s, m, h, d, y
@@ -146,7 +146,7 @@ TEST(Problem, ThatFollowsFromAnUnreadableValueIsNotTold) {
 
 TEST(Problem, NeverShowsAPassword) {
   for (const char* store :
-       {"rediss://:hunter2@cache", "redis://:hunter2@cache:port", "redi://:hunter2@cache",
+       {"rediss://:hunter2@cache/x", "redis://:hunter2@cache:port", "redi://:hunter2@cache",
         "hunter2@cache", "redis://x:hunter2", "memory:hunter2"}) {
     const std::string in_file = problems_of("store: '" + std::string(store) + "'");
     EXPECT_FALSE(in_file.empty()) << store;

@@ -71,8 +71,9 @@ std::string unknown_option(const std::string& name, bool tls, bool sentinel) {
   for (const std::string& known : known_options(tls, sentinel)) {
     names += (names.empty() ? "" : ", ") + known;
   }
-  return text + (names.empty() ? "; there are none here" : "; there are " + names) +
-         ". A certificate is always verified: for one of a private CA give ca_file";
+  text += names.empty() ? "; there are none without TLS" : "; there are " + names;
+  if (tls) text += ". A certificate is always verified: for one of a private CA give ca_file";
+  return text;
 }
 
 // The text of the problem, or empty.

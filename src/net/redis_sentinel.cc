@@ -222,7 +222,7 @@ class RedisSentinelRoute::Impl : public std::enable_shared_from_this<Impl> {
         .seed = options_.seed,
         .peer = RedisPeer::sentinel,
         .password_source = nullptr,
-        .acl_rule = "+@connection +sentinel +subscribe &+switch-master"};
+        .acl_rule = "&+switch-master +ping +sentinel +subscribe"};
     options.connect_timeout = options.command_timeout;
     asking_ = std::make_unique<RedisClient>(loop_, address_.at_sentinel(host), options);
     asking_->command({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", address_.primary_name},

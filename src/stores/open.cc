@@ -44,7 +44,14 @@ Result<net::RedisAddress> address_of(std::string_view url) {
     return error("url",
                  "'" + net::redact_url(url) + "' names no store; " + std::string(kSupported));
   }
-  return net::redis_address(url);
+  auto address = net::redis_address(url);
+  if (address && !address->iam_cache.empty()) {
+    return error(
+        "unsupported",
+        "iam_cache (tokens of IAM as the password) is not in this version; give the user a "
+        "password");
+  }
+  return address;
 }
 
 struct DynamoDbAddress {

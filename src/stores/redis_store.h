@@ -22,8 +22,8 @@ namespace switchgear::stores {
 
 // What a user of a Redis must be allowed, as rules of ACL SETUSER: no more is used.
 inline constexpr std::string_view kRedisAclRule =
-    "~{sg:* &{sg:* +@connection +evalsha +eval +time +del +exists +scan +subscribe +unsubscribe "
-    "+publish +hget +hgetall +hkeys +hmget +hset +hdel +hincrby +hincrbyfloat +persist +pexpire "
+    "~{sg:* &{sg:* +ping +select +evalsha +eval +time +del +scan +subscribe +unsubscribe +publish "
+    "+exists +hget +hgetall +hkeys +hmget +hset +hdel +hincrby +hincrbyfloat +persist +pexpire "
     "+pttl +zadd +zcard +zrange +zremrangebyrank";
 
 struct RedisStoreOptions {

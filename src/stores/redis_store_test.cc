@@ -377,7 +377,7 @@ TEST_F(RedisStoreTest, SaysThatNobodyListens) {
 TEST_F(RedisStoreTest, SaysThatThePeerIsNoRedis) {
   const std::string greets = "%1\r\n+server\r\n+redis\r\n";
   for (const std::string& answer :
-       {std::string("HTTP/1.1 400 Bad Request\r\n\r\n"), std::string("\x15\x03\x03"),
+       {std::string("HTTP/1.1 400 Bad Request\r\n\r\n"), std::string("\x16\x03\x03"),
         greets + "+OK\r\n", greets + "*0\r\n", greets + ":1\r\n",
         greets + "*5\r\n+ok\r\n+x\r\n*0\r\n*0\r\n*0\r\n",
         greets + "*5\r\n+fine\r\n+1\r\n*0\r\n*0\r\n*0\r\n",

@@ -65,7 +65,9 @@ class StoreSuite : public ::testing::TestWithParam<std::string> {
     static const net::RedisTlsServer server(theirs.files(ca), "yes", [] {
       std::vector<std::string> user{"--user", "ann", "on", ">pw", "resetchannels"};
       std::istringstream rules{std::string(kRedisAclRule)};
-      for (std::string rule; rules >> rule;) user.push_back(rule);
+      for (std::string rule; rules >> rule;) {
+        if (rule != "+select") user.push_back(rule);
+      }
       return user;
     }());
     return "rediss://ann:pw@localhost:" + std::to_string(server.port()) +
@@ -187,7 +189,9 @@ TEST_P(StoreSuite, ReadsNothingOfAnUnknownCircuit) {
 }
 
 TEST_P(StoreSuite, NamesItsBackend) {
-  EXPECT_EQ(store_->backend(), on_dynamodb() ? "dynamodb" : GetParam());
+  EXPECT_EQ(store_->backend(), on_dynamodb()            ? "dynamodb"
+                               : GetParam() == "memory" ? "memory"
+                                                        : "redis");
 }
 
 // ---- swap -----------------------------------------------------------------------------------

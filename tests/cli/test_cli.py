@@ -128,7 +128,8 @@ def test_help_lists_nothing_that_is_not_there(run):
         (["demo", "--seed", "-1"], "is no seed; write a whole number from 0"),
         (["circuits", "list"], "no store is given"),
         (["circuits", "list", "--store", "memory:"], "no store is given"),
-        (["circuits", "list", "--store", "rediss://x"], "is not in this version"),
+        (["circuits", "list", "--store", "momento://x"], "is not in this version"),
+        (["circuits", "list", "--store", "rediss://x?cafile=y"], "did you mean `ca_file`?"),
         (["circuits", "list", "--config", "missing.yaml"], "No such file or directory"),
     ],
 )

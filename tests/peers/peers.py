@@ -287,6 +287,39 @@ def _receive(stream):
     raise ConnectionError(f"not a Redis reply: {line!r}")
 
 
+class Sentinel(Redis):
+    """A Sentinel that watches a primary under the name "orders" and decides alone."""
+
+    name = "sentinel"
+
+    def __init__(self, folder, primary, down_after_ms=1000):
+        super().__init__(folder)
+        self.primary = primary
+        self.down_after_ms = down_after_ms
+
+    @property
+    def url(self):
+        login = f":{self.primary.password}@" if self.primary.password else ""
+        return f"redis+sentinel://{login}127.0.0.1:{self.port}/orders?sentinel_password="
+
+    def command_line(self):
+        lines = [
+            f"port {self.port}",
+            "bind 127.0.0.1",
+            f"sentinel monitor orders 127.0.0.1 {self.primary.port} 1",
+            f"sentinel down-after-milliseconds orders {self.down_after_ms}",
+            "sentinel failover-timeout orders 5000",
+        ]
+        if self.primary.password:
+            lines.append(f"sentinel auth-pass orders {self.primary.password}")
+        configuration = self.folder / f"sentinel-{self.port}.conf"
+        configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return [installed(CACHE / "bin/redis-server"), configuration, "--sentinel"]
+
+    def knows_of_a_replica(self):
+        return len(self.command("SENTINEL", "REPLICAS", "orders")) == 1
+
+
 class AwsPeer(Peer):
     """A server that answers as AWS. `url` is its endpoint, `environ` what a client needs to see."""
 

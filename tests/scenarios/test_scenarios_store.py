@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+import peers
 from clients import Shared, all_see, ask_all, trip
 from fault_proxy import FaultProxy
 from waiting import wait_until
@@ -119,6 +120,35 @@ def test_scenario21_failover(clients, start_redis, figures):
                    10, "all at the new epoch")
         assert made(fleet) == before, "a call on the older epoch"
         figures(f"put back in front {took:.2f} s after the promotion")
+
+
+def test_scenario21_failover_by_sentinel(clients, start_redis, tmp_path, figures):
+    """The primary is killed; a Sentinel promotes a replica that has not heard of the trip."""
+    primary = start_redis(password="secret")
+    replica = start_redis(password="secret", replica_of=primary)
+    behind = Shared(replica)
+    replica.replicated()
+    with peers.Sentinel(tmp_path / "sentinel", primary) as sentinel:
+        wait_until(sentinel.knows_of_a_replica, 20, "the Sentinel knowing the replica")
+        fleet = clients.start(6, sentinel.url, open_ms=60000, max_open_ms=60000)
+        wait_until(lambda: behind.state() == "CLOSED", 10, "the replica in step")
+        replica.command("CONFIG", "SET", "masterauth", "wrong")
+        primary.command("CLIENT", "KILL", "TYPE", "replica")
+        open_record = trip(fleet, Shared(primary))
+        all_see(fleet, "OPEN")
+        ask_all(fleet, "calls", 20)
+        before = made(fleet)
+        primary.kill()
+        killed = time.monotonic()
+        assert behind.state() == "CLOSED"
+        record = behind.becomes("OPEN", within=20)
+        took = time.monotonic() - killed
+        assert record["reason"] == "reassert"
+        assert int(record["ep"]) > int(open_record["ep"])
+        wait_until(lambda: all(s["epoch"] == int(record["ep"]) for s in ask_all(fleet, "status")),
+                   10, "all at the new epoch")
+        assert made(fleet) == before, "a call on the older epoch"
+        figures(f"put back in front {took:.2f} s after the primary was killed")
 
 
 @pytest.mark.parametrize("newcomer_first", [False, True], ids=["", "after-a-newcomer"])
