@@ -26,8 +26,12 @@ struct Call {
   int attempt = 0;
   int tokens_taken = 0;  // for the attempt under way
   bool clock_was_set = false;
+  CredentialsPtr signed_by;
+  bool credentials_were_renewed = false;
   net::CallHandle http;
-  net::Timer pause;
+  net::Timer pause;             // before the next attempt, or before the end
+  net::Timer credentials_late;  // while it waits for them
+  bool in_flight = false;
 };
 
 Duration magnitude(Duration d) { return d < 0s ? -d : d; }
@@ -58,8 +62,9 @@ bool is_intact(const net::HttpResponse& response) {
 
 class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
  public:
-  Impl(net::Loop& loop, net::HttpClient& http, Endpoint endpoint, Credentials credentials,
-       core::Random random, AwsClientOptions options)
+  Impl(net::Loop& loop, net::HttpClient& http, Endpoint endpoint,
+       std::shared_ptr<CredentialsProvider> credentials, core::Random random,
+       AwsClientOptions options)
       : loop_(loop),
         http_(http),
         endpoint_(std::move(endpoint)),
@@ -87,6 +92,7 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
     const auto calls = std::exchange(calls_, {});
     for (const auto& call : calls) {
       call->pause.cancel();
+      call->credentials_late.cancel();
       call->callback = nullptr;
       call->http.cancel();
     }
@@ -109,7 +115,7 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
                                                "; max=" + std::to_string(options_.attempts_max));
     request.body = call.what.body;
     const Signature signature =
-        sign(request, credentials_, {.region = endpoint_.region, .service = endpoint_.service},
+        sign(request, *call.signed_by, {.region = endpoint_.region, .service = endpoint_.service},
              wall_clock() + clock_offset_);
     for (const auto& [name, value] : signature.headers) request.headers.set(name, value);
     return request;
@@ -117,6 +123,33 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
 
   void attempt(const std::shared_ptr<Call>& call) {
     ++call->attempt;
+    call->signed_by = nullptr;
+    credentials_->get([self = weak_from_this(), call](Result<CredentialsPtr> credentials) {
+      const auto impl = self.lock();
+      // Cancelled, or given up waiting.
+      if (!impl || !call->callback || call->pause.pending()) return;
+      call->credentials_late.cancel();
+      if (!credentials) {
+        impl->finish_soon(call, std::move(credentials).error());
+        return;
+      }
+      call->signed_by = *std::move(credentials);
+      impl->send(call);
+    });
+    if (call->signed_by || !call->callback || call->pause.pending()) return;
+    call->credentials_late =
+        loop_.call_after(options_.credentials_timeout, [this, weak = std::weak_ptr(call)] {
+          const auto limit = floor_ms(options_.credentials_timeout);
+          if (const auto held = weak.lock()) {
+            finish(held, credentials_error("still waiting for AWS credentials after " +
+                                               std::to_string(limit.count()) + " ms",
+                                           true, endpoint_.service));
+          }
+        });
+  }
+
+  void send(const std::shared_ptr<Call>& call) {
+    call->in_flight = true;
     // Idempotent as far as the connection goes: the loss of one is retried here in any case.
     call->http = http_.send(endpoint_.url, signed_request(*call),
                             {.timeout = call->what.attempt_timeout, .idempotent = true},
@@ -128,6 +161,7 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
 
   void answered(const std::shared_ptr<Call>& call, Result<net::HttpResponse> result) {
     if (!call->callback) return;
+    call->in_flight = false;
     if (!result) {
       if (result.error().retryable && try_again(call, result.error().code == "timeout")) return;
       finish(call, std::move(result).error());
@@ -152,6 +186,12 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
     }
     if (refusal.maybe_clock_skew && clock_is_off(*call, *result, refusal.error)) {
       call->clock_was_set = true;
+      attempt(call);
+      return;
+    }
+    if (refusal.refuses_credentials && !call->credentials_were_renewed &&
+        credentials_->refused(call->signed_by)) {
+      call->credentials_were_renewed = true;
       attempt(call);
       return;
     }
@@ -200,21 +240,26 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
 
   void cancel(const std::shared_ptr<Call>& call) {
     if (!call->callback) return;
-    if (!call->pause.pending()) {
+    if (call->in_flight) {
       call->http.cancel();
       return;
     }
-    call->pause = loop_.call_after(0s, [this, weak = std::weak_ptr(call)] {
-      if (const auto held = weak.lock()) {
-        finish(held, Error{.code = "cancelled",
-                           .message = "the caller gave up",
-                           .retryable = false,
-                           .source = endpoint_.service});
-      }
-    });
+    finish_soon(call, Error{.code = "cancelled",
+                            .message = "the caller gave up",
+                            .retryable = false,
+                            .source = endpoint_.service});
+  }
+
+  void finish_soon(const std::shared_ptr<Call>& call, Error error) {
+    call->credentials_late.cancel();
+    call->pause =
+        loop_.call_after(0s, [this, weak = std::weak_ptr(call), error = std::move(error)] {
+          if (const auto held = weak.lock()) finish(held, error);
+        });
   }
 
   void finish(const std::shared_ptr<Call>& call, Result<Answer> result) {
+    call->credentials_late.cancel();
     calls_.erase(call);
     // The last thing done: the callback may destroy the client.
     if (const Callback callback = std::exchange(call->callback, nullptr)) {
@@ -225,7 +270,7 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
   net::Loop& loop_;
   net::HttpClient& http_;
   const Endpoint endpoint_;
-  const Credentials credentials_;
+  const std::shared_ptr<CredentialsProvider> credentials_;
   core::Random random_;
   const AwsClientOptions options_;
   RetryQuota quota_;
@@ -234,7 +279,8 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
 };
 
 AwsClient::AwsClient(net::Loop& loop, net::HttpClient& http, Endpoint endpoint,
-                     Credentials credentials, core::Random random, AwsClientOptions options)
+                     std::shared_ptr<CredentialsProvider> credentials, core::Random random,
+                     AwsClientOptions options)
     : impl_(std::make_shared<Impl>(loop, http, std::move(endpoint), std::move(credentials), random,
                                    std::move(options))) {}
 AwsClient::~AwsClient() { impl_->shut_down(); }

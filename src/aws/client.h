@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "aws/credentials.h"
+#include "aws/credentials_provider.h"
 #include "aws/endpoint.h"
 #include "core/random.h"
 #include "core/result.h"
@@ -21,10 +21,13 @@ namespace switchgear::aws {
 struct AwsClientOptions {
   // Attempts in all. Retried: throttling, 500, 502, 503, 504, no connection, connection lost,
   // attempt timed out; and once, a refusal for our clock, after setting it by the answer's Date.
+  // A refusal of credentials that the provider can renew is tried once more beyond that.
   int attempts_max = 3;
   // The wait before the n-th retry: uniform in [0, min(cap, base * 2^(n-1))].
   Duration backoff_base = 50ms;
   Duration backoff_cap = 20s;
+  // How long a call waits for credentials that are not at hand; then it ends with "credentials".
+  Duration credentials_timeout = 60s;
   // Time of day for signatures; empty: this machine's.
   std::function<WallTime()> wall_clock = {};
 };
@@ -46,15 +49,17 @@ struct Answer {
   std::optional<WallTime> date;
 };
 
-// On the loop's thread. Errors are those of net::HttpClient (the last attempt's), and those that
-// the service names: code as in its reference, message with HTTP status and request id.
+// On the loop's thread. Errors are those of net::HttpClient (the last attempt's), "credentials" if
+// there are none to sign with, and those that the service names: code as in its reference, message
+// with HTTP status and request id.
 class AwsClient {
  public:
   using Callback = std::function<void(Result<Answer>)>;
 
   // `loop` and `http` outlive the client. `random` is for jitter and invocation ids.
-  AwsClient(net::Loop& loop, net::HttpClient& http, Endpoint endpoint, Credentials credentials,
-            core::Random random, AwsClientOptions options = {});
+  AwsClient(net::Loop& loop, net::HttpClient& http, Endpoint endpoint,
+            std::shared_ptr<CredentialsProvider> credentials, core::Random random,
+            AwsClientOptions options = {});
   // Calls that have not ended are abandoned and their callbacks destroyed without being called.
   ~AwsClient();
   AwsClient(const AwsClient&) = delete;

@@ -36,7 +36,9 @@ struct Service {
   net::HttpClient http{loop};
   std::unique_ptr<AwsClient> client;
 
-  explicit Service(AwsClientOptions options = {}) {
+  explicit Service(AwsClientOptions options = {},
+                   std::shared_ptr<CredentialsProvider> credentials =
+                       fixed_credentials({"AKIDEXAMPLE", "secret", "token"})) {
     server = net::HttpServer::start(loop, {},
                                     [this](HttpRequest request, const net::Responder& respond) {
                                       requests.push_back(std::move(request));
@@ -58,7 +60,7 @@ struct Service {
         loop, http,
         Endpoint{
             .url = net::parse_url(server->url()).value(), .region = "us-east-1", .service = "sqs"},
-        Credentials{"AKIDEXAMPLE", "secret", "token"}, core::Random(1), options);
+        std::move(credentials), core::Random(1), options);
   }
 
   Result<Answer> call(JsonCall what = {.target = "AmazonSQS.Test"}) {
@@ -274,6 +276,119 @@ TEST(AwsClient, KeepsQuietOnceDestroyed) {
   ASSERT_TRUE(service.loop.run_until([&] { return !service.unanswered.empty(); }, 10s));
   service.client.reset();
   service.loop.run_until([] { return false; }, 5ms);
+}
+
+// ---- Credentials that change
+
+// Gives what the test puts there, or keeps the callback until it does.
+class ScriptedProvider final : public CredentialsProvider {
+ public:
+  void get(Callback callback) override {
+    if (result) {
+      callback(*result);
+    } else {
+      waiting.push_back(std::move(callback));
+    }
+  }
+  bool refused(const CredentialsPtr& credentials) override {
+    refusals.push_back(credentials->access_key_id);
+    if (next.empty()) return false;
+    set(next);
+    return true;
+  }
+  void set(const std::string& key) {
+    result = std::make_shared<const Credentials>(Credentials{key, "secret"});
+  }
+
+  std::optional<Result<CredentialsPtr>> result;
+  std::string next;
+  std::vector<std::string> refusals;
+  std::vector<Callback> waiting;
+};
+
+std::string signer(Service& service, std::size_t request) {
+  const std::string header = service.header(request, "Authorization");
+  const auto from = header.find("Credential=") + 11;
+  return header.substr(from, header.find('/', from) - from);
+}
+
+TEST(AwsClient, RenewsCredentialsThatHaveExpiredAndTriesOnceMore) {
+  const auto provider = std::make_shared<ScriptedProvider>();
+  provider->set("OLD");
+  provider->next = "NEW";
+  Service service({.attempts_max = 1}, provider);
+  service.answers = {refusal(400, "ExpiredTokenException")};
+  EXPECT_EQ(code(service.call()), "ok");
+  EXPECT_EQ(signer(service, 0), "OLD");
+  EXPECT_EQ(signer(service, 1), "NEW");
+  service.answers = {refusal(403, "ExpiredToken"), refusal(403, "ExpiredToken")};
+  EXPECT_EQ(code(service.call()), "ExpiredToken");
+  EXPECT_EQ(service.requests.size(), 4u);
+}
+
+TEST(AwsClient, PassesTheRefusalOnIfThereAreNoOtherCredentials) {
+  const auto provider = std::make_shared<ScriptedProvider>();
+  provider->set("OLD");
+  Service service({}, provider);
+  service.answers = {refusal(400, "UnrecognizedClientException")};
+  EXPECT_EQ(code(service.call()), "UnrecognizedClientException");
+  EXPECT_EQ(provider->refusals, std::vector<std::string>{"OLD"});
+  EXPECT_EQ(service.requests.size(), 1u);
+}
+
+TEST(AwsClient, DoesNotBlameTheCredentialsForARefusedAction) {
+  const auto provider = std::make_shared<ScriptedProvider>();
+  provider->set("OLD");
+  Service service({}, provider);
+  service.answers = {refusal(400, "AccessDeniedException")};
+  EXPECT_EQ(code(service.call()), "AccessDeniedException");
+  EXPECT_TRUE(provider->refusals.empty());
+}
+
+TEST(AwsClient, WaitsForCredentials) {
+  const auto provider = std::make_shared<ScriptedProvider>();
+  Service service({}, provider);
+  std::string got;
+  service.client->call({.target = "T"}, [&](const Result<Answer>& result) { got = code(result); });
+  ASSERT_EQ(provider->waiting.size(), 1u);
+  provider->set("KEY");
+  provider->waiting[0](*provider->result);
+  EXPECT_TRUE(service.loop.run_until([&] { return !got.empty(); }, 10s));
+  EXPECT_EQ(got, "ok");
+  EXPECT_EQ(signer(service, 0), "KEY");
+}
+
+TEST(AwsClient, EndsWithoutCredentials) {
+  const auto provider = std::make_shared<ScriptedProvider>();
+  provider->result = credentials_error("none there");
+  Service service({}, provider);
+  EXPECT_EQ(code(service.call()), "credentials");
+  EXPECT_TRUE(service.requests.empty());
+}
+
+TEST(AwsClient, WaitsForCredentialsNoLongerThanItMay) {
+  const auto provider = std::make_shared<ScriptedProvider>();
+  Service service({.credentials_timeout = 20ms}, provider);
+  const auto result = service.call();
+  EXPECT_EQ(code(result), "credentials");
+  EXPECT_TRUE(result.error().retryable);
+  provider->set("KEY");
+  provider->waiting.at(0)(*provider->result);
+  EXPECT_TRUE(service.requests.empty());
+}
+
+TEST(AwsClient, CanBeCancelledWhileItWaitsForCredentials) {
+  const auto provider = std::make_shared<ScriptedProvider>();
+  Service service({}, provider);
+  std::string got;
+  net::CallHandle handle = service.client->call(
+      {.target = "T"}, [&](const Result<Answer>& result) { got = code(result); });
+  handle.cancel();
+  provider->set("KEY");
+  provider->waiting.at(0)(*provider->result);
+  EXPECT_TRUE(service.loop.run_until([&] { return !got.empty(); }, 10s));
+  EXPECT_EQ(got, "cancelled");
+  EXPECT_TRUE(service.requests.empty());
 }
 
 TEST(RetryQuota, RunsDryAndIsRefilledBySuccess) {

@@ -10,17 +10,19 @@ constexpr const char* kKeyId = "AWS_ACCESS_KEY_ID";
 constexpr const char* kSecret = "AWS_SECRET_ACCESS_KEY";
 constexpr const char* kToken = "AWS_SESSION_TOKEN";
 
-Error credentials_error(std::string message) {
-  return {.code = "credentials", .message = std::move(message), .retryable = false, .source = ""};
+}  // namespace
+
+Error credentials_error(std::string message, bool retryable, std::string source) {
+  return {.code = "credentials",
+          .message = std::move(message),
+          .retryable = retryable,
+          .source = std::move(source)};
 }
 
-// Printable ASCII without spaces: anything else comes from a slip in copying, and a line break
-// could not even be sent.
-bool is_plain(const std::string& text) {
+// Anything else comes from a slip in copying, and a line break could not even be sent.
+bool is_credential_text(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
 }
-
-}  // namespace
 
 Result<Credentials> credentials_from_environment(const Environment& environment) {
   Credentials credentials{.access_key_id = value_of(environment, kKeyId),
@@ -39,7 +41,7 @@ Result<Credentials> credentials_from_environment(const Environment& environment)
   for (const auto& [name, value] : {std::pair{kKeyId, &credentials.access_key_id},
                                     std::pair{kSecret, &credentials.secret_access_key},
                                     std::pair{kToken, &credentials.session_token}}) {
-    if (!is_plain(*value)) {
+    if (!is_credential_text(*value)) {
       return credentials_error(std::string(name) +
                                " has a space, line break or other character that no AWS "
                                "credential has; copy it again");

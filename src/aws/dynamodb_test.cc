@@ -30,7 +30,7 @@ struct Caller {
             loop, http,
             Endpoint{
                 .url = net::parse_url(url).value(), .region = "us-east-1", .service = "dynamodb"},
-            Credentials{"000000000000", "secret"}, core::Random(1),
+            fixed_credentials({"000000000000", "secret"}), core::Random(1),
             {.attempts_max = 4, .backoff_base = 1ms}),
         db(client, options) {}
 

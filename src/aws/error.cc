@@ -37,6 +37,9 @@ constexpr std::array<std::string_view, 6> kMaybeSkew{
     "RequestTimeTooSkewed",      "RequestExpired",        "RequestInTheFuture",
     "InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure"};
 
+constexpr std::array<std::string_view, 4> kRefusedCredentials{
+    "ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId"};
+
 constexpr std::array kHints{
     Pair{"QueueDoesNotExist", "check the queue's URL, its region and account"},
     Pair{"InvalidClientTokenId",
@@ -186,6 +189,7 @@ ServiceError read_error(const net::HttpResponse& response, const std::string& se
   out.throttled = is_throttling_code(error.code) || is_throttling_code(legacy) ||
                   (!from_aws && response.status == 429);
   out.maybe_clock_skew = contains(kMaybeSkew, error.code);
+  out.refuses_credentials = contains(kRefusedCredentials, error.code);
   const bool server_trouble = response.status == 500 || response.status == 502 ||
                               response.status == 503 || response.status == 504;
   error.retryable =

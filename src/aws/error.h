@@ -20,6 +20,8 @@ struct ServiceError {
   bool throttled = false;
   // The service may have refused only because its clock and ours differ.
   bool maybe_clock_skew = false;
+  // The credentials have expired or are not (no longer) known; others may be.
+  bool refuses_credentials = false;
 };
 
 // Reads any answer that is not 2xx, also one that AWS never sent (a proxy's page, another

@@ -94,7 +94,8 @@ class TableMaker {
       : context_(context),
         options_(options),
         http_(loop_.loop()),
-        client_(loop_.loop(), http_, endpoint, credentials, core::Random(1)),
+        client_(loop_.loop(), http_, endpoint, aws::fixed_credentials(credentials),
+                core::Random(1)),
         dynamodb_(client_, {.attempt_timeout = 10s}) {}
 
   int run() {

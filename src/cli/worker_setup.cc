@@ -51,7 +51,7 @@ std::optional<worker::WorkerSetup> worker_setup(const Context& context,
   if (!problems.empty()) return std::nullopt;
   setup.options.push = config.push;
   setup.endpoint = std::move(*endpoint);
-  setup.credentials = std::move(*credentials);
+  setup.credentials = aws::fixed_credentials(std::move(*credentials));
   const auto policy = config.circuits.find(config.worker.circuit);
   if (policy != config.circuits.end()) setup.policy = policy->second;
   return setup;

@@ -25,13 +25,13 @@ struct DynamoDbStore::Work {
 };
 
 DynamoDbStore::DynamoDbStore(net::Loop& loop, const aws::Endpoint& endpoint,
-                             const aws::Credentials& credentials,
+                             std::shared_ptr<aws::CredentialsProvider> credentials,
                              const DynamoDbStoreOptions& options)
     : options_(options),
       clock_(net::read_clocks()),
       http_(loop),
-      client_(loop, http_, endpoint, credentials, core::Random(options.seed),
-              aws::AwsClientOptions{.attempts_max = 1}),
+      client_(loop, http_, endpoint, std::move(credentials), core::Random(options.seed),
+              aws::AwsClientOptions{.attempts_max = 1, .credentials_timeout = options.timeout}),
       dynamodb_(client_, {.attempt_timeout = options.timeout}) {}
 
 DynamoDbStore::~DynamoDbStore() { *alive_ = false; }

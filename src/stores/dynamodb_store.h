@@ -37,7 +37,8 @@ struct DynamoDbStoreOptions {
 class DynamoDbStore final : public Store {
  public:
   // `loop` outlives the store.
-  DynamoDbStore(net::Loop& loop, const aws::Endpoint& endpoint, const aws::Credentials& credentials,
+  DynamoDbStore(net::Loop& loop, const aws::Endpoint& endpoint,
+                std::shared_ptr<aws::CredentialsProvider> credentials,
                 const DynamoDbStoreOptions& options);
   ~DynamoDbStore() override;
 

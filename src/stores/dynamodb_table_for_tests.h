@@ -21,13 +21,14 @@ inline aws::Endpoint dynamodb_endpoint(const std::string& url) {
           .custom = true};
 }
 
-inline const aws::Credentials kDynamoDbTestCredentials{.access_key_id = "test",
-                                                       .secret_access_key = "test"};
+inline std::shared_ptr<aws::CredentialsProvider> dynamodb_test_credentials() {
+  return aws::fixed_credentials({.access_key_id = "test", .secret_access_key = "test"});
+}
 
 // Makes the table; a failure fails the test.
 inline void make_dynamodb_table(net::Loop& loop, const std::string& url, const std::string& name) {
   net::HttpClient http(loop);
-  aws::AwsClient client(loop, http, dynamodb_endpoint(url), kDynamoDbTestCredentials,
+  aws::AwsClient client(loop, http, dynamodb_endpoint(url), dynamodb_test_credentials(),
                         core::Random(1));
   aws::DynamoDb dynamodb(client, {.attempt_timeout = 10s});
   std::optional<Result<void>> made;
@@ -53,7 +54,7 @@ inline std::unique_ptr<DynamoDbStore> dynamodb_store(net::Loop& loop, const std:
   aws::DynamoDbServer& server = aws::DynamoDbServer::shared(kind);
   if (!std::exchange(made[kind], true)) make_dynamodb_table(loop, server.url(), "circuits");
   return std::make_unique<DynamoDbStore>(loop, dynamodb_endpoint(server.url()),
-                                         kDynamoDbTestCredentials,
+                                         dynamodb_test_credentials(),
                                          DynamoDbStoreOptions{.table = "circuits", .timeout = 10s});
 }
 

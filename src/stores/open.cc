@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "aws/credentials.h"
+#include "aws/credentials_provider.h"
 #include "aws/endpoint.h"
 #include "net/clocks.h"
 #include "net/url.h"
@@ -113,7 +113,7 @@ Result<std::unique_ptr<Store>> open_dynamodb(net::Loop& loop, std::string_view u
   const auto credentials = aws::credentials_from_environment(environment);
   if (!credentials) return credentials.error();
   return std::unique_ptr<Store>(
-      std::make_unique<DynamoDbStore>(loop, *endpoint, *credentials,
+      std::make_unique<DynamoDbStore>(loop, *endpoint, aws::fixed_credentials(*credentials),
                                       DynamoDbStoreOptions{.table = address->table,
                                                            .name_space = options.name_space,
                                                            .timeout = options.timeout,

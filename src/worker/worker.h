@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "aws/credentials.h"
+#include "aws/credentials_provider.h"
 #include "aws/endpoint.h"
 #include "aws/sqs.h"
 #include "core/policy.h"
@@ -32,7 +32,7 @@ struct WorkerSetup {
   // Unused, and may be empty, if options.circuit is.
   std::unique_ptr<stores::Store> store;
   aws::Endpoint endpoint;
-  aws::Credentials credentials;
+  std::shared_ptr<aws::CredentialsProvider> credentials;
 };
 
 // Exit codes of the design.

@@ -142,7 +142,8 @@ class WorkerTest : public ::testing::Test {
                                     .region = "eu-central-1",
                                     .service = "sqs",
                                     .custom = true};
-    setup->credentials = {.access_key_id = "AKIDEXAMPLE", .secret_access_key = "secret"};
+    setup->credentials =
+        aws::fixed_credentials({.access_key_id = "AKIDEXAMPLE", .secret_access_key = "secret"});
     worker.emplace(loop, std::move(*setup), log);
   }
   bool until(const std::function<bool()>& done) { return loop.run_until(done, 20s); }

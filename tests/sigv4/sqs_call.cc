@@ -44,7 +44,8 @@ int main(int argc, char** argv) {
   switchgear::net::HttpClient http(loop);
   aws::AwsClient client(
       loop, http, must(aws::resolve_endpoint({.endpoint_url = argv[1]}, environment)),
-      must(aws::credentials_from_environment(environment)), switchgear::core::Random(1));
+      aws::fixed_credentials(must(aws::credentials_from_environment(environment))),
+      switchgear::core::Random(1));
   aws::Sqs sqs(client);
   const std::chrono::seconds second{1};
   json::object out;
