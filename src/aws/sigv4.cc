@@ -114,6 +114,50 @@ std::map<std::string, std::string> headers_to_sign(const net::Headers& headers) 
   return out;
 }
 
+constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
+
+struct Stamp {
+  std::string time;   // as X-Amz-Date
+  std::string scope;  // "20150830/us-east-1/sqs/aws4_request"
+};
+
+Stamp stamp_of(const SigningScope& scope, WallTime time) {
+  std::string text = amz_date(time);
+  std::string day = text.substr(0, 8);
+  return {.time = std::move(text),
+          .scope = std::move(day) + "/" + scope.region + "/" + scope.service + "/aws4_request"};
+}
+
+std::string names_of(const std::map<std::string, std::string>& headers) {
+  std::string names;
+  for (const auto& [name, value] : headers) names += (names.empty() ? "" : ";") + name;
+  return names;
+}
+
+std::string canonical_request(const std::string& method, std::string_view target,
+                              const std::map<std::string, std::string>& headers,
+                              const std::string& body_hash) {
+  const auto question = std::min(target.find('?'), target.size());
+  std::string text = method + "\n" + canonical_path(target.substr(0, question)) + "\n";
+  text += canonical_query(target.substr(std::min(question + 1, target.size()))) + "\n";
+  for (const auto& [name, value] : headers) text += name + ":" + value + "\n";
+  return text + "\n" + names_of(headers) + "\n" + body_hash;
+}
+
+std::string string_to_sign(const Stamp& stamp, const std::string& canonical) {
+  return std::string(kAlgorithm) + "\n" + stamp.time + "\n" + stamp.scope + "\n" +
+         to_hex(sha256(canonical));
+}
+
+std::string seal(const Credentials& credentials, const SigningScope& scope, const Stamp& stamp,
+                 const std::string& text) {
+  std::string key = hmac_sha256("AWS4" + credentials.secret_access_key, stamp.time.substr(0, 8));
+  key = hmac_sha256(key, scope.region);
+  key = hmac_sha256(key, scope.service);
+  key = hmac_sha256(key, "aws4_request");
+  return to_hex(hmac_sha256(key, text));
+}
+
 }  // namespace
 
 std::string amz_date(WallTime time) {
@@ -135,47 +179,53 @@ std::string amz_date(WallTime time) {
 Signature sign(const net::HttpRequest& request, const Credentials& credentials,
                const SigningScope& scope, WallTime time) {
   SG_ASSERT(request.headers.has("Host"));
-  const std::string timestamp = amz_date(time);
-  const std::string date = timestamp.substr(0, 8);
-
+  const Stamp stamp = stamp_of(scope, time);
   Signature signature;
-  signature.headers.set("X-Amz-Date", timestamp);
+  signature.headers.set("X-Amz-Date", stamp.time);
   if (!credentials.session_token.empty()) {
     signature.headers.set("X-Amz-Security-Token", credentials.session_token);
   }
   net::Headers all = request.headers;
   all.remove("X-Amz-Security-Token");
   for (const auto& [name, value] : signature.headers) all.set(name, value);
-
-  std::string header_lines;
-  std::string signed_names;
-  for (const auto& [name, value] : headers_to_sign(all)) {
-    header_lines += name + ":" + value + "\n";
-    signed_names += (signed_names.empty() ? "" : ";") + name;
-  }
-  const auto question = std::min(request.target.find('?'), request.target.size());
-  const std::string_view target = request.target;
+  const auto headers = headers_to_sign(all);
   const auto given_hash = all.get("X-Amz-Content-SHA256");
-  std::string canonical = request.method + "\n";
-  canonical += canonical_path(target.substr(0, question)) + "\n";
-  canonical += canonical_query(target.substr(std::min(question + 1, target.size()))) + "\n";
-  canonical += header_lines + "\n" + signed_names + "\n";
-  canonical += given_hash ? std::string(*given_hash) : to_hex(sha256(request.body));
 
-  const std::string scope_text = date + "/" + scope.region + "/" + scope.service + "/aws4_request";
-  signature.string_to_sign =
-      "AWS4-HMAC-SHA256\n" + timestamp + "\n" + scope_text + "\n" + to_hex(sha256(canonical));
-  signature.canonical_request = std::move(canonical);
-
-  std::string key = hmac_sha256("AWS4" + credentials.secret_access_key, date);
-  key = hmac_sha256(key, scope.region);
-  key = hmac_sha256(key, scope.service);
-  key = hmac_sha256(key, "aws4_request");
+  signature.canonical_request =
+      canonical_request(request.method, request.target, headers,
+                        given_hash ? std::string(*given_hash) : to_hex(sha256(request.body)));
+  signature.string_to_sign = string_to_sign(stamp, signature.canonical_request);
   signature.headers.set("Authorization",
-                        "AWS4-HMAC-SHA256 Credential=" + credentials.access_key_id + "/" +
-                            scope_text + ", SignedHeaders=" + signed_names +
-                            ", Signature=" + to_hex(hmac_sha256(key, signature.string_to_sign)));
+                        std::string(kAlgorithm) + " Credential=" + credentials.access_key_id + "/" +
+                            stamp.scope + ", SignedHeaders=" + names_of(headers) + ", Signature=" +
+                            seal(credentials, scope, stamp, signature.string_to_sign));
   return signature;
+}
+
+std::string presign(const net::HttpRequest& request, const Credentials& credentials,
+                    const SigningScope& scope, WallTime time, std::chrono::seconds validity) {
+  const auto host = request.headers.get("Host");
+  SG_ASSERT(host.has_value());
+  const Stamp stamp = stamp_of(scope, time);
+  const auto headers = headers_to_sign({{"Host", std::string(*host)}});
+
+  std::string target = request.target;
+  const auto add = [&](std::string_view name, std::string_view value) {
+    target += target.find('?') == std::string::npos ? '?' : '&';
+    target += name;
+    target += '=';
+    target += net::percent_encode(value);
+  };
+  add("X-Amz-Algorithm", kAlgorithm);
+  add("X-Amz-Credential", credentials.access_key_id + "/" + stamp.scope);
+  add("X-Amz-Date", stamp.time);
+  add("X-Amz-Expires", std::to_string(validity.count()));
+  add("X-Amz-SignedHeaders", names_of(headers));
+  if (!credentials.session_token.empty()) add("X-Amz-Security-Token", credentials.session_token);
+  const std::string canonical =
+      canonical_request(request.method, target, headers, to_hex(sha256("")));
+  add("X-Amz-Signature", seal(credentials, scope, stamp, string_to_sign(stamp, canonical)));
+  return target;
 }
 
 }  // namespace switchgear::aws

@@ -1,8 +1,9 @@
-// AWS Signature Version 4 in headers, for every service but S3 (which encodes paths differently).
-// Algorithm: "Create a signed AWS API request" in the IAM User Guide; checked against the test
-// suite that botocore runs and against botocore itself (tests/sigv4).
+// AWS Signature Version 4, in headers or in the query, for every service but S3 (which encodes
+// paths differently). Algorithm: "Create a signed AWS API request" in the IAM User Guide; checked
+// against the test suite that botocore runs and against botocore itself (tests/sigv4).
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "aws/credentials.h"
@@ -32,6 +33,12 @@ struct Signature {
 // body's hash. About 10 µs for a small body.
 Signature sign(const net::HttpRequest& request, const Credentials& credentials,
                const SigningScope& scope, WallTime time);
+
+// The target of the request with the signature in its query, for whoever is handed it, from `time`
+// until `validity` later. Pure. Only Host is signed, which the request must have (asserted); no
+// body.
+std::string presign(const net::HttpRequest& request, const Credentials& credentials,
+                    const SigningScope& scope, WallTime time, std::chrono::seconds validity);
 
 // The form of X-Amz-Date: "20150830T123600Z".
 std::string amz_date(WallTime time);

@@ -1,10 +1,13 @@
 // Signs requests for the differential test: each line on stdin is a JSON object {method, target,
 // headers: [[name, value]], body, access_key, secret_key, token, region, service, time} (time in
-// seconds since 1970); each line on stdout the headers to add, as an object.
+// seconds since 1970); each line on stdout the headers to add, as an object. With "expires"
+// (seconds) the answer is instead {"target"}, signed in the query; with "cache" too {"token"}, the
+// ElastiCache token of the user "user" of that cache.
 #include <boost/json.hpp>
 #include <iostream>
 #include <string>
 
+#include "aws/elasticache_token.h"
 #include "aws/sigv4.h"
 
 int main() {
@@ -20,15 +23,25 @@ int main() {
       request.headers.add(std::string(header.at(0).as_string()),
                           std::string(header.at(1).as_string()));
     }
-    const sg::aws::Signature signature =
-        sign(request,
-             sg::aws::Credentials{.access_key_id = text("access_key"),
-                                  .secret_access_key = text("secret_key"),
-                                  .session_token = text("token")},
-             sg::aws::SigningScope{.region = text("region"), .service = text("service")},
-             sg::WallTime(std::chrono::seconds(in.at("time").to_number<std::int64_t>())));
+    const sg::aws::Credentials credentials{.access_key_id = text("access_key"),
+                                           .secret_access_key = text("secret_key"),
+                                           .session_token = text("token")};
+    const sg::aws::SigningScope scope{.region = text("region"), .service = text("service")};
+    const sg::WallTime time(std::chrono::seconds(in.at("time").to_number<std::int64_t>()));
     json::object out;
-    for (const auto& [name, value] : signature.headers) out[name] = value;
+    if (in.contains("cache")) {
+      out["token"] = elasticache_token({.cache = text("cache"),
+                                        .user = text("user"),
+                                        .region = scope.region,
+                                        .serverless = in.at("serverless").as_bool()},
+                                       credentials, time);
+    } else if (in.contains("expires")) {
+      const std::chrono::seconds validity(in.at("expires").to_number<int>());
+      out["target"] = presign(request, credentials, scope, time, validity);
+    } else {
+      const sg::aws::Signature signature = sign(request, credentials, scope, time);
+      for (const auto& [name, value] : signature.headers) out[name] = value;
+    }
     std::cout << json::serialize(out) << "\n";
   }
 }

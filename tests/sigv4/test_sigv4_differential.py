@@ -129,6 +129,71 @@ def test_random_requests_are_signed_as_botocore_signs_them(monkeypatch):
         assert answer == expected, f"SWITCHGEAR_SEED={seed} {json.dumps(request)}"
 
 
+def answers_of(requests):
+    done = subprocess.run(
+        [program("sigv4_sign")],
+        input="".join(json.dumps(request) + "\n" for request in requests),
+        capture_output=True, text=True, check=True, timeout=60,
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == len(requests)
+    return answers
+
+
+def presigned_by_botocore(request, monkeypatch):
+    when = datetime.datetime.fromtimestamp(request["time"], datetime.timezone.utc)
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *a, **k: when)
+    host = dict(request["headers"])["Host"]
+    aws_request = botocore.awsrequest.AWSRequest(
+        method=request["method"], url=f"https://{host}{request['target']}", data="")
+    credentials = botocore.credentials.Credentials(
+        request["access_key"], request["secret_key"], request["token"] or None
+    )
+    botocore.auth.SigV4QueryAuth(
+        credentials, request["service"], request["region"], expires=request["expires"]
+    ).add_auth(aws_request)
+    return aws_request.url.removeprefix(f"https://{host}")
+
+
+def parts(target):
+    path, _, query = target.partition("?")
+    return path, sorted(query.split("&"))
+
+
+def test_random_requests_are_presigned_as_botocore_presigns_them(monkeypatch):
+    seed = int(os.environ.get("SWITCHGEAR_SEED") or random.randrange(2**32))
+    rng = random.Random(seed)
+    requests = []
+    while len(requests) < REQUESTS:
+        request = {**random_request(rng), "body": "", "expires": rng.randint(1, 604800)}
+        # botocore takes the query apart into a dict, so no key may come twice.
+        keys = [pair.split("=")[0] for pair in request["target"].partition("?")[2].split("&")]
+        # It signs every header; a presigned URL goes to somebody who sends none but Host.
+        request["headers"] = [pair for pair in request["headers"] if pair[0] == "Host"]
+        if len(set(keys)) == len(keys):
+            requests.append(request)
+    for request, answer in zip(requests, answers_of(requests)):
+        expected = presigned_by_botocore(request, monkeypatch)
+        why = f"SWITCHGEAR_SEED={seed} {json.dumps(request)}"
+        # The order of parameters is no part of the signature.
+        assert parts(answer["target"]) == parts(expected), why
+
+
+@pytest.mark.parametrize("serverless", [False, True])
+def test_a_token_for_elasticache_is_what_botocore_would_presign(monkeypatch, serverless):
+    request = {
+        "method": "GET", "body": "", "expires": 900, "time": 1_750_000_000,
+        "headers": [("Host", "orders-cache")], "region": "eu-central-1", "service": "elasticache",
+        "access_key": "ASIAEXAMPLE", "secret_key": "s/+=", "token": "to/ken+==",
+        "target": "/?Action=connect&User=switch%20gear"
+        + ("&ResourceType=ServerlessCache" if serverless else ""),
+    }
+    (answer,) = answers_of([
+        {**request, "cache": "Orders-Cache", "user": "switch gear", "serverless": serverless}
+    ])
+    assert answer["token"] == "orders-cache" + presigned_by_botocore(request, monkeypatch)
+
+
 def run_calls(server, queue, **changes):
     return subprocess.run(
         [program("sqs_call"), server.url, queue],
