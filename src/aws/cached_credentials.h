@@ -39,7 +39,7 @@ struct CredentialsCacheOptions {
   // repeated must not outlive its credentials; of a short life, in its last tenth.
   Duration wait_ahead = 1min;
   // A fetch that has not ended by then has failed.
-  Duration fetch_timeout = 30s;
+  Duration fetch_timeout = 50s;
   // After a failed fetch: base, doubled each time up to the cap, half of it by chance. Calls that
   // have to wait get the last error meanwhile.
   Duration retry_base = 1s;
@@ -55,6 +55,7 @@ class CachedCredentials final : public CredentialsProvider {
                     CredentialsCacheOptions options = {});
 
   void get(Callback callback) override;
+  std::string name() const override { return source_->name(); }
   bool refused(const CredentialsPtr& credentials) override;
 
  private:

@@ -1,5 +1,6 @@
 #include "aws/client.h"
 
+#include <algorithm>
 #include <boost/crc.hpp>
 #include <charconv>
 #include <set>
@@ -33,6 +34,19 @@ struct Call {
   net::Timer credentials_late;  // while it waits for them
   bool in_flight = false;
 };
+
+// What a service may ask for beyond our own pause.
+constexpr Duration kRetryAfterMax = 5s;
+
+// How long the service asks us to wait; 0: it does not.
+Duration retry_after(const net::HttpResponse& response) {
+  const auto text = response.headers.get("x-amz-retry-after");
+  int ms = 0;
+  if (!text) return {};
+  const auto [end, bad] = std::from_chars(text->data(), text->data() + text->size(), ms);
+  const bool number = bad == std::errc() && end == text->data() + text->size() && ms >= 0;
+  return number ? Duration(std::chrono::milliseconds(ms)) : Duration{};
+}
 
 Duration magnitude(Duration d) { return d < 0s ? -d : d; }
 
@@ -109,11 +123,12 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
     net::HttpRequest request{.method = "POST", .target = "/"};
     request.headers.set("Host", endpoint_.url.authority());
     request.headers.set("Content-Type", call.what.content_type);
-    request.headers.set("X-Amz-Target", call.what.target);
+    if (!call.what.target.empty()) request.headers.set("X-Amz-Target", call.what.target);
     request.headers.set("amz-sdk-invocation-id", call.invocation_id);
     request.headers.set("amz-sdk-request", "attempt=" + std::to_string(call.attempt) +
                                                "; max=" + std::to_string(options_.attempts_max));
     request.body = call.what.body;
+    if (!call.signed_by) return request;
     const Signature signature =
         sign(request, *call.signed_by, {.region = endpoint_.region, .service = endpoint_.service},
              wall_clock() + clock_offset_);
@@ -124,6 +139,7 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
   void attempt(const std::shared_ptr<Call>& call) {
     ++call->attempt;
     call->signed_by = nullptr;
+    if (!credentials_) return send(call);
     credentials_->get([self = weak_from_this(), call](Result<CredentialsPtr> credentials) {
       const auto impl = self.lock();
       // Cancelled, or given up waiting.
@@ -163,7 +179,7 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
     if (!call->callback) return;
     call->in_flight = false;
     if (!result) {
-      if (result.error().retryable && try_again(call, result.error().code == "timeout")) return;
+      if (result.error().retryable && try_again(call, false)) return;
       finish(call, std::move(result).error());
       return;
     }
@@ -189,13 +205,15 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
       attempt(call);
       return;
     }
-    if (refusal.refuses_credentials && !call->credentials_were_renewed &&
+    if (refusal.refuses_credentials && call->signed_by && !call->credentials_were_renewed &&
         credentials_->refused(call->signed_by)) {
       call->credentials_were_renewed = true;
       attempt(call);
       return;
     }
-    if (refusal.error.retryable && try_again(call, false)) return;
+    if (refusal.error.retryable && try_again(call, refusal.throttled, retry_after(*result))) {
+      return;
+    }
     finish(call, std::move(refusal.error));
   }
 
@@ -224,14 +242,17 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
     return call.attempt < options_.attempts_max;
   }
 
-  bool try_again(const std::shared_ptr<Call>& call, bool after_timeout) {
+  bool try_again(const std::shared_ptr<Call>& call, bool throttled, Duration asked = {}) {
     if (call->attempt >= options_.attempts_max) return false;
-    const int taken = quota_.take(after_timeout);
+    const int taken = quota_.take(throttled);
     if (taken == 0) return false;
     call->tokens_taken = taken;
-    const Duration pause = core::delay(
-        {.base = options_.backoff_base, .cap = options_.backoff_cap, .jitter = core::Jitter::full},
-        static_cast<std::uint64_t>(call->attempt), random_);
+    const Duration own =
+        core::delay({.base = throttled ? options_.throttling_base : options_.backoff_base,
+                     .cap = options_.backoff_cap,
+                     .jitter = core::Jitter::full},
+                    static_cast<std::uint64_t>(call->attempt), random_);
+    const Duration pause = std::max(own, std::min(asked, own + kRetryAfterMax));
     call->pause = loop_.call_after(pause, [this, weak = std::weak_ptr(call)] {
       if (const auto held = weak.lock()) attempt(held);
     });

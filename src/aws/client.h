@@ -1,5 +1,5 @@
-// Signed calls to an AWS service that speaks a JSON protocol (SQS, DynamoDB, EventBridge …), with
-// the SDKs' standard retries.
+// Signed calls to an AWS service that speaks a JSON protocol (SQS, DynamoDB, EventBridge …) or the
+// query protocol (STS), with the SDKs' standard retries.
 #pragma once
 
 #include <functional>
@@ -23,8 +23,10 @@ struct AwsClientOptions {
   // attempt timed out; and once, a refusal for our clock, after setting it by the answer's Date.
   // A refusal of credentials that the provider can renew is tried once more beyond that.
   int attempts_max = 3;
-  // The wait before the n-th retry: uniform in [0, min(cap, base * 2^(n-1))].
+  // The wait before the n-th retry: uniform in [0, min(cap, base * 2^(n-1))]; after throttling
+  // with the base of throttling.
   Duration backoff_base = 50ms;
+  Duration throttling_base = 1s;
   Duration backoff_cap = 20s;
   // How long a call waits for credentials that are not at hand; then it ends with "credentials".
   Duration credentials_timeout = 60s;
@@ -33,8 +35,8 @@ struct AwsClientOptions {
 };
 
 struct JsonCall {
-  std::string target;                                       // "AmazonSQS.ReceiveMessage"
-  std::string body = "{}";                                  // JSON
+  std::string target;  // "AmazonSQS.ReceiveMessage"; empty: the body names the operation
+  std::string body = "{}";
   Duration attempt_timeout = 10s;                           // for each attempt
   std::string content_type = "application/x-amz-json-1.0";  // -1.1 for some services
   // A refusal of this code is an answer like any other ("ConditionalCheckFailedException"): the
@@ -56,7 +58,8 @@ class AwsClient {
  public:
   using Callback = std::function<void(Result<Answer>)>;
 
-  // `loop` and `http` outlive the client. `random` is for jitter and invocation ids.
+  // `loop` and `http` outlive the client. Without `credentials` nothing is signed. `random` is for
+  // jitter and invocation ids.
   AwsClient(net::Loop& loop, net::HttpClient& http, Endpoint endpoint,
             std::shared_ptr<CredentialsProvider> credentials, core::Random random,
             AwsClientOptions options = {});

@@ -55,6 +55,8 @@ struct Service {
                                     })
                  .value();
     if (options.backoff_base == AwsClientOptions{}.backoff_base) options.backoff_base = 1ms;
+    if (options.throttling_base == AwsClientOptions{}.throttling_base)
+      options.throttling_base = 2ms;
     if (!options.wall_clock) options.wall_clock = [] { return kTime; };
     client = std::make_unique<AwsClient>(
         loop, http,
@@ -140,12 +142,12 @@ TEST(AwsClient, RetriesWhileNobodyListens) {
 
 TEST(AwsClient, StopsRetryingWhenTheQuotaIsUsedUp) {
   Service service;
-  // 100 retries of 5 tokens each, in 50 calls; the next call gets none.
+  // 35 retries of 14 tokens each: two in 17 calls, one in the next; then there are none.
   for (int i = 0; i < 200; ++i) service.answers.push_back({.status = 500});
-  for (int i = 0; i < 50; ++i) EXPECT_EQ(code(service.call()), "http_500");
-  EXPECT_EQ(service.requests.size(), 150u);
+  for (int i = 0; i < 18; ++i) EXPECT_EQ(code(service.call()), "http_500");
+  EXPECT_EQ(service.requests.size(), 18u + 35u);
   EXPECT_EQ(code(service.call()), "http_500");
-  EXPECT_EQ(service.requests.size(), 151u);
+  EXPECT_EQ(service.requests.size(), 18u + 35u + 1u);
 }
 
 TEST(AwsClient, TellsWhenTheAnswerWasGiven) {
@@ -290,6 +292,7 @@ class ScriptedProvider final : public CredentialsProvider {
       waiting.push_back(std::move(callback));
     }
   }
+  std::string name() const override { return "the test"; }
   bool refused(const CredentialsPtr& credentials) override {
     refusals.push_back(credentials->access_key_id);
     if (next.empty()) return false;
@@ -393,12 +396,13 @@ TEST(AwsClient, CanBeCancelledWhileItWaitsForCredentials) {
 
 TEST(RetryQuota, RunsDryAndIsRefilledBySuccess) {
   RetryQuota quota;
-  for (int i = 0; i < 50; ++i) EXPECT_EQ(quota.take(true), 10);
+  for (int i = 0; i < 35; ++i) EXPECT_EQ(quota.take(false), 14);
   EXPECT_EQ(quota.take(false), 0);
-  for (int i = 0; i < 4; ++i) quota.succeeded(0);
-  EXPECT_EQ(quota.take(false), 0);
-  quota.succeeded(0);
-  EXPECT_EQ(quota.take(false), 5);
+  EXPECT_EQ(quota.take(true), 5);
+  EXPECT_EQ(quota.take(true), 5);
+  EXPECT_EQ(quota.take(true), 0);
+  for (int i = 0; i < 5; ++i) quota.succeeded(0);
+  EXPECT_EQ(quota.take(true), 5);
   quota.succeeded(5);
   EXPECT_EQ(quota.tokens(), 5);
   for (int i = 0; i < 999; ++i) quota.succeeded(0);

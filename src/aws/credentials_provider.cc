@@ -11,6 +11,7 @@ class FixedCredentials final : public CredentialsProvider {
       : credentials_(std::make_shared<const Credentials>(std::move(credentials))) {}
 
   void get(Callback callback) override { callback(credentials_); }
+  std::string name() const override { return "fixed credentials"; }
   bool refused(const CredentialsPtr&) override { return false; }
 
  private:

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "aws/credentials.h"
 #include "core/result.h"
@@ -25,6 +26,9 @@ class CredentialsProvider {
   // at hand; never after the provider's end. Error "credentials", whose source names where they
   // should have come from.
   virtual void get(Callback callback) = 0;
+
+  // Where they come from, for people: "profile prod of ~/.aws/config and ~/.aws/credentials".
+  virtual std::string name() const = 0;
 
   // A service refused these as expired or unknown. True if the next get() may give others, for
   // which it then waits.

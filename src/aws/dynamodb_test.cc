@@ -31,7 +31,7 @@ struct Caller {
             Endpoint{
                 .url = net::parse_url(url).value(), .region = "us-east-1", .service = "dynamodb"},
             fixed_credentials({"000000000000", "secret"}), core::Random(1),
-            {.attempts_max = 4, .backoff_base = 1ms}),
+            {.attempts_max = 4, .backoff_base = 1ms, .throttling_base = 2ms}),
         db(client, options) {}
 
   template <class T, class Start>

@@ -8,16 +8,22 @@
 namespace switchgear::aws {
 namespace {
 
-using Pair = std::pair<std::string_view, std::string_view>;
-
-// Region prefix to domain; anything else is the commercial partition or GovCloud, which share
+// Region prefix to domains; anything else is the commercial partition or GovCloud, which share
 // theirs.
-constexpr std::array kSuffixes{
-    Pair{"cn-", "amazonaws.com.cn"},    Pair{"eusc-", "amazonaws.eu"},
-    Pair{"us-iso-", "c2s.ic.gov"},      Pair{"us-isob-", "sc2s.sgov.gov"},
-    Pair{"eu-isoe-", "cloud.adc-e.uk"}, Pair{"us-isof-", "csp.hci.ic.gov"},
+struct Partition {
+  std::string_view prefix;
+  std::string_view domain;
+  std::string_view dual_stack_domain;
 };
-constexpr std::string_view kSuffix = "amazonaws.com";
+constexpr std::array kPartitions{
+    Partition{"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
+    Partition{"eusc-", "amazonaws.eu", "api.amazonwebservices.eu"},
+    Partition{"us-iso-", "c2s.ic.gov", "api.aws.ic.gov"},
+    Partition{"us-isob-", "sc2s.sgov.gov", "api.aws.scloud"},
+    Partition{"eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
+    Partition{"us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
+};
+constexpr Partition kCommercial{"", "amazonaws.com", "api.aws"};
 
 // The domains under which queue URLs of AWS are found, dual-stack ones included.
 constexpr std::array<std::string_view, 14> kAwsDomains{
@@ -68,6 +74,11 @@ Error problem(std::string code, std::string message) {
   return {.code = std::move(code), .message = std::move(message), .retryable = false, .source = ""};
 }
 
+bool is_true(std::string text) {
+  for (char& c : text) c = static_cast<char>(c | 0x20);
+  return text == "true";
+}
+
 struct Given {
   std::string value;
   std::string name;  // of the option or variable
@@ -97,11 +108,12 @@ Result<net::Url> custom_url(const Given& given) {
 
 }  // namespace
 
-std::string_view dns_suffix(std::string_view region) {
-  for (const auto& [prefix, suffix] : kSuffixes) {
-    if (region.starts_with(prefix)) return suffix;
-  }
-  return kSuffix;
+std::string_view dns_suffix(std::string_view region, bool dual_stack) {
+  const auto found = std::ranges::find_if(kPartitions, [&](const Partition& partition) {
+    return region.starts_with(partition.prefix);
+  });
+  const Partition& partition = found == kPartitions.end() ? kCommercial : *found;
+  return dual_stack ? partition.dual_stack_domain : partition.domain;
 }
 
 std::string region_of_queue_url(std::string_view queue_url) {
@@ -138,7 +150,8 @@ Result<Endpoint> resolve_endpoint(const EndpointQuestion& question,
   const Given region = first_given({{question.region, "--region"},
                                     variable("AWS_REGION"),
                                     variable("AWS_DEFAULT_REGION"),
-                                    {queue_region, "the queue URL"}});
+                                    {queue_region, "the queue URL"},
+                                    {question.default_region, "the caller"}});
   if (region.value.empty()) {
     return problem("region",
                    "no AWS region: set --region, AWS_REGION or AWS_DEFAULT_REGION" +
@@ -152,10 +165,18 @@ Result<Endpoint> resolve_endpoint(const EndpointQuestion& question,
                                  "example eu-central-1");
   }
 
+  const bool fips = is_true(value_of(environment, "AWS_USE_FIPS_ENDPOINT"));
+  const bool dual_stack = is_true(value_of(environment, "AWS_USE_DUALSTACK_ENDPOINT"));
   Endpoint endpoint{.url = {}, .region = region.value, .service = question.service};
   if (!url.value.empty()) {
     auto custom = custom_url(url);
     if (!custom) return custom.error();
+    if (fips || dual_stack) {
+      return problem("endpoint",
+                     url.name + " names an endpoint, and " +
+                         (fips ? "AWS_USE_FIPS_ENDPOINT" : "AWS_USE_DUALSTACK_ENDPOINT") +
+                         " (or the profile) wants another; leave out one of the two");
+    }
     endpoint.url = *std::move(custom);
     endpoint.custom = true;
     return endpoint;
@@ -165,8 +186,10 @@ Result<Endpoint> resolve_endpoint(const EndpointQuestion& question,
                                  region.value + "; use --region " + queue_region);
   }
   endpoint.url.scheme = "https";
-  endpoint.url.host =
-      question.service + "." + region.value + "." + std::string(dns_suffix(region.value));
+  // In GovCloud the usual endpoints are those of FIPS.
+  const bool named_fips = fips && (dual_stack || !region.value.starts_with("us-gov-"));
+  endpoint.url.host = question.service + (named_fips ? "-fips." : ".") + region.value + "." +
+                      std::string(dns_suffix(region.value, dual_stack));
   endpoint.url.port = 443;
   return endpoint;
 }

@@ -30,9 +30,9 @@ constexpr std::array<std::string_view, 15> kThrottling{"Throttling",
                                                        "KmsThrottled",
                                                        "PriorRequestNotComplete"};
 // Trouble of the service or a clash with another's write, whatever the status.
-constexpr std::array<std::string_view, 5> kTransient{
-    "RequestTimeout", "RequestTimeoutException", "InternalServerError",
-    "TransactionConflictException", "ReplicatedWriteConflictException"};
+constexpr std::array<std::string_view, 6> kTransient{
+    "RequestTimeout",        "RequestTimeoutException",      "InternalServerError",
+    "IDPCommunicationError", "TransactionConflictException", "ReplicatedWriteConflictException"};
 constexpr std::array<std::string_view, 6> kMaybeSkew{
     "RequestTimeTooSkewed",      "RequestExpired",        "RequestInTheFuture",
     "InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure"};

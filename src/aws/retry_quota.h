@@ -4,14 +4,14 @@
 
 namespace switchgear::aws {
 
-// 500 tokens; a retry takes 5, after a timeout 10; a success gives back what its own retry took,
-// or 1 if it needed none. When most calls fail, the bucket runs dry and errors pass straight
-// through until successes refill it.
+// 500 tokens; a retry takes 14, after throttling 5, as in botocore since 2026 (before: 5, and 10
+// after a timeout); a success gives back what its own retry took, or 1 if it needed none. When most
+// calls fail, the bucket runs dry and errors pass straight through until successes refill it.
 class RetryQuota {
  public:
   // Takes the tokens for one retry: how many, or 0 if there are not enough.
-  int take(bool after_timeout) {
-    const int cost = after_timeout ? 10 : 5;
+  int take(bool after_throttling) {
+    const int cost = after_throttling ? 5 : 14;
     if (tokens_ < cost) return 0;
     tokens_ -= cost;
     return cost;

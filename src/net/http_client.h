@@ -11,6 +11,7 @@
 #include "net/call_handle.h"
 #include "net/http.h"
 #include "net/loop.h"
+#include "net/proxy.h"
 #include "net/url.h"
 
 namespace switchgear::net {
@@ -30,6 +31,9 @@ struct HttpClientOptions {
   std::size_t header_bytes_max = 64 << 10;
   // PEM file of the certificate authorities to trust; empty: the places named in net/tls.h.
   std::string ca_file = {};
+  // Through which of the endpoints are reached: plain requests go to the proxy as a whole, for TLS
+  // it is asked for a tunnel (CONNECT), which it cannot look into.
+  ProxySettings proxies = {};
   // Sent as User-Agent unless the request has one.
   std::string user_agent = "switchgear";
 };
@@ -49,6 +53,7 @@ struct HttpCallOptions {
 //
 // Errors, with `source` the endpoint:
 //   dns, connect        no connection (retryable)
+//   proxy               the proxy on the way refuses a tunnel (retryable if it is its own trouble)
 //   tls                 handshake or certificate
 //   timeout, closed     nothing or not everything came back (retryable; the request may have
 //                       been carried out)

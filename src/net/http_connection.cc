@@ -30,11 +30,18 @@ constexpr int kInterimResponsesMax = 16;
 
 using Message = http::request<http::string_body>;
 
-Message to_message(const HttpRequest& request, const Url& endpoint, const std::string& agent) {
+Message to_message(const HttpRequest& request, const Url& endpoint, const std::string& agent,
+                   const Url* proxy) {
   Message message;
   message.version(11);
   message.method_string(request.method);
-  message.target(request.target);
+  if (proxy != nullptr && !endpoint.tls()) {
+    message.target("http://" + endpoint.authority() + request.target);
+    const std::string authorization = proxy_authorization(*proxy);
+    if (!authorization.empty()) message.set(http::field::proxy_authorization, authorization);
+  } else {
+    message.target(request.target);
+  }
   if (!request.headers.has("Host")) message.set(http::field::host, endpoint.authority());
   if (!request.headers.has("User-Agent")) message.set(http::field::user_agent, agent);
   for (const auto& [name, value] : request.headers) {
@@ -61,13 +68,14 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
       : loop_(loop),
         endpoint_(endpoint),
         options_(options),
+        proxy_(proxy_for(options.proxies, endpoint)),
         resolver_(loop.impl().context),
         socket_(loop.impl().context) {}
 
   void exchange(std::shared_ptr<const HttpRequest> request, Done done) override {
     SG_ASSERT(!done_);
-    message_ =
-        std::make_shared<const Message>(to_message(*request, endpoint_, options_.user_agent));
+    message_ = std::make_shared<const Message>(
+        to_message(*request, endpoint_, options_.user_agent, proxy_));
     done_ = std::move(done);
     if (socket_.is_open()) {
       send();
@@ -99,23 +107,23 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
       const auto limit =
           std::chrono::duration_cast<std::chrono::milliseconds>(options_.connect_timeout);
       fail("connect",
-           "no connection to " + endpoint_.host_port() + " within " +
-               std::to_string(limit.count()) + " ms; is it running and reachable?",
+           "no connection to " + hop_name() + " within " + std::to_string(limit.count()) +
+               " ms; is it running and reachable?",
            true);
     });
     error_code not_an_address;
-    const auto address = asio::ip::make_address(endpoint_.host, not_an_address);
+    const auto address = asio::ip::make_address(hop().host, not_an_address);
     if (!not_an_address) {
-      connect(std::vector<tcp::endpoint>{{address, endpoint_.port}});
+      connect(std::vector<tcp::endpoint>{{address, hop().port}});
       return;
     }
     resolver_.async_resolve(
-        endpoint_.host, std::to_string(endpoint_.port), tcp::resolver::numeric_service,
+        hop().host, std::to_string(hop().port), tcp::resolver::numeric_service,
         [self = shared_from_this()](const error_code& error, const tcp::resolver::results_type& r) {
           if (!self->done_) return;
           if (error) {
             self->fail("dns",
-                       "the host name '" + self->endpoint_.host + "' cannot be resolved (" +
+                       "the host name '" + self->hop().host + "' cannot be resolved (" +
                            error.message() + "); check its spelling and the DNS",
                        true);
             return;
@@ -132,15 +140,71 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
           if (!self->done_) return;
           if (error) {
             self->fail("connect",
-                       "no connection to " + self->endpoint_.host_port() + " (" + error.message() +
+                       "no connection to " + self->hop_name() + " (" + error.message() +
                            "); is it running and reachable?",
                        true);
             return;
           }
           error_code ignored;
           self->socket_.set_option(tcp::no_delay(true), ignored);
-          self->endpoint_.tls() ? self->handshake() : self->connected();
+          self->start();
         });
+  }
+
+  // Where the connection goes.
+  const Url& hop() const { return proxy_ != nullptr ? *proxy_ : endpoint_; }
+  std::string hop_name() const {
+    return (proxy_ != nullptr ? "the proxy " : "") + hop().host_port();
+  }
+
+  void start() {
+    if (!endpoint_.tls()) return connected();
+    proxy_ != nullptr ? ask_for_tunnel() : handshake();
+  }
+
+  void ask_for_tunnel() {
+    auto request = std::make_shared<http::request<http::empty_body>>(http::verb::connect,
+                                                                     endpoint_.host_port(), 11);
+    request->set(http::field::host, endpoint_.host_port());
+    const std::string authorization = proxy_authorization(*proxy_);
+    if (!authorization.empty()) request->set(http::field::proxy_authorization, authorization);
+    http::async_write(socket_, *request,
+                      [self = shared_from_this(), request](const error_code& error, std::size_t) {
+                        if (!self->done_) return;
+                        if (error)
+                          return self->no_tunnel("closed the connection: " + error.message(), true);
+                        self->read_tunnel();
+                      });
+  }
+
+  void read_tunnel() {
+    tunnel_.emplace();
+    tunnel_->header_limit(static_cast<std::uint32_t>(options_.header_bytes_max));
+    // Whatever it says of a body, after 200 comes what the endpoint sends.
+    tunnel_->skip(true);
+    http::async_read_header(
+        socket_, buffer_, *tunnel_,
+        [self = shared_from_this()](const error_code& error, std::size_t) {
+          if (!self->done_) return;
+          if (error) return self->no_tunnel("gave no answer: " + error.message(), true);
+          const int status = static_cast<int>(self->tunnel_->get().result_int());
+          if (status == 407) {
+            self->no_tunnel("wants another user and password (HTTP 407); write them into its URL",
+                            false);
+          } else if (status < 200 || status >= 300) {
+            self->no_tunnel("answered HTTP " + std::to_string(status), status >= 500);
+          } else if (self->buffer_.size() > 0) {
+            self->no_tunnel("sent something of its own", false);
+          } else {
+            self->handshake();
+          }
+        });
+  }
+
+  void no_tunnel(const std::string& why, bool retryable) {
+    fail("proxy",
+         "no tunnel to " + endpoint_.host_port() + ": the proxy " + proxy_->host_port() + " " + why,
+         retryable);
   }
 
   void handshake() {
@@ -315,6 +379,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
   Loop& loop_;
   const Url endpoint_;
   const HttpClientOptions& options_;
+  const Url* const proxy_;  // of options_; nullptr: none
   tcp::resolver resolver_;
   tcp::socket socket_;
   std::shared_ptr<asio::ssl::context> tls_context_;
@@ -326,6 +391,7 @@ class Connection final : public HttpConnection, public std::enable_shared_from_t
   std::optional<Written> written_;  // empty while writing
   beast::flat_buffer buffer_;
   std::optional<http::response_parser<http::string_body>> parser_;
+  std::optional<http::response_parser<http::empty_body>> tunnel_;
   int interim_responses_ = 0;
 };
 
