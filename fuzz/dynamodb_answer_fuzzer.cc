@@ -36,7 +36,7 @@ void check_error(const switchgear::Result<T>& result) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string text(reinterpret_cast<const char*>(data + 1), size - 1);
-  switch (data[0] % 5) {
+  switch (data[0] % 6) {
     case 0: {
       const auto item = dynamodb_codec::read_item(text, "Item");
       check_error(item);
@@ -55,6 +55,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 3:
       check_error(dynamodb_codec::read_time_to_live(text));
       break;
+    case 4: {
+      const auto page = dynamodb_codec::read_items(text);
+      check_error(page);
+      for (const Item& item : page ? page->items : std::vector<Item>()) check_item(item);
+      break;
+    }
     default: {
       const ServiceError refusal = read_error({.status = 400, .body = text}, "dynamodb");
       SG_ASSERT(!refusal.error.code.empty());

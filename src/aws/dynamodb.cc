@@ -116,6 +116,20 @@ net::CallHandle DynamoDb::scan_keys(const KeyScan& scan, Callback<KeysPage> call
                              }));
 }
 
+net::CallHandle DynamoDb::find_items(const ItemSearch& search, Callback<ItemsPage> callback) {
+  const bool whole_table = search.partition_attribute.empty();
+  return client_.call(
+      operation(whole_table ? "Scan" : "Query",
+                whole_table ? dynamodb_codec::scan_items_request(search)
+                            : dynamodb_codec::query_request(search),
+                options_),
+      reading<ItemsPage>(std::move(callback), [](const Answer& answer) -> Result<ItemsPage> {
+        auto page = dynamodb_codec::read_items(answer.body);
+        if (page) page->date = answer.date;
+        return page;
+      }));
+}
+
 net::CallHandle DynamoDb::create_table(const TableDefinition& table, Callback<void> callback) {
   return client_.call(
       operation("CreateTable", dynamodb_codec::create_table_request(table), options_),

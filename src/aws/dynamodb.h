@@ -89,6 +89,21 @@ struct KeysPage {
   Item last_key;  // where the next page goes on; empty: this was the last
 };
 
+// Whole items that have the attribute `having`: of one partition (Query), or of the table (Scan).
+struct ItemSearch {
+  std::string table;
+  std::string having;
+  std::string partition_attribute = {};  // empty: all partitions
+  std::string partition = {};
+  Item after = {};  // the last_key of the page before; empty: the first page
+};
+
+struct ItemsPage {
+  std::vector<Item> items;
+  Item last_key;  // as in KeysPage; may hold a value of kind `other`, which no request may
+  std::optional<WallTime> date = {};  // as in ItemAnswer
+};
+
 struct DynamoDbOptions {
   // For each attempt. A store is asked on the path of a call, so that late is as bad as never.
   Duration attempt_timeout = 1s;
@@ -116,6 +131,9 @@ class DynamoDb {
   // One page, in no order; eventually consistent. Reads the whole table, page by page: a page may
   // be empty and not the last. Keys that are no texts are left out.
   net::CallHandle scan_keys(const KeyScan& scan, Callback<KeysPage> callback);
+
+  // One page, eventually consistent. Without a partition as scan_keys().
+  net::CallHandle find_items(const ItemSearch& search, Callback<ItemsPage> callback);
 
   // The table may be used once describe_table says "ACTIVE".
   net::CallHandle create_table(const TableDefinition& table, Callback<void> callback);

@@ -44,6 +44,14 @@ json::object key_request(const std::string& table, const Item& key) {
   return {{"TableName", table}, {"Key", item_json(key)}};
 }
 
+json::object search_request(const ItemSearch& search) {
+  json::object request{{"TableName", search.table},
+                       {"FilterExpression", "attribute_exists(#having)"},
+                       {"ExpressionAttributeNames", {{"#having", search.having}}}};
+  if (!search.after.empty()) request["ExclusiveStartKey"] = item_json(search.after);
+  return request;
+}
+
 // ---- reading
 
 // Names of attributes are outside data too.
@@ -223,6 +231,19 @@ std::string scan_keys_request(const KeyScan& scan) {
   return json::serialize(request);
 }
 
+std::string scan_items_request(const ItemSearch& search) {
+  return json::serialize(search_request(search));
+}
+
+std::string query_request(const ItemSearch& search) {
+  json::object request = search_request(search);
+  request["KeyConditionExpression"] = "#partition = :partition";
+  request["ExpressionAttributeNames"].as_object()["#partition"] = search.partition_attribute;
+  request["ExpressionAttributeValues"] =
+      item_json({{":partition", AttributeValue::of_text(search.partition)}});
+  return json::serialize(request);
+}
+
 std::string create_table_request(const TableDefinition& table) {
   const json::object attribute{{"AttributeName", table.key_attribute}, {"AttributeType", "S"}};
   const json::object key{{"AttributeName", table.key_attribute}, {"KeyType", "HASH"}};
@@ -268,6 +289,20 @@ Result<KeysPage> read_keys(std::string_view body, const std::string& key_attribu
       }
       const AttributeValue key = reader.attribute(*value, path + "[" + shown(key_attribute) + "]");
       if (key.kind == AttributeValue::Kind::text) page.keys.push_back(key.value);
+    }
+    if (const json::value* last = Reader::find(answer, "LastEvaluatedKey")) {
+      page.last_key = reader.item(*last, "LastEvaluatedKey");
+    }
+    return page;
+  });
+}
+
+Result<ItemsPage> read_items(std::string_view body) {
+  return reading<ItemsPage>(body, [](Reader& reader, const json::object& answer) {
+    ItemsPage page;
+    const json::array& items = reader.array(reader.required(answer, "Items"), "Items");
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      page.items.push_back(reader.item(items[i], "Items[" + std::to_string(i) + "]"));
     }
     if (const json::value* last = Reader::find(answer, "LastEvaluatedKey")) {
       page.last_key = reader.item(*last, "LastEvaluatedKey");

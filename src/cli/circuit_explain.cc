@@ -340,7 +340,7 @@ Explanation explain(const fleet::PolicyTable& table, const fleet::Snapshot& snap
   return out;
 }
 
-void print(const std::string& name, const Explanation& explanation, const fleet::Snapshot& snapshot,
+void print(const std::string& name, const Explanation& explanation, StoreTime now,
            Context& context) {
   using config::printable;
   const auto facts = [&](const char* title, const std::vector<Fact>& list, bool future) {
@@ -348,7 +348,7 @@ void print(const std::string& name, const Explanation& explanation, const fleet:
     for (const Fact& fact : list) {
       context.out << "  ";
       if (fact.at) {
-        const Duration away = future ? *fact.at - snapshot.time : snapshot.time - *fact.at;
+        const Duration away = future ? *fact.at - now : now - *fact.at;
         context.out << iso_time(*fact.at) << " (";
         if (future) {
           context.out << (away > 0s ? "in " + short_duration(away) : "due") << ")  ";
@@ -368,24 +368,31 @@ void print(const std::string& name, const Explanation& explanation, const fleet:
   for (const std::string& note : explanation.notes) context.out << "  " << printable(note) << '\n';
 }
 
+void write_members(const std::string& name, const Explanation& explanation, StoreTime now,
+                   config::JsonWriter& json) {
+  json.member("name", name).member("store_time", iso_time(now));
+  json.member("state", explanation.state).member("summary", explanation.summary).key("because");
+  write_facts(explanation.because, now, false, json);
+  json.key("next");
+  write_facts(explanation.next, now, true, json);
+  json.key("notes").begin_array();
+  for (const std::string& note : explanation.notes) json.value(note);
+  json.end_array();
+}
+
 void write(const std::string& name, const Explanation& explanation, const fleet::PolicyTable& table,
            const fleet::Snapshot& snapshot, config::JsonWriter& json) {
   const fleet::Record* record = snapshot.readable();
-  json.begin_object().member("name", name).member("store_time", iso_time(snapshot.time));
-  json.member("state", explanation.state).key("epoch");
+  json.begin_object();
+  write_members(name, explanation, snapshot.time, json);
+  json.key("epoch");
   record ? json.value(record->epoch) : json.null();
-  json.member("summary", explanation.summary).key("because");
-  write_facts(explanation.because, snapshot.time, false, json);
   json.key("trip");
   record ? write_trip(record->trip, json) : static_cast<void>(json.null());
   json.key("evidence");
   const fleet::Weighing weighing = fleet::weigh(table, snapshot);
   write_trip(weighing.failures ? fleet::trip_of(weighing, snapshot.time) : fleet::Trip{}, json);
-  json.key("next");
-  write_facts(explanation.next, snapshot.time, true, json);
-  json.key("notes").begin_array();
-  for (const std::string& note : explanation.notes) json.value(note);
-  json.end_array().end_object();
+  json.end_object();
 }
 
 }  // namespace switchgear::cli

@@ -28,8 +28,11 @@ struct Explanation {
 // The snapshot has a record, readable or not.
 Explanation explain(const fleet::PolicyTable& table, const fleet::Snapshot& snapshot);
 
-void print(const std::string& name, const Explanation& explanation, const fleet::Snapshot& snapshot,
+void print(const std::string& name, const Explanation& explanation, StoreTime now,
            Context& context);
+// Of an open object: name, store_time, state, summary, because, next, notes; see below.
+void write_members(const std::string& name, const Explanation& explanation, StoreTime now,
+                   config::JsonWriter& json);
 
 // One object, whose members only ever get more; times are ISO 8601, by the store's clock:
 //   name, store_time, state, epoch, summary, because (kind, at, text), trip (the evidence that last

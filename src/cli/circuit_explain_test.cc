@@ -52,7 +52,7 @@ class Explaining : public testing::Test {
     std::ostringstream out;
     std::ostringstream err;
     Context context{.out = out, .err = err};
-    print("payments-api", told(), snapshot, context);
+    print("payments-api", told(), snapshot.time, context);
     return out.str();
   }
 

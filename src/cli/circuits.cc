@@ -6,6 +6,7 @@
 
 #include "cli/app.h"
 #include "cli/circuit_view.h"
+#include "cli/powertools_circuits.h"
 #include "cli/settings.h"
 #include "cli/store_session.h"
 #include "core/name.h"
@@ -39,6 +40,10 @@ int list(Context& context, const ListOptions& options) {
   const auto settings = load_settings(context, options.settings);
   if (!settings) return kUsage;
   int code = kDone;
+  if (stores::is_powertools_url(settings->config.store)) {
+    const auto table = PowertoolsSession::open(context, settings->config.store, code);
+    return table ? list_powertools(context, *table, options.output, options.exit_code) : code;
+  }
   const auto session = StoreSession::open(context, settings->config.store, code);
   if (!session) return code;
 
@@ -111,6 +116,7 @@ void print_keys_alone(Context& context, const CircuitOptions& options, const Cir
 
 int show(Context& context, const CircuitOptions& options) {
   CircuitSession opened = open_circuit(context, options);
+  if (opened.powertools) return show_powertools(context, *opened.powertools, options);
   if (!opened.session) return opened.exit_code;
   auto answer = opened.session->execute(options.name, fleet::ReadOp{});
   if (!answer) return report_store_error(context, answer.error());
@@ -157,18 +163,7 @@ void add_show(CLI::App& parent, Chosen& chosen) {
 }  // namespace
 
 void add_circuit_options(CLI::App& command, CircuitOptions& options) {
-  command
-      .add_option_function<std::string>(
-          "NAME",
-          [&options](const std::string& name) {
-            if (const auto problem = core::problem_with_circuit_name(name)) {
-              throw CLI::ValidationError("NAME", *problem);
-            }
-            options.name = name;
-          },
-          "Name of the circuit")
-      ->required()
-      ->type_name("");
+  command.add_option("NAME", options.name, "Name of the circuit")->required()->type_name("");
   add_settings_options(command, options.settings);
   add_output_option(command, options.output);
 }
@@ -181,6 +176,16 @@ CircuitSession open_circuit(Context& context, const CircuitOptions& options) {
     return opened;
   }
   opened.config = std::move(settings->config);
+  if (stores::is_powertools_url(opened.config.store)) {
+    // Whose names may hold any characters.
+    opened.powertools = PowertoolsSession::open(context, opened.config.store, opened.exit_code);
+    return opened;
+  }
+  if (const auto problem = core::problem_with_circuit_name(options.name)) {
+    context.err << "switchgear: NAME: " << *problem << '\n';
+    opened.exit_code = kUsage;
+    return opened;
+  }
   opened.session = StoreSession::open(context, opened.config.store, opened.exit_code);
   return opened;
 }

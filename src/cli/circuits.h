@@ -7,6 +7,7 @@
 
 #include "cli/app.h"
 #include "cli/context.h"
+#include "cli/powertools_session.h"
 #include "cli/settings.h"
 #include "cli/store_session.h"
 
@@ -23,7 +24,9 @@ void add_circuit_options(CLI::App& command, CircuitOptions& options);
 
 struct CircuitSession {
   config::Config config;
-  std::unique_ptr<StoreSession> session;  // none: `exit_code` says why, and it has been told
+  // Either, by the store's URL. None: `exit_code` says why, and it has been told.
+  std::unique_ptr<StoreSession> session;
+  std::unique_ptr<PowertoolsSession> powertools;
   int exit_code = kDone;
 };
 CircuitSession open_circuit(Context& context, const CircuitOptions& options);

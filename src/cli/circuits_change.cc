@@ -7,6 +7,7 @@
 
 #include "cli/circuit_view.h"
 #include "cli/circuits.h"
+#include "cli/powertools_circuits.h"
 #include "core/suggest.h"
 #include "fleet/transition.h"
 #include "guard/identity.h"
@@ -92,6 +93,11 @@ int hold(Context& context, const HoldOptions& options) {
   }
   const std::string who = options.who.empty() ? user_and_host(context) : options.who;
   CircuitSession opened = open_circuit(context, options.circuit);
+  if (opened.powertools) {
+    return hold_powertools(
+        context, *opened.powertools, options.circuit,
+        {.open = options.open, .duration = options.duration, .reason = options.reason, .who = who});
+  }
   if (!opened.session) return opened.exit_code;
   auto answer = opened.session->execute(options.circuit.name, fleet::ReadOp{});
   if (!answer) return report_store_error(context, answer.error());
@@ -118,6 +124,9 @@ int hold(Context& context, const HoldOptions& options) {
 int release(Context& context, const ReleaseOptions& options) {
   const std::string who = options.who.empty() ? user_and_host(context) : options.who;
   CircuitSession opened = open_circuit(context, options.circuit);
+  if (opened.powertools) {
+    return release_powertools(context, *opened.powertools, options.circuit);
+  }
   if (!opened.session) return opened.exit_code;
   auto answer = opened.session->execute(options.circuit.name, fleet::ReadOp{});
   if (!answer) return report_store_error(context, answer.error());
@@ -138,6 +147,9 @@ int release(Context& context, const ReleaseOptions& options) {
 int reset(Context& context, const ResetOptions& options) {
   const std::string who = options.who.empty() ? user_and_host(context) : options.who;
   CircuitSession opened = open_circuit(context, options.circuit);
+  if (opened.powertools) {
+    return reset_powertools(context, *opened.powertools, options.circuit, options.forget);
+  }
   if (!opened.session) return opened.exit_code;
   auto answer = opened.session->execute(options.circuit.name, fleet::ReadOp{});
   if (!answer) return report_store_error(context, answer.error());

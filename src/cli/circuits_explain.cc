@@ -4,12 +4,14 @@
 #include "cli/circuit_explain.h"
 #include "cli/circuit_view.h"
 #include "cli/circuits.h"
+#include "cli/powertools_circuits.h"
 
 namespace switchgear::cli {
 namespace {
 
 int explain_circuit(Context& context, const CircuitOptions& options) {
   CircuitSession opened = open_circuit(context, options);
+  if (opened.powertools) return explain_powertools(context, *opened.powertools, options);
   if (!opened.session) return opened.exit_code;
   const auto answer = opened.session->execute(options.name, fleet::ReadOp{});
   if (!answer) return report_store_error(context, answer.error());
@@ -18,7 +20,7 @@ int explain_circuit(Context& context, const CircuitOptions& options) {
   const fleet::PolicyTable table(policy_for(opened.config, options.name));
   const Explanation explanation = explain(table, snapshot);
   if (options.output == Output::table) {
-    print(options.name, explanation, snapshot, context);
+    print(options.name, explanation, snapshot.time, context);
     return kDone;
   }
   config::JsonWriter json;

@@ -8,6 +8,8 @@
 #include "net/url.h"
 #include "stores/dynamodb_store.h"
 #include "stores/memory_store.h"
+#include "stores/powertools_address.h"
+#include "stores/table_name.h"
 
 namespace switchgear::stores {
 namespace {
@@ -61,14 +63,6 @@ struct DynamoDbAddress {
 
 bool is_dynamodb(std::string_view url) { return url.starts_with("dynamodb://"); }
 
-// As DynamoDB and its endpoints have them.
-bool is_table(std::string_view text) {
-  return text.size() >= 3 && text.size() <= 255 &&
-         text.find_first_not_of(
-             "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") ==
-             std::string_view::npos;
-}
-
 Result<DynamoDbAddress> dynamodb_address(std::string_view url) {
   const auto refused = [](const std::string& what) {
     return error("url", what + "; write dynamodb://TABLE or dynamodb://TABLE?region=REGION");
@@ -85,9 +79,9 @@ Result<DynamoDbAddress> dynamodb_address(std::string_view url) {
         "a DynamoDB table has no port and no path; another endpoint is given by "
         "AWS_ENDPOINT_URL_DYNAMODB");
   }
-  if (!is_table(parsed->host)) {
+  if (!is_table_name(parsed->host)) {
     return refused("'" + parsed->host.substr(0, 80) +
-                   "' is no name of a DynamoDB table: 3 to 255 characters of A-Z a-z 0-9 _ . -");
+                   "' is no name of a DynamoDB table: " + kTableNameRule);
   }
   DynamoDbAddress address{.table = parsed->host, .region = {}};
   std::string_view query = parsed->query;
@@ -130,6 +124,10 @@ Result<void> check_store_url(std::string_view url) {
     if (const auto address = dynamodb_address(url); !address) return address.error();
     return {};
   }
+  if (is_powertools_url(url)) {
+    if (const auto address = powertools_address(url); !address) return address.error();
+    return {};
+  }
   if (const auto address = address_of(url); !address) return address.error();
   return {};
 }
@@ -145,6 +143,13 @@ Result<std::unique_ptr<Store>> open_store(net::Loop& loop, std::string_view url,
         loop, options.memory_clock ? options.memory_clock : machine_time));
   }
   if (is_dynamodb(url)) return open_dynamodb(loop, url, options);
+  if (is_powertools_url(url)) {
+    return error(
+        "powertools",
+        "powertools:// is the table of AWS Powertools' circuit breaker, which `switchgear "
+        "circuits` shows and holds; circuits of Switchgear need a store of their own, such "
+        "as dynamodb://TABLE");
+  }
   auto address = address_of(url);
   if (!address) return address.error();
   const RedisStoreOptions redis{.name_space = options.name_space,

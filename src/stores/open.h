@@ -32,12 +32,13 @@ struct StoreOptions {
 // dynamodb://TABLE[?region=REGION], whose endpoint, region and credentials otherwise come from the
 // environment as everywhere in aws/. Opens no connection yet: that happens with the first
 // operation. `loop` outlives the store. Errors: "unsupported" for a store of a later version,
-// "region", "endpoint" and "credentials" as in aws/, "url" for anything else; never with a
-// password.
+// "powertools" for a table that is not Switchgear's (powertools_table.h), "region", "endpoint" and
+// "credentials" as in aws/, "url" for anything else; never with a password.
 Result<std::unique_ptr<Store>> open_store(net::Loop& loop, std::string_view url,
                                           const StoreOptions& options = {});
 
-// The same checks without opening anything, for `config check`.
+// The same checks without opening anything, for `config check`; powertools:// is as good as a store
+// here.
 Result<void> check_store_url(std::string_view url);
 
 }  // namespace switchgear::stores

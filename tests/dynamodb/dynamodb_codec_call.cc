@@ -42,6 +42,11 @@ json::array requests() {
                                         .key_prefix = "c#",
                                         .having = "ep",
                                         .after = key}));
+  add("Scan", codec::scan_items_request({.table = "table", .having = "state", .after = key}));
+  add("Query", codec::query_request({.table = "table",
+                                     .having = "state",
+                                     .partition_attribute = "pk",
+                                     .partition = "c#1"}));
   add("CreateTable", codec::create_table_request({.name = "table", .key_attribute = "id"}));
   add("DeleteTable", codec::table_request("table"));
   add("DescribeTable", codec::table_request("table"));
@@ -62,6 +67,7 @@ std::string read(const std::string& operation, const std::string& body) {
     return error_text(codec::read_item(body, "Attributes"));
   }
   if (operation == "Scan") return error_text(codec::read_keys(body, "id"));
+  if (operation == "Query") return error_text(codec::read_items(body));
   if (operation == "DescribeTable") return error_text(codec::read_table(body));
   if (operation == "DescribeTimeToLive") return error_text(codec::read_time_to_live(body));
   return error_text(codec::read_done(body));

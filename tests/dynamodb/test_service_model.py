@@ -14,12 +14,13 @@ import peers
 BUILD = peers.REPOSITORY / os.environ.get("SWITCHGEAR_TEST_BUILD", "build/dev")
 MODEL = botocore.session.get_session().get_service_model("dynamodb")
 OPERATIONS = {
-    "GetItem", "UpdateItem", "DeleteItem", "Scan", "CreateTable", "DeleteTable", "DescribeTable",
+    "GetItem", "UpdateItem", "DeleteItem", "Scan", "Query", "CreateTable", "DeleteTable", "DescribeTable",
     "UpdateTimeToLive", "DescribeTimeToLive",
 }
 # What an answer must have for the client to make anything of it.
 NEEDED = {
     "Scan": [("Items",)],
+    "Query": [("Items",)],
     "DescribeTable": [("Table",), ("Table", "TableStatus")],
     "DescribeTimeToLive": [
         ("TimeToLiveDescription",), ("TimeToLiveDescription", "TimeToLiveStatus")
