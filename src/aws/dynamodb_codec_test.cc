@@ -57,6 +57,22 @@ TEST(DynamoDbRequests, LeaveOutWhatIsEmpty) {
             R"("ExpressionAttributeNames":{"#key":"id"}})");
 }
 
+TEST(DynamoDbRequests, SearchForItemsThatHaveAnAttribute) {
+  ItemSearch search{.table = "t", .having = "state", .after = kKey};
+  EXPECT_EQ(scan_items_request(search),
+            R"x({"TableName":"t","FilterExpression":"attribute_exists(#having)",)x"
+            R"("ExpressionAttributeNames":{"#having":"state"},)"
+            R"("ExclusiveStartKey":{"id":{"S":"c#1"}}})");
+  search.partition_attribute = "pk";
+  search.partition = "p#1";
+  search.after = {};
+  EXPECT_EQ(query_request(search),
+            R"x({"TableName":"t","FilterExpression":"attribute_exists(#having)",)x"
+            R"("ExpressionAttributeNames":{"#having":"state","#partition":"pk"},)"
+            R"("KeyConditionExpression":"#partition = :partition",)"
+            R"("ExpressionAttributeValues":{":partition":{"S":"p#1"}}})");
+}
+
 TEST(DynamoDbRequests, ScanForKeysOfAPrefixFromWhereThePageBeforeEnded) {
   EXPECT_EQ(
       scan_keys_request(
@@ -206,6 +222,18 @@ TEST(DynamoDbTables, ThatDoNotFitAreErrorsThatNameThePlace) {
   EXPECT_EQ(flaw(R"("ItemCount":1e99)"), "Table.ItemCount is no whole number");
 }
 
+TEST(DynamoDbItems, AreReadWithWhateverTheyHold) {
+  const auto page = read_items(R"({"Items":[{"id":{"S":"a"},"n":{"N":"1"}},{"id":{"B":"eA=="}}],)"
+                               R"("LastEvaluatedKey":{"id":{"B":"eA=="}}})");
+  ASSERT_TRUE(page);
+  ASSERT_EQ(page->items.size(), 2u);
+  EXPECT_EQ(page->items[0].at("n"), Value::of_number(1));
+  EXPECT_EQ(page->items[1].at("id").kind, Value::Kind::other);
+  EXPECT_EQ(page->last_key.at("id").kind, Value::Kind::other);
+  EXPECT_EQ(misfit(read_items("{}")), "Items is missing");
+  EXPECT_EQ(misfit(read_items(R"({"Items":[7]})")), "Items[0] is no object");
+}
+
 TEST(DynamoDbTimeToLive, IsReadOnAndOff) {
   const auto on = read_time_to_live(
       R"({"TimeToLiveDescription":{"TimeToLiveStatus":"ENABLED","AttributeName":"ttl"}})");
@@ -225,6 +253,7 @@ TEST(DynamoDbAnswers, ThatAreNoneAreErrors) {
   for (const char* body : {"", "null", "[]", "<html>", "{", "\xff", "{\"Item\":\"\xff\"}"}) {
     EXPECT_NE(misfit(read_item(body, "Item")), "") << body;
     EXPECT_NE(misfit(read_keys(body, "id")), "") << body;
+    EXPECT_NE(misfit(read_items(body)), "") << body;
     EXPECT_NE(misfit(read_table(body)), "") << body;
     EXPECT_NE(misfit(read_time_to_live(body)), "") << body;
     EXPECT_NE(misfit(read_done(body)), "") << body;

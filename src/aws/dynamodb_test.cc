@@ -57,6 +57,9 @@ struct Caller {
                    done);
     });
   }
+  Result<ItemsPage> find(const ItemSearch& search) {
+    return wait<ItemsPage>([&](auto done) { db.find_items(search, done); });
+  }
   Result<TableDescription> describe(const std::string& table) {
     return wait<TableDescription>([&](auto done) { db.describe_table(table, done); });
   }
@@ -132,6 +135,8 @@ TEST(DynamoDb, NamesItsOperations) {
   sent(caller.update({.table = "t", .key = key_of("a")}));
   sent(caller.remove("t", key_of("a")));
   sent(caller.scan("t", "", {}));
+  sent(caller.find({.table = "t", .having = "a"}));
+  sent(caller.find({.table = "t", .having = "a", .partition_attribute = "p", .partition = "x"}));
   sent(caller.create("t"));
   sent(caller.drop("t"));
   sent(caller.describe("t"));
@@ -145,7 +150,7 @@ TEST(DynamoDb, NamesItsOperations) {
     EXPECT_EQ(request.headers.get("Content-Type"), "application/x-amz-json-1.0");
   }
   EXPECT_EQ(targets,
-            "GetItem UpdateItem DeleteItem Scan CreateTable DeleteTable DescribeTable "
+            "GetItem UpdateItem DeleteItem Scan Scan Query CreateTable DeleteTable DescribeTable "
             "UpdateTimeToLive DescribeTimeToLive ");
 }
 
@@ -293,6 +298,29 @@ TEST_P(DynamoDbOn, KeepsWhatItIsGiven) {
   ASSERT_TRUE(again) << again.error().text();
   EXPECT_FALSE(again->item);
   EXPECT_FALSE(caller.get(name, key_of("a"))->item);
+}
+
+TEST_P(DynamoDbOn, FindsTheItemsThatHaveAnAttribute) {
+  const std::string name = new_table();
+  EXPECT_EQ(code(set(name, "a", Value::of_number(1))), "ok");
+  EXPECT_EQ(code(caller.update({.table = name,
+                                .key = key_of("b"),
+                                .update = "SET w = :w",
+                                .values = {{":w", Value::of_text("other")}}})),
+            "ok");
+  for (const char* partition : {"", "a"}) {
+    ItemSearch search{.table = name, .having = "v"};
+    if (*partition != '\0') {
+      search.partition_attribute = "id";
+      search.partition = partition;
+    }
+    const auto page = caller.find(search);
+    ASSERT_TRUE(page) << page.error().text();
+    ASSERT_EQ(page->items.size(), 1u);
+    EXPECT_EQ(page->items[0], (Item{{"id", Value::of_text("a")}, {"v", Value::of_number(1)}}));
+    EXPECT_TRUE(page->last_key.empty());
+    EXPECT_TRUE(page->date);
+  }
 }
 
 TEST_P(DynamoDbOn, RefusesAnUpdateWhoseConditionFailsAndShowsTheItem) {

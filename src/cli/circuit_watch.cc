@@ -21,7 +21,7 @@ std::string Change::json() const {
   };
   member("time", config::json_string(iso_time(time)));
   member("circuit", config::json_string(circuit));
-  member("epoch", std::to_string(epoch));
+  member("epoch", epoch ? std::to_string(*epoch) : "null");
   member("from", config::json_string(from));
   member("to", config::json_string(to));
   member("hold", hold.empty() ? "null" : config::json_string(hold));

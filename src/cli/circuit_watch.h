@@ -12,8 +12,8 @@ namespace switchgear::cli {
 struct Change {
   std::string circuit;
   StoreTime time{};
-  std::int64_t epoch = 0;  // 0 for a record that is gone
-  std::string from;        // a state; "NONE": there was no record; "UNREADABLE"
+  std::optional<std::int64_t> epoch = 0;  // 0 for a record that is gone; none: there are no epochs
+  std::string from;                       // a state; "NONE": there was no record; "UNREADABLE"
   std::string to;
   std::string hold;  // that is in force now, or ""
   std::string reason;

@@ -181,13 +181,18 @@ CircuitSession open_circuit(Context& context, const CircuitOptions& options) {
     opened.powertools = PowertoolsSession::open(context, opened.config.store, opened.exit_code);
     return opened;
   }
-  if (const auto problem = core::problem_with_circuit_name(options.name)) {
-    context.err << "switchgear: NAME: " << *problem << '\n';
+  if (report_wrong_name(context, options.name)) {
     opened.exit_code = kUsage;
     return opened;
   }
   opened.session = StoreSession::open(context, opened.config.store, opened.exit_code);
   return opened;
+}
+
+bool report_wrong_name(Context& context, const std::string& name) {
+  const auto problem = core::problem_with_circuit_name(name);
+  if (problem) context.err << "switchgear: NAME: " << *problem << '\n';
+  return problem.has_value();
 }
 
 int report_no_such_circuit(Context& context, CircuitSession& opened, const std::string& name) {

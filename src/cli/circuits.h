@@ -31,6 +31,8 @@ struct CircuitSession {
 };
 CircuitSession open_circuit(Context& context, const CircuitOptions& options);
 
+// Whether this can be no circuit of Switchgear; says so.
+bool report_wrong_name(Context& context, const std::string& name);
 // Says so, with a suggestion; answers the exit code.
 int report_no_such_circuit(Context& context, CircuitSession& opened, const std::string& name);
 

@@ -324,4 +324,37 @@ Explanation explain(const PowertoolsReading& reading) {
   return out;
 }
 
+std::optional<Change> PowertoolsWatch::look(const PowertoolsReading& reading, bool tell_new) {
+  const bool first = !seen_.contains(reading.name);
+  Seen& seen = seen_[reading.name];
+  const Seen before = seen;
+  Change change{
+      .circuit = reading.name, .time = reading.time, .epoch = std::nullopt, .from = before.state};
+  seen = {};
+  if (reading.item && !reading.circuit) {
+    seen.state = "UNREADABLE";
+    change.why = reading.circuit.error().message;
+  } else if (reading.item) {
+    const PowertoolsCircuit& c = *reading.circuit;
+    seen = {.state = std::string(to_string(c.state)),
+            .opened_at = c.opened_at,
+            .held = c.held(reading.time)};
+    if (seen.held) {
+      change.hold = to_string(HoldKind::forced_open);
+      change.reason = "operator";
+      change.why = "held by " + c.hold->who;
+    } else if (c.state == State::open) {
+      change.reason = c.failure_count > 0 ? "trip" : "reopened";
+      if (c.failure_count > 0) {
+        change.why = count(static_cast<double>(c.failure_count), "failure") + " in a row";
+      }
+    }
+  } else {
+    change.reason = "removed";
+  }
+  change.to = seen.state;
+  if (seen == before || (first && !tell_new)) return std::nullopt;
+  return change;
+}
+
 }  // namespace switchgear::cli

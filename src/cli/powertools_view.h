@@ -1,9 +1,12 @@
 // One circuit of AWS Powertools as its item says it, for people and for programs.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 
 #include "cli/circuit_explain.h"
+#include "cli/circuit_watch.h"
 #include "cli/context.h"
 #include "cli/terminal.h"
 #include "config/json_writer.h"
@@ -48,5 +51,20 @@ class PowertoolsView {
 // opened, closed, probing, hold, hold_overwritten, unreadable; next: trip, probe, success, failure,
 // lease_end, hold_end, release, expiry, none.
 Explanation explain(const stores::PowertoolsReading& reading);
+
+// As CircuitWatch. A change is another state, hold or time of opening.
+class PowertoolsWatch {
+ public:
+  std::optional<Change> look(const stores::PowertoolsReading& reading, bool tell_new);
+
+ private:
+  struct Seen {
+    std::string state = "NONE";
+    std::optional<StoreTime> opened_at = {};
+    bool held = false;
+    friend bool operator==(const Seen&, const Seen&) = default;
+  };
+  std::map<std::string, Seen> seen_;
+};
 
 }  // namespace switchgear::cli

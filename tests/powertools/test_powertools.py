@@ -368,6 +368,37 @@ def test_an_item_that_is_not_understood_is_left_alone(fleet, circuit, now, wrong
     assert "unreadable" in fleet.circuits("explain", circuit)
 
 
+def test_watch_tells_each_change(fleet, circuit, now):
+    watch = Child([fleet.binary, "circuits", "watch", circuit, "--interval", "10ms", "--store",
+                   fleet.store], cwd=fleet.folder,
+                  env=peers.clean_environment(**fleet.server.environ))
+    try:
+        assert b"watching 1 circuit" in watch.process.stderr.readline()
+        for change, told in (
+                (lambda: fleet.trip(circuit, now), "NONE -> OPEN  trip: 2 failures in a row"),
+                (lambda: fleet.circuits("hold", circuit, "--open", "--who", "anna"),
+                 "OPEN -> HALF_OPEN (FORCED_OPEN)  operator: held by anna"),
+                (lambda: fleet.circuits("reset", circuit), "HALF_OPEN -> CLOSED")):
+            change()
+            line = watch.process.stdout.readline().decode()
+            assert f"  {circuit}  {told}\n" in line
+    finally:
+        watch.stop()
+
+
+def test_watch_of_all_finds_new_circuits(fleet, circuit, now):
+    watch = Child([fleet.binary, "circuits", "watch", "--interval", "10ms", "--output", "json",
+                   "--store", fleet.store], cwd=fleet.folder,
+                  env=peers.clean_environment(**fleet.server.environ))
+    try:
+        assert b"watching" in watch.process.stderr.readline()
+        fleet.trip(circuit, now)
+        told = json.loads(watch.process.stdout.readline())
+        assert told["circuit"] == circuit and told["to"] == "OPEN" and told["epoch"] is None
+    finally:
+        watch.stop()
+
+
 def test_an_item_by_which_nobody_will_ever_probe_is_told(fleet, circuit, now):
     fleet.trip(circuit, now - HOUR)
     item = fleet.item(circuit)
@@ -410,6 +441,8 @@ def test_a_long_table_is_read_page_by_page(dynalite, binary, tmp_path, now):
             long.put(f"c{i}", state={"S": "CLOSED"}, failure_count={"N": "0"},
                      switchgear_reason={"S": "x" * 300_000})
         assert [c["name"] for c in long.json("list")["circuits"]] == [f"c{i}" for i in range(6)]
+        long.circuits("watch", code=1)
+        assert "name the circuits to watch" in long.said
     finally:
         long.stop()
 
