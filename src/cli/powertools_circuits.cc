@@ -3,7 +3,7 @@
 #include <ostream>
 
 #include "cli/powertools_view.h"
-#include "config/suggest.h"
+#include "core/suggest.h"
 
 namespace switchgear::cli {
 namespace {
@@ -128,11 +128,10 @@ int explain_powertools(Context& context, PowertoolsSession& session,
 int hold_powertools(Context& context, PowertoolsSession& session, const CircuitOptions& options,
                     const PowertoolsHoldOptions& hold) {
   if (!hold.open) {
-    context.err
-        << "switchgear: a circuit of Powertools can only be held open: each environment "
-           "counts failures in its memory and writes OPEN without a condition, whatever the "
-           "item says. To let all calls through, set POWERTOOLS_CIRCUIT_BREAKER_DISABLED=true "
-           "on the functions\n";
+    context.err << "switchgear: a circuit of Powertools can only be held open: each environment "
+                   "counts failures in its memory and writes OPEN without a condition, whatever "
+                   "the item says. The functions alone can let all calls through, by "
+                   "POWERTOOLS_CIRCUIT_BREAKER_DISABLED=true, which is meant for development\n";
     return kUsage;
   }
   const auto reading = session.read(options.name);

@@ -25,7 +25,8 @@ void add_settings_options(CLI::App& command, SettingsOptions& options) {
   add_override(
       command, options, "--store", "store", "URL",
       "Where the circuits are: redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss:// for TLS, "
-      "redis+sentinel://HOST[:PORT]/PRIMARY or dynamodb://TABLE[?region=REGION]");
+      "redis+sentinel://HOST[:PORT]/PRIMARY or dynamodb://TABLE[?region=REGION]; for `circuits` "
+      "also powertools://TABLE");
 }
 
 void add_override(CLI::App& command, SettingsOptions& options, const std::string& name,

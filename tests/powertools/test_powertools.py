@@ -71,8 +71,8 @@ class Environment:
 class Fleet:
     """A table, two environments that use it, and the commands on it."""
 
-    def __init__(self, server, binary, folder, parameters):
-        self.table = f"breakers-{next(_numbers)}"
+    def __init__(self, server, binary, folder, parameters, table=None):
+        self.table = table or f"breakers-{next(_numbers)}"
         self.binary = binary
         self.server = server
         self.folder = folder
@@ -319,6 +319,16 @@ def test_a_probe_that_was_under_way_writes_over_a_hold_and_that_is_told(fleet, c
     assert shown["hold"] is not None and not shown["hold_overwritten"]
 
 
+def test_a_trip_that_was_under_way_leaves_nothing_of_a_hold(fleet, circuit, now):
+    one = fleet.environments[0]
+    assert one.call(circuit, now, works=False)["outcome"] == "failed"
+    one.begin(circuit, now, works=False)
+    fleet.circuits("hold", circuit, "--open", "--for", "1h")
+    assert one.end(now)["outcome"] == "failed"
+    shown = fleet.json("show", circuit)
+    assert shown["state"] == "OPEN" and shown["hold"] is None
+
+
 def test_a_trip_between_reading_and_writing_is_not_written_over(fleet, circuit, now):
     fleet.trip(circuit, now)
     seen = fleet.item(circuit)
@@ -463,6 +473,28 @@ def test_a_wrong_url_is_told(fleet, binary, tmp_path):
     worker = said(fleet.store, "worker", "--queue", "http://127.0.0.1:1/000000000000/q",
                   "--handler", "http://127.0.0.1:1/", "--circuit", "payments")
     assert "`switchgear circuits` shows and holds" in worker
+
+
+def test_the_commands_of_the_page_do_what_is_written(ministack, binary, tmp_path, now):
+    text = (peers.REPOSITORY / "docs/powertools.md").read_text(encoding="utf-8")
+    (yaml,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.M | re.S)
+    (commands,) = re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
+    written = Fleet(ministack, binary, tmp_path, SIMPLE, table="CircuitBreakerState")
+    try:
+        assert yaml == f"store: {written.store}\n"
+        (tmp_path / "switchgear.yaml").write_text(yaml, encoding="utf-8")
+        (tmp_path / "switchgear").symlink_to(binary)
+        written.trip("payment-backend", now)
+        environment = peers.clean_environment(**ministack.environ)
+        environment["PATH"] = f"{tmp_path}:{environment['PATH']}"
+        for line in commands.splitlines():
+            done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environment, timeout=60,
+                                  capture_output=True, text=True)
+            assert done.returncode == 0, line + done.stdout + done.stderr
+            assert "payment-backend" in done.stdout
+        assert json.loads(done.stdout)["state"] == "CLOSED"
+    finally:
+        written.stop()
 
 
 class Between:
