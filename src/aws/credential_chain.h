@@ -14,7 +14,7 @@
 namespace switchgear::aws {
 
 struct ChainOptions {
-  // For STS, where the profile and the variables name none; empty: none either.
+  // For STS, where variables and profile name none; empty: none.
   std::string region = {};
   std::uint64_t seed = 0;  // of jitter; should differ between processes
   CredentialsCacheOptions cache = {};

@@ -8,8 +8,11 @@
 namespace switchgear::aws {
 
 // The value of a variable; nothing if it is not set. An empty value counts as not set everywhere
-// in aws/.
+// in aws/. The name kProfileOption stands for the option --profile of a command: its environment
+// answers it with the profile that was asked for.
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+
+inline constexpr const char* kProfileOption = "--profile";
 
 // The process's own. getenv: nobody may change the environment meanwhile.
 Environment process_environment();

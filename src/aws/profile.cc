@@ -61,9 +61,9 @@ const Section& Profile::section() const {
   return it == config.profiles.end() ? none : it->second;
 }
 
-Result<Profile> load_profile(const Environment& environment, const std::string& option) {
-  Profile profile{.name = option, .chosen_by = "--profile", .config = {}, .environment = {}};
-  for (const char* variable : {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"}) {
+Result<Profile> load_profile(const Environment& environment) {
+  Profile profile;
+  for (const char* variable : {kProfileOption, "AWS_PROFILE", "AWS_DEFAULT_PROFILE"}) {
     if (!profile.name.empty()) break;
     profile.name = value_of(environment, variable);
     profile.chosen_by = variable;

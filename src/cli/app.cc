@@ -133,7 +133,7 @@ std::string Context::variable(std::string_view name) const {
 
 aws::Environment Context::aws_environment() const {
   return [this](const std::string& name) -> std::optional<std::string> {
-    std::string value = variable(name);
+    std::string value = name == aws::kProfileOption ? aws_profile : variable(name);
     if (value.empty()) return std::nullopt;
     return value;
   };

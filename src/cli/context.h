@@ -29,9 +29,11 @@ struct Context {
   int width = 80;              // of the terminal that `out` is, in columns
   std::vector<std::pair<std::string, std::string>> environment;
 
+  std::string aws_profile = {};  // --profile; empty: not given
+
   // The value of a variable; empty if it is not set.
   std::string variable(std::string_view name) const;
-  // The same for what asks AWS. The context outlives it.
+  // The same for what asks AWS, with --profile. The context outlives it.
   aws::Environment aws_environment() const;
 };
 

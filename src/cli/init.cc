@@ -2,11 +2,12 @@
 #include <ostream>
 #include <string_view>
 
-#include "aws/credentials.h"
+#include "aws/access.h"
 #include "aws/dynamodb.h"
-#include "aws/endpoint.h"
 #include "cli/app.h"
 #include "cli/patient_loop.h"
+#include "cli/settings.h"
+#include "guard/identity.h"
 #include "net/http_client.h"
 #include "stores/dynamodb_item.h"
 #include "stores/open.h"
@@ -18,6 +19,7 @@ struct InitOptions {
   std::string table = "switchgear-circuits";
   std::string endpoint_url;
   std::string region;
+  std::string profile;
   bool create = false;
 };
 
@@ -89,13 +91,13 @@ std::string cloud_formation(const InitOptions& options) {
 // Makes the table, one call after the other.
 class TableMaker {
  public:
-  TableMaker(Context& context, const InitOptions& options, const aws::Endpoint& endpoint,
-             const aws::Credentials& credentials)
+  TableMaker(Context& context, const InitOptions& options, PatientLoop& loop, aws::Access access)
       : context_(context),
         options_(options),
-        http_(loop_.loop()),
-        client_(loop_.loop(), http_, endpoint, aws::fixed_credentials(credentials),
-                core::Random(1)),
+        loop_(loop),
+        http_(loop.loop(), std::move(access.http)),
+        client_(loop.loop(), http_, std::move(access.endpoint), std::move(access.credentials),
+                core::Random(guard::random_identity().seed), access.client),
         dynamodb_(client_, {.attempt_timeout = 10s}) {}
 
   int run() {
@@ -162,7 +164,7 @@ class TableMaker {
 
   Context& context_;
   const InitOptions& options_;
-  PatientLoop loop_;
+  PatientLoop& loop_;
   net::HttpClient http_;
   aws::AwsClient client_;
   aws::DynamoDb dynamodb_;
@@ -177,18 +179,17 @@ int init_dynamodb(Context& context, const InitOptions& options) {
     context.out << cloud_formation(options);
     return kDone;
   }
-  const aws::Environment environment = context.aws_environment();
-  const auto credentials = aws::credentials_from_environment(environment);
-  const auto endpoint = aws::resolve_endpoint(
+  context.aws_profile = options.profile;
+  PatientLoop loop;
+  auto access = aws::open_access(
+      loop.loop(),
       {.service = "dynamodb", .endpoint_url = options.endpoint_url, .region = options.region},
-      environment);
-  for (const Error* error :
-       {credentials ? nullptr : &credentials.error(), endpoint ? nullptr : &endpoint.error()}) {
-    if (!error) continue;
-    context.err << "switchgear init dynamodb: " << error->text() << '\n';
+      context.aws_environment(), guard::random_identity().seed);
+  if (!access) {
+    context.err << "switchgear init dynamodb: " << access.error().text() << '\n';
     return kUsage;
   }
-  return TableMaker(context, options, *endpoint, *credentials).run();
+  return TableMaker(context, options, loop, *std::move(access)).run();
 }
 
 }  // namespace
@@ -208,13 +209,13 @@ void add_init(CLI::App& parent, Chosen& chosen) {
       ->add_option("--table", options->table, "Name of the table (default: switchgear-circuits)")
       ->type_name("NAME");
   dynamodb->add_flag("--create", options->create,
-                     "Create the table, with the credentials of the environment, instead of "
-                     "printing the template");
+                     "Create the table instead of printing the template");
   dynamodb
       ->add_option("--endpoint-url", options->endpoint_url,
                    "Where DynamoDB is, for an emulator (default: the region's own)")
       ->type_name("URL");
   dynamodb->add_option("--region", options->region, "AWS region of the table")->type_name("REGION");
+  add_profile_option(*dynamodb, options->profile);
   dynamodb->callback([options, &chosen] {
     chosen = [options](Context& context) { return init_dynamodb(context, *options); };
   });

@@ -27,6 +27,14 @@ void add_settings_options(CLI::App& command, SettingsOptions& options) {
       "Where the circuits are: redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss:// for TLS, "
       "redis+sentinel://HOST[:PORT]/PRIMARY or dynamodb://TABLE[?region=REGION]; for `circuits` "
       "also powertools://TABLE");
+  add_profile_option(command, options.profile);
+}
+
+void add_profile_option(CLI::App& command, std::string& profile) {
+  command
+      .add_option("--profile", profile,
+                  "AWS profile whose credentials and region are used (default: AWS_PROFILE)")
+      ->type_name("NAME");
 }
 
 void add_override(CLI::App& command, SettingsOptions& options, const std::string& name,
@@ -43,6 +51,7 @@ void add_override(CLI::App& command, SettingsOptions& options, const std::string
 
 std::optional<Settings> load_settings(Context& context, const SettingsOptions& options,
                                       Problems* problems) {
+  context.aws_profile = options.profile;
   Settings settings;
   settings.file = file_to_read(context, options);
   config::Input input{.file_name = settings.file,

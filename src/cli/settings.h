@@ -14,10 +14,13 @@ namespace switchgear::cli {
 struct SettingsOptions {
   std::string config;  // path; empty: SWITCHGEAR_CONFIG, else ./switchgear.yaml if it is there
   std::vector<config::Override> overrides;
+  std::string profile = {};  // of AWS; load_settings() puts it into the context
 };
 
-// --config and --store.
+// --config, --store and --profile.
 void add_settings_options(CLI::App& command, SettingsOptions& options);
+// --profile alone.
+void add_profile_option(CLI::App& command, std::string& profile);
 // An option that overrides the key of the configuration.
 void add_override(CLI::App& command, SettingsOptions& options, const std::string& name,
                   const std::string& key, const std::string& type, const std::string& description);

@@ -9,6 +9,8 @@ namespace switchgear::cli {
 namespace {
 
 constexpr Duration kOperationTimeout = 3s;
+// A credential_process may ask services of its own.
+constexpr Duration kCredentialsTimeout = 50s;
 
 bool is_unreachable(const Error& error) {
   for (const std::string_view code : {"connect", "timeout", "closed", "auth", "protocol", "LOADING",
@@ -34,7 +36,8 @@ std::unique_ptr<StoreSession> StoreSession::open(Context& context, const std::st
   auto store = stores::open_store(session->loop_.loop(), url,
                                   {.timeout = kOperationTimeout,
                                    .seed = guard::random_identity().seed,
-                                   .environment = context.aws_environment()});
+                                   .environment = context.aws_environment(),
+                                   .credentials_timeout = kCredentialsTimeout});
   if (!store) {
     context.err << "switchgear: " << store.error().text() << '\n';
     exit_code = kUsage;

@@ -38,7 +38,8 @@ int work(Context& context, const WorkerFlags& flags) {
   const auto settings = load_settings(context, flags.settings);
   if (!settings) return kUsage;
   Problems problems;
-  auto setup = worker_setup(context, settings->config, flags.aws, problems);
+  net::Loop loop;
+  auto setup = worker_setup(loop, context, settings->config, flags.aws, problems);
   if (!setup) {
     context.err << "switchgear worker: cannot start:\n" << config::text(problems);
     return kUsage;
@@ -47,11 +48,11 @@ int work(Context& context, const WorkerFlags& flags) {
   ops::Log log({.format = flags.json_log ? ops::LogFormat::json : ops::LogFormat::text,
                 .least = ops::LogLevel::info,
                 .colour = context.colour_on_err});
-  net::Loop loop;
   if (!setup->options.circuit.empty()) {
-    auto store = stores::open_store(
-        loop, settings->config.store,
-        {.seed = guard::random_identity().seed, .environment = context.aws_environment()});
+    auto store = stores::open_store(loop, settings->config.store,
+                                    {.seed = guard::random_identity().seed,
+                                     .environment = context.aws_environment(),
+                                     .credentials = setup->access.credentials});
     if (!store) {
       context.err << "switchgear worker: " << store.error().text() << '\n';
       return kUsage;
@@ -74,17 +75,6 @@ void add_aws_flags(CLI::App& command, AwsFlags& aws) {
                   "Where SQS is, for an emulator or a VPC endpoint (default: the region's own)")
       ->type_name("URL");
   command.add_option("--region", aws.region, "AWS region of the queue")->type_name("REGION");
-  // Known, so that it is refused for what it is.
-  command
-      .add_option_function<std::string>(
-          "--profile",
-          [](const std::string&) {
-            throw CLI::ValidationError(
-                "--profile",
-                "profiles are not in this version; set AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY (aws configure export-credentials --format env)");
-          })
-      ->group("");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "cli/worker_setup.h"
 
 #include "config/environment.h"
+#include "guard/identity.h"
 
 namespace switchgear::cli {
 
@@ -23,7 +24,7 @@ worker::WorkerOptions worker_options(const config::WorkerSettings& settings) {
   return options;
 }
 
-std::optional<worker::WorkerSetup> worker_setup(const Context& context,
+std::optional<worker::WorkerSetup> worker_setup(net::Loop& loop, const Context& context,
                                                 const config::Config& config, const AwsFlags& aws,
                                                 Problems& problems) {
   for (const auto& [key, value] :
@@ -34,24 +35,21 @@ std::optional<worker::WorkerSetup> worker_setup(const Context& context,
                                   config::variable_of_root_key(path) + ", or write " + key +
                                   " under worker in switchgear.yaml"});
   }
-  const aws::Environment environment = context.aws_environment();
-  auto credentials = aws::credentials_from_environment(environment);
-  if (!credentials) problems.push_back({"AWS credentials", credentials.error().message});
   // Without a queue, the region is not known either.
-  Result<aws::Endpoint> endpoint = aws::Endpoint{};
+  Result<aws::Access> access = aws::Access{};
   if (!config.worker.queue.empty()) {
-    endpoint = aws::resolve_endpoint(
+    access = aws::open_access(
+        loop,
         {.endpoint_url = aws.endpoint_url, .region = aws.region, .queue_url = config.worker.queue},
-        environment);
-    if (!endpoint) problems.push_back({"AWS " + endpoint.error().code, endpoint.error().message});
+        context.aws_environment(), guard::random_identity().seed);
+    if (!access) problems.push_back({"AWS " + access.error().code, access.error().message});
   }
   worker::WorkerSetup setup;
   setup.options = worker_options(config.worker);
   if (problems.empty()) problems = setup.options.validate();
   if (!problems.empty()) return std::nullopt;
   setup.options.push = config.push;
-  setup.endpoint = std::move(*endpoint);
-  setup.credentials = aws::fixed_credentials(std::move(*credentials));
+  setup.access = std::move(*access);
   const auto policy = config.circuits.find(config.worker.circuit);
   if (policy != config.circuits.end()) setup.policy = policy->second;
   return setup;

@@ -18,7 +18,8 @@ struct AwsFlags {
 worker::WorkerOptions worker_options(const config::WorkerSettings& settings);
 
 // All but the store. Nothing, with every problem in `problems`, if something is missing or wrong.
-std::optional<worker::WorkerSetup> worker_setup(const Context& context,
+// `loop` outlives what comes back.
+std::optional<worker::WorkerSetup> worker_setup(net::Loop& loop, const Context& context,
                                                 const config::Config& config, const AwsFlags& aws,
                                                 Problems& problems);
 

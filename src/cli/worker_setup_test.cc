@@ -12,6 +12,7 @@ using testing::HasSubstr;
 
 class WorkerSetup : public testing::Test {
  protected:
+  net::Loop loop_;
   std::ostringstream out_, err_;
   Context context_{
       .out = out_,
@@ -63,22 +64,32 @@ TEST_F(WorkerSetup, TakesEverySettingOver) {
 TEST_F(WorkerSetup, HasTheQueuesRegionAndTheCircuitsPolicy) {
   config_.worker.circuit = "a";
   config_.circuits["a"].probes = 3;
-  const auto setup = worker_setup(context_, config_, {}, problems_);
+  const auto setup = worker_setup(loop_, context_, config_, {}, problems_);
   ASSERT_TRUE(setup) << config::text(problems_);
-  EXPECT_EQ(setup->endpoint.region, "eu-central-1");
+  EXPECT_EQ(setup->access.endpoint.region, "eu-central-1");
   EXPECT_EQ(setup->policy.probes, 3);
 }
 
 TEST_F(WorkerSetup, NamesAllThatIsMissingAtOnce) {
-  context_.environment.clear();
   config_.worker.queue.clear();
   config_.worker.handler.clear();
-  EXPECT_FALSE(worker_setup(context_, config_, {}, problems_));
+  EXPECT_FALSE(worker_setup(loop_, context_, config_, {}, problems_));
   const std::string text = config::text(problems_);
   EXPECT_THAT(text, HasSubstr("worker.queue: is missing; write --queue URL, set "
                               "SWITCHGEAR_WORKER_QUEUE"));
   EXPECT_THAT(text, HasSubstr("worker.handler: is missing"));
-  EXPECT_THAT(text, HasSubstr("AWS_ACCESS_KEY_ID"));
+}
+
+TEST_F(WorkerSetup, WantsWholeCredentials) {
+  context_.environment = {{"AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"}};
+  EXPECT_FALSE(worker_setup(loop_, context_, config_, {}, problems_));
+  EXPECT_THAT(config::text(problems_), HasSubstr("AWS_SECRET_ACCESS_KEY not set"));
+}
+
+TEST_F(WorkerSetup, NamesAProfileThatDoesNotExist) {
+  context_.aws_profile = "nobody";
+  EXPECT_FALSE(worker_setup(loop_, context_, config_, {}, problems_));
+  EXPECT_THAT(config::text(problems_), HasSubstr("no profile 'nobody', which --profile names"));
 }
 
 }  // namespace

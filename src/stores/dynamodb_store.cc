@@ -29,9 +29,12 @@ DynamoDbStore::DynamoDbStore(net::Loop& loop, const aws::Endpoint& endpoint,
                              const DynamoDbStoreOptions& options)
     : options_(options),
       clock_(net::read_clocks()),
-      http_(loop),
+      http_(loop, options.http),
       client_(loop, http_, endpoint, std::move(credentials), core::Random(options.seed),
-              aws::AwsClientOptions{.attempts_max = 1, .credentials_timeout = options.timeout}),
+              aws::AwsClientOptions{.attempts_max = 1,
+                                    .credentials_timeout = options.credentials_timeout > 0s
+                                                               ? options.credentials_timeout
+                                                               : options.timeout}),
       dynamodb_(client_, {.attempt_timeout = options.timeout}) {}
 
 DynamoDbStore::~DynamoDbStore() { *alive_ = false; }

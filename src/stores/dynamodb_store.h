@@ -29,6 +29,9 @@ struct DynamoDbStoreOptions {
   std::string name_space = "switchgear";
   Duration timeout = 1s;  // for each request; an operation makes one or two, seldom more
   std::uint64_t seed = 0;
+  // For AWS credentials that are not at hand; 0: as `timeout`.
+  Duration credentials_timeout{0};
+  net::HttpClientOptions http = {};
 };
 
 // No request is repeated here: members do that, and know what they sent. Throttling is an error

@@ -2,8 +2,7 @@
 
 #include <utility>
 
-#include "aws/credentials_provider.h"
-#include "aws/endpoint.h"
+#include "aws/access.h"
 #include "net/clocks.h"
 #include "net/url.h"
 #include "stores/dynamodb_store.h"
@@ -101,17 +100,17 @@ Result<std::unique_ptr<Store>> open_dynamodb(net::Loop& loop, std::string_view u
   if (!address) return address.error();
   const aws::Environment environment =
       options.environment ? options.environment : aws::process_environment();
-  const auto endpoint =
-      aws::resolve_endpoint({.service = "dynamodb", .region = address->region}, environment);
-  if (!endpoint) return endpoint.error();
-  const auto credentials = aws::credentials_from_environment(environment);
-  if (!credentials) return credentials.error();
-  return std::unique_ptr<Store>(
-      std::make_unique<DynamoDbStore>(loop, *endpoint, aws::fixed_credentials(*credentials),
-                                      DynamoDbStoreOptions{.table = address->table,
-                                                           .name_space = options.name_space,
-                                                           .timeout = options.timeout,
-                                                           .seed = options.seed}));
+  auto access = aws::open_access(loop, {.service = "dynamodb", .region = address->region},
+                                 environment, options.seed, options.credentials);
+  if (!access) return access.error();
+  return std::unique_ptr<Store>(std::make_unique<DynamoDbStore>(
+      loop, access->endpoint, std::move(access->credentials),
+      DynamoDbStoreOptions{.table = address->table,
+                           .name_space = options.name_space,
+                           .timeout = options.timeout,
+                           .seed = options.seed,
+                           .credentials_timeout = options.credentials_timeout,
+                           .http = std::move(access->http)}));
 }
 
 StoreTime machine_time() { return StoreTime{floor_ms(net::read_clocks().wall.time_since_epoch())}; }

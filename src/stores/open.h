@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "aws/credentials_provider.h"
 #include "aws/environment.h"
 #include "core/result.h"
 #include "core/time.h"
@@ -24,16 +25,21 @@ struct StoreOptions {
   std::uint64_t seed = 0;
   // The clock of a store in memory. Empty: this machine's time of day.
   std::function<StoreTime()> memory_clock{};
-  // Where a store on AWS finds endpoint, region and credentials. Empty: the process's own.
+  // Where a store on AWS finds profile, endpoint, region and credentials. Empty: the process's own.
   aws::Environment environment{};
+  // Credentials of a store on AWS. Empty: those that the environment leads to.
+  std::shared_ptr<aws::CredentialsProvider> credentials{};
+  // How long an operation may wait for credentials that are not at hand; 0: as `timeout`.
+  Duration credentials_timeout{0};
 };
 
 // memory: (this process only), a URL of a Redis (see net/redis_address.h), or
 // dynamodb://TABLE[?region=REGION], whose endpoint, region and credentials otherwise come from the
 // environment as everywhere in aws/. Opens no connection yet: that happens with the first
 // operation. `loop` outlives the store. Errors: "unsupported" for a store of a later version,
-// "powertools" for a table that is not Switchgear's (powertools_table.h), "region", "endpoint" and
-// "credentials" as in aws/, "url" for anything else; never with a password.
+// "powertools" for a table that is not Switchgear's (powertools_table.h), "profile", "region",
+// "endpoint", "credentials", "proxy" and "retry" as in aws/access.h, "url" for anything else; never
+// with a password.
 Result<std::unique_ptr<Store>> open_store(net::Loop& loop, std::string_view url,
                                           const StoreOptions& options = {});
 

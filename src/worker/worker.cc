@@ -112,10 +112,10 @@ Worker::Worker(net::Loop& loop, WorkerSetup setup, ops::Log& log)
       policy_(std::move(setup.policy)),
       handler_(url_of(options_.handler_url)),
       queue_name_(queue_name_of(url_of(options_.queue_url))),
-      aws_http_(loop),
+      aws_http_(loop, std::move(setup.access.http)),
       handler_http_(loop, handler_client(options_)),
-      aws_(loop, aws_http_, std::move(setup.endpoint), std::move(setup.credentials),
-           core::Random(guard::random_identity().seed)),
+      aws_(loop, aws_http_, std::move(setup.access.endpoint), std::move(setup.access.credentials),
+           core::Random(guard::random_identity().seed), std::move(setup.access.client)),
       sqs_(aws_),
       store_(std::move(setup.store)) {
   policy_.call_timeout = options_.consumer.handler_timeout;

@@ -6,8 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "aws/credentials_provider.h"
-#include "aws/endpoint.h"
+#include "aws/access.h"
 #include "aws/sqs.h"
 #include "core/policy.h"
 #include "guard/engine.h"
@@ -31,8 +30,7 @@ struct WorkerSetup {
   Policy policy;
   // Unused, and may be empty, if options.circuit is.
   std::unique_ptr<stores::Store> store;
-  aws::Endpoint endpoint;
-  std::shared_ptr<aws::CredentialsProvider> credentials;
+  aws::Access access;  // of SQS
 };
 
 // Exit codes of the design.

@@ -142,7 +142,7 @@ class WorkerTest : public ::testing::Test {
                                     .region = "eu-central-1",
                                     .service = "sqs",
                                     .custom = true};
-    setup->credentials =
+    setup->access.credentials =
         aws::fixed_credentials({.access_key_id = "AKIDEXAMPLE", .secret_access_key = "secret"});
     worker.emplace(loop, std::move(*setup), log);
   }
