@@ -605,15 +605,20 @@ def test_worker_names_all_that_is_missing(run):
     result = run("worker", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     assert result.returncode == USAGE
     assert result.stdout == ""
-    for text in ("worker.queue: is missing", "worker.handler: is missing", "AWS_ACCESS_KEY_ID"):
+    for text in ("worker.queue: is missing", "worker.handler: is missing"):
         assert text in result.stderr
 
 
-def test_worker_refuses_profiles_of_a_later_version(run):
-    result = run("worker", "--profile", "prod")
+def test_a_profile_that_does_not_exist_is_told(run):
+    at = ["--queue", "https://sqs.eu-central-1.amazonaws.com/123456789012/orders",
+          "--handler", "http://127.0.0.1:1"]
+    result = run("worker", *at, "--profile", "prod")
     assert result.returncode == USAGE
-    assert "profiles are not in this version" in result.stderr
-    assert "--profile" not in run("worker", "--help").stdout
+    assert "no profile 'prod', which --profile names" in result.stderr
+    result = run("circuits", "list", "--store", "dynamodb://circuits?region=eu-central-1",
+                 AWS_PROFILE="prod")
+    assert result.returncode == USAGE
+    assert "no profile 'prod', which AWS_PROFILE names" in result.stderr
 
 
 def test_worker_reports_wrong_flags_as_flags(run):
