@@ -7,7 +7,7 @@
 #   make test-sanitize    every C++ test under Address-, UndefinedBehavior- and ThreadSanitizer
 #   make bench            benchmarks; JSON under build/bench/
 #   make bench-fleet      the protocol's figures in virtual time, SEEDS=n (default 20) of each;
-#                         ONLY=fleet, false-trips or recovery for a part
+#                         ONLY=fleet, false-trips, recovery or capacity for a part
 #   make bench-peers      other circuit breakers beside this one, in one run (10 to 20 minutes)
 #   make soak SECONDS=n   random lives of simulated fleets for n seconds (default 600)
 #   make fuzz SECONDS=n   each fuzzer for n seconds (default 60); make test runs two of them

@@ -1,5 +1,6 @@
 // The figures of the fleet protocol, taken from the shipped objects in virtual time, beside those
-// that were published for it. fleet_figures [--seeds N] [--json FILE] [fleet|false-trips|recovery]
+// that were published for it. fleet_figures [--seeds N] [--json FILE]
+// [fleet|false-trips|recovery|capacity]
 #include "lab/fleet_figures.h"
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lab/capacity.h"
 #include "lab/false_trips.h"
 #include "lab/published_figures.h"
 #include "lab/recovery_figures.h"
@@ -232,6 +234,70 @@ void recovery(int seeds, Json& json) {
   }
 }
 
+// Of one table of DynamoDB, beside a counter in it and AWS Powertools' rule.
+void capacity(Json& json) {
+  json.list("capacity");
+  std::printf("\n%-24s %-10s %-8s %9s %9s %9s %9s %8s %8s %6s\n", "capacity, one item", "design",
+              "phase", "calls", "refused", "writes", "reads", "writes/s", "reads/s", "bytes");
+  std::printf("%-24s %-10s %-8s %9s %9s %9s %9s %8s %8s %6s\n", "", "", "", "", "", "units",
+              "units", "at most", "at most", "");
+  const auto line = [&json](const std::string& fleet, const char* design, const char* name,
+                            const CapacityPhase& phase) {
+    std::printf("%-24s %-10s %-8s %9llu %9llu %9.0f %9.0f %8.0f %8.0f %6zu  %.4f USD\n",
+                fleet.c_str(), design, name, static_cast<unsigned long long>(phase.calls),
+                static_cast<unsigned long long>(phase.refused), phase.units.writes,
+                phase.units.reads, phase.writes_max, phase.reads_max, phase.item_bytes_max,
+                phase.units.usd());
+    std::fflush(stdout);
+    json.begin();
+    json.field("fleet", fleet);
+    json.field("design", design);
+    json.field("phase", name);
+    json.field("seconds", phase.seconds);
+    json.field("calls", static_cast<double>(phase.calls));
+    json.field("refused", static_cast<double>(phase.refused));
+    json.field("write_units", phase.units.writes);
+    json.field("read_units", phase.units.reads);
+    json.field("write_units_per_second_max", phase.writes_max);
+    json.field("read_units_per_second_max", phase.reads_max);
+    json.field("item_bytes_max", static_cast<double>(phase.item_bytes_max));
+    json.field("usd", phase.units.usd());
+    json.end();
+  };
+  const auto lines = [&line](const std::string& fleet, const char* design,
+                             const CapacityFigures& f) {
+    line(fleet, design, "start", f.start);
+    line(fleet, design, "healthy", f.healthy);
+    line(fleet, design, "outage", f.outage);
+    line(fleet, design, "after", f.after);
+    line(fleet, design, "idle", f.idle);
+  };
+  struct Row {
+    const char* name;
+    FleetShape shape;
+  };
+  const Row rows[] = {{"10 environments", lambda_like(10)},
+                      {"60 workers, 20,000/s", {60, 200, 500, false}},
+                      {"1,000 environments", lambda_like(1'000)},
+                      {"10,000 environments", lambda_like(10'000)}};
+  for (const Row& row : rows) {
+    // A process that nobody calls reads every 30 s: of ten thousand an hour will do.
+    const CapacityOptions options{.shape = row.shape,
+                                  .idle = row.shape.members > 1'000 ? Duration{1h} : Duration{24h}};
+    const CapacityFigures ours = measure_capacity(options);
+    lines(row.name, "switchgear", ours);
+    lines(row.name, "Powertools", measure_powertools(options));
+    for (const auto& [name, phase] :
+         {std::pair("healthy", &ours.healthy), std::pair("outage", &ours.outage)}) {
+      CapacityPhase counted{.seconds = phase->seconds,
+                            .calls = phase->calls,
+                            .refused = phase->refused,
+                            .units = units_of_a_counter(*phase)};
+      line(row.name, "a counter", name, counted);
+    }
+  }
+}
+
 int run(const std::vector<std::string>& arguments) {
   int seeds = 20;
   std::string file;
@@ -246,9 +312,11 @@ int run(const std::vector<std::string>& arguments) {
       only = arguments[i];
     }
   }
-  if (!only.empty() && only != "fleet" && only != "false-trips" && only != "recovery") {
+  const std::vector<std::string> parts{"fleet", "false-trips", "recovery", "capacity"};
+  if (!only.empty() && std::ranges::find(parts, only) == parts.end()) {
     std::fprintf(stderr,
-                 "fleet_figures: no part \"%s\"; there are fleet, false-trips and recovery\n",
+                 "fleet_figures: no part \"%s\"; there are fleet, false-trips, recovery and "
+                 "capacity\n",
                  only.c_str());
     return 2;
   }
@@ -256,6 +324,7 @@ int run(const std::vector<std::string>& arguments) {
   if (only.empty() || only == "false-trips") false_trips(json);
   if (only.empty() || only == "fleet") fleet(seeds, json);
   if (only.empty() || only == "recovery") recovery(seeds, json);
+  if (only.empty() || only == "capacity") capacity(json);
   if (!file.empty() && !(std::ofstream(file) << json.text())) {
     std::fprintf(stderr, "fleet_figures: cannot write %s\n", file.c_str());
     return 1;
