@@ -86,34 +86,50 @@ std::size_t item_bytes(const Item& item) {
   return bytes;
 }
 
+net::CallHandle DynamoDb::item_call(const char* name, std::string body, std::string accepted_code,
+                                    AwsClient::Callback callback) {
+  if (!options_.on_consumed) {
+    JsonCall call = operation(name, std::move(body), options_);
+    call.accepted_code = std::move(accepted_code);
+    return client_.call(std::move(call), std::move(callback));
+  }
+  JsonCall call = operation(name, dynamodb_codec::asking_for_capacity(body), options_);
+  call.accepted_code = std::move(accepted_code);
+  return client_.call(std::move(call), [name, hear = options_.on_consumed,
+                                        callback = std::move(callback)](Result<Answer> answer) {
+    if (answer && answer->refused) {
+      hear({.operation = name, .units = 0, .told = false});
+    } else if (answer) {
+      hear({.operation = name, .units = dynamodb_codec::read_capacity(answer->body).value_or(0)});
+    }
+    callback(std::move(answer));
+  });
+}
+
 net::CallHandle DynamoDb::get_item(const std::string& table, const Item& key, bool consistent,
                                    Callback<ItemAnswer> callback) {
-  return client_.call(
-      operation("GetItem", dynamodb_codec::get_item_request(table, key, consistent), options_),
-      reading<ItemAnswer>(std::move(callback), item_in("Item")));
+  return item_call("GetItem", dynamodb_codec::get_item_request(table, key, consistent), {},
+                   reading<ItemAnswer>(std::move(callback), item_in("Item")));
 }
 
 net::CallHandle DynamoDb::update_item(const ItemUpdate& update, Callback<ItemAnswer> callback) {
-  JsonCall call = operation("UpdateItem", dynamodb_codec::update_item_request(update), options_);
-  call.accepted_code = "ConditionalCheckFailedException";
-  return client_.call(std::move(call),
-                      reading<ItemAnswer>(std::move(callback), item_in("Attributes")));
+  return item_call("UpdateItem", dynamodb_codec::update_item_request(update),
+                   "ConditionalCheckFailedException",
+                   reading<ItemAnswer>(std::move(callback), item_in("Attributes")));
 }
 
 net::CallHandle DynamoDb::delete_item(const std::string& table, const Item& key,
                                       Callback<ItemAnswer> callback) {
-  return client_.call(
-      operation("DeleteItem", dynamodb_codec::delete_item_request(table, key), options_),
-      reading<ItemAnswer>(std::move(callback), item_in("Attributes")));
+  return item_call("DeleteItem", dynamodb_codec::delete_item_request(table, key), {},
+                   reading<ItemAnswer>(std::move(callback), item_in("Attributes")));
 }
 
 net::CallHandle DynamoDb::scan_keys(const KeyScan& scan, Callback<KeysPage> callback) {
-  return client_.call(
-      operation("Scan", dynamodb_codec::scan_keys_request(scan), options_),
-      reading_body<KeysPage>(std::move(callback),
-                             [key_attribute = scan.key_attribute](std::string_view body) {
-                               return dynamodb_codec::read_keys(body, key_attribute);
-                             }));
+  return item_call("Scan", dynamodb_codec::scan_keys_request(scan), {},
+                   reading_body<KeysPage>(std::move(callback), [key_attribute = scan.key_attribute](
+                                                                   std::string_view body) {
+                     return dynamodb_codec::read_keys(body, key_attribute);
+                   }));
 }
 
 net::CallHandle DynamoDb::find_items(const ItemSearch& search, Callback<ItemsPage> callback) {

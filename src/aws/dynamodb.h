@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "aws/client.h"
@@ -58,14 +59,17 @@ struct ItemUpdate {
 struct TableDefinition {
   std::string name;
   std::string key_attribute;
+  std::map<std::string, std::string> tags = {};
 };
 
 struct TableDescription {
-  std::string status;         // "CREATING", "ACTIVE", …
-  std::string key_attribute;  // the partition key
-  std::string key_type;       // "S", "N" or "B"
-  std::string sort_key = {};  // empty: none
-  std::string billing_mode;   // "PAY_PER_REQUEST" or "PROVISIONED"
+  std::string status;           // "CREATING", "ACTIVE", …
+  std::string key_attribute;    // the partition key
+  std::string key_type;         // "S", "N" or "B"
+  std::string sort_key = {};    // empty: none
+  std::string billing_mode;     // "PAY_PER_REQUEST" or "PROVISIONED"
+  std::int64_t read_units = 0;  // per second, if it is PROVISIONED
+  std::int64_t write_units = 0;
   std::string arn = {};
   std::int64_t item_count = 0;  // of some hours ago
 };
@@ -104,9 +108,20 @@ struct ItemsPage {
   std::optional<WallTime> date = {};  // as in ItemAnswer
 };
 
+// What a request consumed: half a unit for up to 4 KB read, one for up to 4 KB read with
+// consistency, one for up to 1 KB written. A request that fails, and one whose condition fails,
+// tells nothing; the latter is charged as a write.
+struct Consumed {
+  std::string operation;  // "GetItem", "UpdateItem", "DeleteItem", "Scan"
+  double units = 0;
+  bool told = true;  // false: its condition failed
+};
+
 struct DynamoDbOptions {
   // For each attempt. A store is asked on the path of a call, so that late is as bad as never.
   Duration attempt_timeout = 1s;
+  // Hears what each request on items consumed, before its callback. Empty: nobody asks.
+  std::function<void(const Consumed&)> on_consumed = {};
 };
 
 // Typed calls. On the loop's thread; callbacks as those of AwsClient. An answer that is not the
@@ -119,7 +134,7 @@ class DynamoDb {
 
   // `client` outlives this.
   explicit DynamoDb(AwsClient& client, DynamoDbOptions options = {})
-      : client_(client), options_(options) {}
+      : client_(client), options_(std::move(options)) {}
 
   net::CallHandle get_item(const std::string& table, const Item& key, bool consistent,
                            Callback<ItemAnswer> callback);
@@ -146,6 +161,10 @@ class DynamoDb {
   net::CallHandle describe_time_to_live(const std::string& table, Callback<TimeToLive> callback);
 
  private:
+  // A call on items: asks what it consumed, if anybody wants to know.
+  net::CallHandle item_call(const char* name, std::string body, std::string accepted_code,
+                            AwsClient::Callback callback);
+
   AwsClient& client_;
   DynamoDbOptions options_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cmath>
 #include <utility>
 
 #include "core/assert.h"
@@ -96,6 +97,15 @@ class Reader {
   std::string text_in(const json::object& fields, const std::string& path, const char* member) {
     const json::value* value = find(fields, member);
     return value == nullptr ? std::string() : text(*value, path + "." + member);
+  }
+  // 0 if it is missing.
+  double number_in(const json::object& fields, const std::string& path, const char* member) {
+    const json::value* value = find(fields, member);
+    if (value == nullptr) return 0;
+    boost::system::error_code bad;
+    const double number = value->is_number() ? value->to_number<double>(bad) : 0;
+    if (!value->is_number() || bad) misfit(path + "." + member + " is no number");
+    return number;
   }
   const json::object& object_in(const json::object& fields, const std::string& path,
                                 const char* member) {
@@ -247,10 +257,31 @@ std::string query_request(const ItemSearch& search) {
 std::string create_table_request(const TableDefinition& table) {
   const json::object attribute{{"AttributeName", table.key_attribute}, {"AttributeType", "S"}};
   const json::object key{{"AttributeName", table.key_attribute}, {"KeyType", "HASH"}};
-  return json::serialize(json::object{{"TableName", table.name},
-                                      {"AttributeDefinitions", json::array{attribute}},
-                                      {"KeySchema", json::array{key}},
-                                      {"BillingMode", "PAY_PER_REQUEST"}});
+  json::object request{{"TableName", table.name},
+                       {"AttributeDefinitions", json::array{attribute}},
+                       {"KeySchema", json::array{key}},
+                       {"BillingMode", "PAY_PER_REQUEST"}};
+  if (!table.tags.empty()) {
+    json::array tags;
+    for (const auto& [name, value] : table.tags) {
+      tags.push_back(json::object{{"Key", name}, {"Value", value}});
+    }
+    request["Tags"] = std::move(tags);
+  }
+  return json::serialize(request);
+}
+
+std::string asking_for_capacity(const std::string& request) {
+  json::value asking = json::parse(request);
+  asking.as_object()["ReturnConsumedCapacity"] = "TOTAL";
+  return json::serialize(asking);
+}
+
+Result<double> read_capacity(std::string_view body) {
+  return reading<double>(body, [](Reader& reader, const json::object& answer) {
+    const std::string path = "ConsumedCapacity";
+    return reader.number_in(reader.object_in(answer, "", path.c_str()), path, "CapacityUnits");
+  });
 }
 
 std::string table_request(const std::string& table) {
@@ -338,6 +369,10 @@ Result<TableDescription> read_table(std::string_view body) {
     out.billing_mode = reader.text_in(reader.object_in(table, path, "BillingModeSummary"),
                                       "Table.BillingModeSummary", "BillingMode");
     if (out.billing_mode.empty()) out.billing_mode = "PROVISIONED";
+    const std::string units = path + ".ProvisionedThroughput";
+    const json::object& throughput = reader.object_in(table, path, "ProvisionedThroughput");
+    out.read_units = std::llround(reader.number_in(throughput, units, "ReadCapacityUnits"));
+    out.write_units = std::llround(reader.number_in(throughput, units, "WriteCapacityUnits"));
     if (const json::value* count = Reader::find(table, "ItemCount")) {
       boost::system::error_code bad;
       if (count->is_number()) out.item_count = count->to_number<std::int64_t>(bad);

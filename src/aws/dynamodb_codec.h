@@ -24,6 +24,11 @@ std::string table_request(const std::string& table);
 std::string update_time_to_live_request(const std::string& table, const std::string& attribute,
                                         bool enabled);
 
+// A request on items that also asks for the units that it consumes.
+std::string asking_for_capacity(const std::string& request);
+// Those units; 0 if the answer does not tell.
+Result<double> read_capacity(std::string_view body);
+
 // The item in that member of the answer ("Item", "Attributes"); nothing if it is missing or empty.
 Result<std::optional<Item>> read_item(std::string_view body, std::string_view member);
 Result<KeysPage> read_keys(std::string_view body, const std::string& key_attribute);

@@ -10,9 +10,9 @@
 namespace switchgear::cli {
 namespace {
 
-constexpr std::array<std::string_view, 13> kLater{
-    "agent", "extension", "exec",     "controller", "replay", "simulate",  "advise",
-    "cost",  "dlq",       "template", "doctor",     "verify", "completion"};
+constexpr std::array<std::string_view, 11> kLater{"agent",  "extension", "exec",      "controller",
+                                                  "replay", "simulate",  "advise",    "cost",
+                                                  "dlq",    "template",  "completion"};
 
 std::string full_name(const CLI::App* app) {
   if (app->get_parent() == nullptr) return "switchgear";
@@ -192,13 +192,16 @@ int run(const std::vector<std::string>& arguments, Context& context) {
       "  switchgear worker --queue URL --handler URL --circuit payments-api \\\n"
       "      --store redis://127.0.0.1:6379           guard a queue's handler\n"
       "  switchgear circuits list --store redis://127.0.0.1:6379\n"
-      "  switchgear config check                      what the settings come down to\n");
+      "  switchgear config check                      what the settings come down to\n"
+      "  switchgear doctor                            what is wrong with the store\n");
   Chosen chosen;
   add_demo(root, chosen);
   add_worker(root, chosen);
   add_circuits(root, chosen);
   add_config(root, chosen);
+  add_doctor(root, chosen);
   add_init(root, chosen);
+  add_verify(root, chosen);
   add_version(root, chosen);
 
   const Target target = find_command(root, arguments);

@@ -18,7 +18,9 @@ void add_demo(CLI::App& parent, Chosen& chosen);
 void add_worker(CLI::App& parent, Chosen& chosen);
 void add_circuits(CLI::App& parent, Chosen& chosen);
 void add_config(CLI::App& parent, Chosen& chosen);
+void add_doctor(CLI::App& parent, Chosen& chosen);
 void add_init(CLI::App& parent, Chosen& chosen);
+void add_verify(CLI::App& parent, Chosen& chosen);
 void add_version(CLI::App& parent, Chosen& chosen);
 
 // Runs what the arguments (without the program's name) ask for. Never throws.

@@ -3,12 +3,9 @@
 #pragma once
 
 #include <functional>
-#include <memory>
-#include <optional>
 #include <string>
 
-#include "core/result.h"
-#include "net/loop.h"
+#include "net/waiting.h"
 
 namespace switchgear::cli {
 
@@ -24,36 +21,21 @@ class PatientLoop {
   PatientLoop& operator=(const PatientLoop&) = delete;
 
   net::Loop& loop() { return loop_; }
+  // Is stopped by Ctrl-C.
+  net::Waiting& waiting() { return waiting_; }
 
-  // What `start` asks for, through the callback that it is given. Errors besides that of the
-  // answer: "interrupted" by Ctrl-C; "timeout" if `whom` has not answered within a minute, which is
-  // longer than anybody takes to give up by himself.
+  // See net::Waiting.
   template <class T>
   Result<T> wait_for(const std::string& whom,
                      const std::function<void(std::function<void(Result<T>)>)>& start) {
-    // Shared, as an answer may still come after an interrupt.
-    const auto answer = std::make_shared<std::optional<Result<T>>>();
-    start([answer](Result<T> result) { *answer = std::move(result); });
-    loop_.run_until([&] { return answer->has_value() || interrupted_; }, 60s);
-    if (*answer) return std::move(**answer);
-    if (interrupted_) {
-      return Error{.code = "interrupted", .message = "", .retryable = false, .source = ""};
-    }
-    return Error{.code = "timeout",
-                 .message = "no answer within a minute",
-                 .retryable = true,
-                 .source = whom};
+    return waiting_.wait_for<T>(whom, start);
   }
-
-  // Waits; false if Ctrl-C came before the end.
-  bool pause(Duration duration) {
-    loop_.run_until([this] { return interrupted_; }, duration);
-    return !interrupted_;
-  }
+  bool pause(Duration duration) { return waiting_.pause(duration); }
 
  private:
   net::Loop loop_;
   bool interrupted_ = false;
+  net::Waiting waiting_{loop_, [this] { return interrupted_; }};
 };
 
 }  // namespace switchgear::cli

@@ -50,7 +50,7 @@ void add_override(CLI::App& command, SettingsOptions& options, const std::string
 }
 
 std::optional<Settings> load_settings(Context& context, const SettingsOptions& options,
-                                      Problems* problems) {
+                                      Problems* problems, Problems* warnings) {
   context.aws_profile = options.profile;
   Settings settings;
   settings.file = file_to_read(context, options);
@@ -61,7 +61,7 @@ std::optional<Settings> load_settings(Context& context, const SettingsOptions& o
   if (!settings.file.empty()) {
     auto text = config::read_file(settings.file);
     if (!text) {
-      context.err << "switchgear: " << text.error().message << '\n';
+      if (warnings == nullptr) context.err << "switchgear: " << text.error().message << '\n';
       if (problems != nullptr) *problems = {{settings.file, text.error().message}};
       return std::nullopt;
     }
@@ -69,6 +69,13 @@ std::optional<Settings> load_settings(Context& context, const SettingsOptions& o
   }
 
   config::Loaded loaded = config::read(input);
+  if (warnings != nullptr) {
+    *warnings = std::move(loaded.warnings);
+    if (problems != nullptr) *problems = loaded.problems;
+    if (!loaded.problems.empty()) return std::nullopt;
+    settings.config = std::move(loaded.config);
+    return settings;
+  }
   for (const Problem& warning : loaded.warnings) {
     context.err << "switchgear: warning: " << warning.place << ": " << warning.message << '\n';
   }

@@ -31,8 +31,9 @@ struct Settings {
 };
 
 // Reads the configuration. Warnings and problems, all of them, go to `context.err`, and problems
-// also to `problems` if given; nothing comes back if there were any, which means kUsage.
+// also to `problems` if given; nothing comes back if there were any, which means kUsage. With
+// `warnings` nothing is said: the caller shows both.
 std::optional<Settings> load_settings(Context& context, const SettingsOptions& options,
-                                      Problems* problems = nullptr);
+                                      Problems* problems = nullptr, Problems* warnings = nullptr);
 
 }  // namespace switchgear::cli

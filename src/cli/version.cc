@@ -1,3 +1,5 @@
+#include "cli/version.h"
+
 #include <openssl/crypto.h>
 
 #include <memory>
@@ -36,6 +38,8 @@ int print_version(Context& context, Output output) {
 }
 
 }  // namespace
+
+std::string_view version() { return SWITCHGEAR_VERSION; }
 
 void add_version(CLI::App& parent, Chosen& chosen) {
   CLI::App* command = add_command(parent, "version", "the version and what it was built with",

@@ -23,6 +23,9 @@ namespace switchgear::stores {
 inline constexpr char kItemKey[] = "circuit";
 inline constexpr char kItemTtl[] = "ttl";
 
+// Less than this is an item with all that a circuit may hold: 64 reports, every slot taken.
+inline constexpr std::size_t kItemBytesMax = 6'144;
+
 // The item as an answer showed it.
 struct FoundItem {
   std::optional<aws::Item> item;  // nothing: there is none

@@ -189,7 +189,7 @@ TEST(DynamoDbItem, IsSmallInHealthAndBoundedInTrouble) {
     item[slot] = AttributeValue::of_text("0000000000b0.4294967295");
     item[slot + "e"] = AttributeValue::of_number(to_ms(kNow));
   }
-  EXPECT_LT(aws::item_bytes(item), 6'144u);
+  EXPECT_LT(aws::item_bytes(item), kItemBytesMax);
 }
 
 TEST(DynamoDbItem, ARenewalThatComesLateShortensNoLease) {

@@ -35,7 +35,8 @@ DynamoDbStore::DynamoDbStore(net::Loop& loop, const aws::Endpoint& endpoint,
                                     .credentials_timeout = options.credentials_timeout > 0s
                                                                ? options.credentials_timeout
                                                                : options.timeout}),
-      dynamodb_(client_, {.attempt_timeout = options.timeout}) {}
+      dynamodb_(client_, {.attempt_timeout = options.timeout, .on_consumed = options.on_consumed}) {
+}
 
 DynamoDbStore::~DynamoDbStore() { *alive_ = false; }
 

@@ -8,6 +8,7 @@
 // for a time, if there was no answer for two seconds.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -32,6 +33,8 @@ struct DynamoDbStoreOptions {
   // For AWS credentials that are not at hand; 0: as `timeout`.
   Duration credentials_timeout{0};
   net::HttpClientOptions http = {};
+  // See aws::DynamoDbOptions.
+  std::function<void(const aws::Consumed&)> on_consumed = {};
 };
 
 // No request is repeated here: members do that, and know what they sent. Throttling is an error
@@ -58,10 +61,15 @@ class DynamoDbStore final : public Store {
       .thinning_rate = 500, .step_sample = 100, .reads_per_second = 2'000};
   std::string backend() const override { return "dynamodb"; }
 
+  // For a diagnosis of the table.
+  aws::DynamoDb& service() { return dynamodb_; }
+  const aws::Endpoint& endpoint() const { return client_.endpoint(); }
+  const std::string& table() const { return options_.table; }
+  aws::Item key(const std::string& circuit) const;
+
  private:
   struct Work;
 
-  aws::Item key(const std::string& circuit) const;
   void next(std::shared_ptr<Work> work);
   void read(std::shared_ptr<Work> work, bool consistent);
   void update(std::shared_ptr<Work> work, aws::ItemUpdate update);

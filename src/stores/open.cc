@@ -110,7 +110,8 @@ Result<std::unique_ptr<Store>> open_dynamodb(net::Loop& loop, std::string_view u
                            .timeout = options.timeout,
                            .seed = options.seed,
                            .credentials_timeout = options.credentials_timeout,
-                           .http = std::move(access->http)}));
+                           .http = std::move(access->http),
+                           .on_consumed = options.on_consumed}));
 }
 
 StoreTime machine_time() { return StoreTime{floor_ms(net::read_clocks().wall.time_since_epoch())}; }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "aws/credentials_provider.h"
+#include "aws/dynamodb.h"
 #include "aws/environment.h"
 #include "core/result.h"
 #include "core/time.h"
@@ -31,6 +32,8 @@ struct StoreOptions {
   std::shared_ptr<aws::CredentialsProvider> credentials{};
   // How long an operation may wait for credentials that are not at hand; 0: as `timeout`.
   Duration credentials_timeout{0};
+  // Hears what each request to DynamoDB consumed; see aws::DynamoDbOptions. Empty: nobody asks.
+  std::function<void(const aws::Consumed&)> on_consumed{};
 };
 
 // memory: (this process only), a URL of a Redis (see net/redis_address.h), or

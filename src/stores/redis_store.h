@@ -55,6 +55,9 @@ class RedisStore final : public Store {
   std::string record_place(const std::string& circuit) const override;
   std::string backend() const override { return "redis"; }
 
+  // The way to the servers, for a diagnosis of them.
+  net::RedisRoute& route() { return *route_; }
+
   // "{sg:…}" of a circuit: what its keys begin with.
   std::string key(const std::string& circuit) const;
 

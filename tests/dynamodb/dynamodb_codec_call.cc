@@ -37,6 +37,10 @@ json::array requests() {
                                                            {":t", Value::of_text("")}}}));
   add("DeleteItem", codec::delete_item_request("table", key));
   add("Scan", codec::scan_keys_request({.table = "table", .key_attribute = "id"}));
+  for (std::size_t i = 0, plain = out.size(); i < plain; ++i) {
+    add(out[i].at("operation").as_string().c_str(),
+        codec::asking_for_capacity(std::string(out[i].at("body").as_string())));
+  }
   add("Scan", codec::scan_keys_request({.table = "table",
                                         .key_attribute = "id",
                                         .key_prefix = "c#",
@@ -48,6 +52,8 @@ json::array requests() {
                                      .partition_attribute = "pk",
                                      .partition = "c#1"}));
   add("CreateTable", codec::create_table_request({.name = "table", .key_attribute = "id"}));
+  add("CreateTable",
+      codec::create_table_request({.name = "table", .key_attribute = "id", .tags = {{"a", "b"}}}));
   add("DeleteTable", codec::table_request("table"));
   add("DescribeTable", codec::table_request("table"));
   add("UpdateTimeToLive", codec::update_time_to_live_request("table", "ttl", true));
@@ -62,6 +68,9 @@ std::string error_text(const Result<T>& result) {
 
 // What the client would make of that operation's answer.
 std::string read(const std::string& operation, const std::string& body) {
+  if (const std::string units = error_text(codec::read_capacity(body)); !units.empty()) {
+    return units;
+  }
   if (operation == "GetItem") return error_text(codec::read_item(body, "Item"));
   if (operation == "UpdateItem" || operation == "DeleteItem") {
     return error_text(codec::read_item(body, "Attributes"));

@@ -1,0 +1,88 @@
+// Looks at a store as a process that uses it would: whether it is reached, whether all that
+// Switchgear does may be done there, how its clock and its latency are, whether the server is set
+// up to keep circuits, and whether the circuits in it can be read. For people; takes seconds.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/time.h"
+#include "net/waiting.h"
+#include "stores/finding.h"
+#include "stores/store.h"
+
+namespace switchgear::stores {
+
+struct DiagnosisOptions {
+  std::string host;  // of the store, for telling the steps to it apart
+  std::uint16_t port = 0;
+  std::uint64_t random = 0;  // names the throw-away circuit; differs from run to run
+  // What a process grants the store: for a first view, and for any operation.
+  Duration budget = 10ms;
+  Duration timeout = 1s;
+  // The fingerprint of this machine's settings for a circuit. Empty: not known.
+  std::function<std::string(const std::string& circuit)> fingerprint = {};
+  // Hears what is being looked at. May be empty.
+  std::function<void(const std::string& what)> progress = {};
+};
+
+struct Diagnosis {
+  std::vector<Finding> findings;
+  bool reached = true;  // false: it is not, and nothing of it was looked at
+};
+
+// Writes only to one circuit, "switchgear.doctor.<random>", and removes it at the end, also once
+// `waiting` is stopped. Both references outlive the call.
+Diagnosis diagnose(net::Waiting& waiting, Store& store, const DiagnosisOptions& options);
+
+// ---- For the backends -------------------------------------------------------------------------
+
+class Examination {
+ public:
+  Examination(net::Waiting& waiting, Store& store, const DiagnosisOptions& options);
+
+  net::Waiting& waiting() { return waiting_; }
+  Store& store() { return store_; }
+  const DiagnosisOptions& options() const { return options_; }
+  const std::string& circuit() const { return circuit_; }  // the throw-away one
+  Diagnosis result() { return std::move(result_); }
+  // The throw-away circuit is about to be written; it is to be removed at the end.
+  void will_write() { wrote_ = true; }
+  void has_removed() { wrote_ = false; }
+  bool wrote() const { return wrote_; }
+
+  void ok(std::string check, std::string found);
+  void warning(std::string check, std::string found, std::string fix);
+  void error(std::string check, std::string found, std::string fix);
+  void not_checked(std::string check, std::string why);
+  void look(const std::string& what) const;
+
+  // The first operation failed with `error`: says which step to the store it is. `login_fix`: what
+  // to do about a refused login.
+  void not_reached(const Error& error, const std::string& login_fix);
+
+  Result<fleet::Answer> execute(const std::string& circuit, const fleet::Operation& operation);
+
+  // The store's clock is ahead of this machine's by that much, give or take. `signs`: requests are
+  // signed by this machine's clock.
+  void judge_clock(Duration ahead, Duration uncertainty, bool signs);
+  void measure_latency();
+  // `size`: what an item takes there, in bytes, and how much one may; empty: does not matter.
+  using SizeOf = std::function<Result<std::size_t>(const std::string& circuit)>;
+  void look_at_circuits(const SizeOf& size = {}, std::size_t bytes_max = 0);
+
+ private:
+  net::Waiting& waiting_;
+  Store& store_;
+  const DiagnosisOptions& options_;
+  const std::string circuit_;
+  Diagnosis result_;
+  bool wrote_ = false;
+};
+
+// "0.31 ms", "2.4 s"
+std::string time_text(Duration time);
+
+}  // namespace switchgear::stores
