@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -183,12 +184,13 @@ int verify_aws(Context& context, const VerifyOptions& options) {
       return other(name);
     };
   }
-  const auto open = [&](net::Loop& loop, std::function<void(const aws::Consumed&)> on_consumed)
-      -> Result<std::unique_ptr<stores::DynamoDbStore>> {
+  const auto open = [&](net::Loop& loop, std::function<void(const aws::Consumed&)> on_consumed,
+                        bool consistent_reads) -> Result<std::unique_ptr<stores::DynamoDbStore>> {
     auto store = stores::open_store(loop, url,
                                     {.timeout = kOperationTimeout,
                                      .seed = identity.seed,
                                      .environment = environment,
+                                     .consistent_reads = consistent_reads,
                                      .on_consumed = std::move(on_consumed)});
     if (!store) return store.error();
     auto* dynamodb = dynamic_cast<stores::DynamoDbStore*>(store->get());
@@ -200,14 +202,14 @@ int verify_aws(Context& context, const VerifyOptions& options) {
   {
     // What it takes is there, before anybody is asked.
     net::Loop none;
-    const auto opened = open(none, {});
+    const auto opened = open(none, {}, false);
     if (!opened) return usage(opened.error().text());
     subject.region = (*opened)->endpoint().region;
     subject.endpoint = (*opened)->endpoint().url.host_port();
   }
   context.err << "This makes the DynamoDB table " << table << " in " << subject.region << " ("
               << subject.endpoint << "), runs " << "the behaviours of the store on it, and removes "
-              << "it. It costs " << dollars(stores::cost_at_most(kPrices))
+              << "it. It costs " << dollars(std::ceil(stores::cost_at_most(kPrices) * 100) / 100)
               << " at most, mostly less than a hundredth of that (" << kPrices.of << ").\n";
   if (!options.yes) {
     if (::isatty(STDIN_FILENO) != 1) return usage("nobody can be asked here; say --yes");
@@ -216,19 +218,22 @@ int verify_aws(Context& context, const VerifyOptions& options) {
   subject.started = StoreTime{floor_ms(net::read_clocks().wall.time_since_epoch())};
 
   PatientLoop loop;
-  const auto found = stores::verify(
-      loop.loop(), [&] { return loop.waiting().stopped(); },
-      {.table = table,
-       .rounds = options.rounds,
-       .open = [&](auto on_consumed) { return open(loop.loop(), std::move(on_consumed)); },
-       .progress =
-           [&](const std::string& what) {
-             if (context.colour_on_err) {
-               context.err << "\r\033[K" << what << std::flush;
-             } else if (!what.starts_with("behaviour ")) {
-               context.err << what << '\n';
-             }
-           }});
+  const auto found =
+      stores::verify(loop.loop(), [&] { return loop.waiting().stopped(); },
+                     {.table = table,
+                      .rounds = options.rounds,
+                      .open =
+                          [&](auto on_consumed, bool consistent_reads) {
+                            return open(loop.loop(), std::move(on_consumed), consistent_reads);
+                          },
+                      .progress =
+                          [&](const std::string& what) {
+                            if (context.colour_on_err) {
+                              context.err << "\r\033[K" << what << std::flush;
+                            } else if (!what.starts_with("behaviour ")) {
+                              context.err << what << '\n';
+                            }
+                          }});
   if (context.colour_on_err) context.err << "\r\033[K";
   if (options.output == Output::json) {
     write_json(context.out, subject, found);

@@ -28,7 +28,9 @@ class DynamoDbExamination {
     look_at_time_to_live();
     try_rights();
     compare_clocks();
-    if (!may_read_) return;
+    if (!may_read_) {
+      return e_.not_checked("latency, circuits", "nothing can be read without dynamodb:GetItem");
+    }
     e_.measure_latency();
     e_.look_at_circuits(
         [this](const std::string& circuit) -> Result<std::size_t> {

@@ -88,6 +88,7 @@ void DynamoDbStore::next(std::shared_ptr<Work> work) {
 }
 
 void DynamoDbStore::read(std::shared_ptr<Work> work, bool consistent) {
+  consistent = consistent || options_.consistent_reads;
   const Duration sent = clock_.sent(net::read_clocks());
   const aws::Item of = key(work->circuit);
   dynamodb_.get_item(options_.table, of, consistent,

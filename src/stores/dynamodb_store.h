@@ -33,6 +33,8 @@ struct DynamoDbStoreOptions {
   // For AWS credentials that are not at hand; 0: as `timeout`.
   Duration credentials_timeout{0};
   net::HttpClientOptions http = {};
+  // Every read with consistency, for whoever judges an operation by the read after it.
+  bool consistent_reads = false;
   // See aws::DynamoDbOptions.
   std::function<void(const aws::Consumed&)> on_consumed = {};
 };

@@ -111,6 +111,7 @@ Result<std::unique_ptr<Store>> open_dynamodb(net::Loop& loop, std::string_view u
                            .seed = options.seed,
                            .credentials_timeout = options.credentials_timeout,
                            .http = std::move(access->http),
+                           .consistent_reads = options.consistent_reads,
                            .on_consumed = options.on_consumed}));
 }
 

@@ -32,6 +32,8 @@ struct StoreOptions {
   std::shared_ptr<aws::CredentialsProvider> credentials{};
   // How long an operation may wait for credentials that are not at hand; 0: as `timeout`.
   Duration credentials_timeout{0};
+  // See DynamoDbStoreOptions.
+  bool consistent_reads = false;
   // Hears what each request to DynamoDB consumed; see aws::DynamoDbOptions. Empty: nobody asks.
   std::function<void(const aws::Consumed&)> on_consumed{};
 };

@@ -35,11 +35,11 @@ bool can_be_sent(const aws::Item& key) {
 }  // namespace
 
 PowertoolsTable::PowertoolsTable(net::Loop& loop, PowertoolsAddress address,
-                                 const aws::Endpoint& endpoint, const aws::Credentials& credentials,
-                                 std::uint64_t seed)
+                                 aws::Access access, std::uint64_t seed)
     : address_(std::move(address)),
-      http_(loop),
-      client_(loop, http_, endpoint, credentials, core::Random(seed)),
+      http_(loop, std::move(access.http)),
+      client_(loop, http_, std::move(access.endpoint), std::move(access.credentials),
+              core::Random(seed), std::move(access.client)),
       dynamodb_(client_, {.attempt_timeout = kAttemptTimeout}) {}
 
 PowertoolsTable::~PowertoolsTable() { *alive_ = false; }
@@ -49,13 +49,11 @@ Result<std::unique_ptr<PowertoolsTable>> PowertoolsTable::open(
     const aws::Environment& environment) {
   auto address = powertools_address(url);
   if (!address) return address.error();
-  const auto endpoint =
-      aws::resolve_endpoint({.service = "dynamodb", .region = address->region}, environment);
-  if (!endpoint) return endpoint.error();
-  const auto credentials = aws::credentials_from_environment(environment);
-  if (!credentials) return credentials.error();
+  auto access = aws::open_access(loop, {.service = "dynamodb", .region = address->region},
+                                 environment, seed);
+  if (!access) return access.error();
   return std::unique_ptr<PowertoolsTable>(
-      new PowertoolsTable(loop, std::move(*address), *endpoint, *credentials, seed));
+      new PowertoolsTable(loop, std::move(*address), std::move(*access), seed));
 }
 
 Error PowertoolsTable::explained(Error error) const {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "aws/access.h"
 #include "aws/client.h"
 #include "aws/dynamodb.h"
 #include "net/http_client.h"
@@ -58,8 +59,8 @@ class PowertoolsTable {
   void write(PowertoolsChange change, Callback<PowertoolsWrite> callback);
 
  private:
-  PowertoolsTable(net::Loop& loop, PowertoolsAddress address, const aws::Endpoint& endpoint,
-                  const aws::Credentials& credentials, std::uint64_t seed);
+  PowertoolsTable(net::Loop& loop, PowertoolsAddress address, aws::Access access,
+                  std::uint64_t seed);
   void list_page(std::shared_ptr<PowertoolsListing> found, const aws::Item& after,
                  Callback<PowertoolsListing> callback);
   Error explained(Error error) const;

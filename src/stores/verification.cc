@@ -15,7 +15,7 @@ namespace {
 constexpr int kLooksMax = 120;  // until the table is active, or gone
 constexpr Duration kLook = 1s;
 constexpr Duration kFirstLook = 50ms;
-constexpr double kWriteUnitsMax = 5;
+constexpr double kWriteUnitsMax = kItemBytesMax / 1'024;
 constexpr int kSlowRounds = 10;  // of what a person asks for: list, remove
 
 class Verifier {
@@ -49,8 +49,9 @@ class Verifier {
   }
 
  private:
-  Result<std::unique_ptr<DynamoDbStore>> open() {
-    return options_.open([this](const aws::Consumed& consumed) { note(consumed); });
+  Result<std::unique_ptr<DynamoDbStore>> open(bool consistent_reads = false) {
+    return options_.open([this](const aws::Consumed& consumed) { note(consumed); },
+                         consistent_reads);
   }
 
   void look(const std::string& what) const {
@@ -151,7 +152,7 @@ class Verifier {
     for (std::size_t i = 0; i < all.size() && !waiting_.stopped(); ++i) {
       look("behaviour " + std::to_string(i + 1) + " of " + std::to_string(all.size()) + ": " +
            all[i].name);
-      auto store = open();
+      auto store = open(true);
       if (!store) return problem(store.error(), "");
       Trial trial(waiting_, std::move(*store), StoreTraits::dynamodb(), all[i].name);
       all[i].run(trial);

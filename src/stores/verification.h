@@ -28,9 +28,10 @@ struct CapacityPrices {
 struct VerificationOptions {
   std::string table;  // is made; must not be there
   int rounds = 100;   // operations of each kind that are timed
-  // Opens a store on the table; its requests are told to `on_consumed`. Asks for no retries.
+  // Opens a store on the table; its requests are told to `on_consumed`. The behaviours are judged
+  // by consistent reads, as an eventually consistent one may rightly show no trace of a report yet.
   std::function<Result<std::unique_ptr<DynamoDbStore>>(
-      std::function<void(const aws::Consumed&)> on_consumed)>
+      std::function<void(const aws::Consumed&)> on_consumed, bool consistent_reads)>
       open;
   std::function<void(const std::string& what)> progress = {};  // may be empty
 };
@@ -65,7 +66,7 @@ struct Verification {
   std::optional<Error> failure;  // the first of them
 };
 
-// No run makes more requests than this; each costs 5 write units at most, what the largest item of
+// No run makes more requests than this; each costs 6 write units at most, what the largest item of
 // a circuit takes.
 inline constexpr int kVerificationRequestsMax = 20'000;
 double cost_at_most(const CapacityPrices& prices);
