@@ -18,7 +18,7 @@ int report_no_item(Context& context, PowertoolsSession& session, const std::stri
     for (const PowertoolsReading& reading : listing->circuits) names.push_back(reading.name);
   }
   context.err << "switchgear: there is no item of a circuit " << name << " in table "
-              << session.address().table << config::did_you_mean(name, names)
+              << session.address().table << core::did_you_mean(name, names)
               << "; Powertools writes one when a circuit first opens\n";
   return kFailed;
 }

@@ -100,7 +100,7 @@ PowertoolsChange change(const PowertoolsNames& names, const std::string& circuit
     const std::string name = placeholder(attribute);
     if (value) {
       const std::string to = ":to" + std::to_string(update.values.size());
-      set += (set.empty() ? "SET " : ", ") + name + " = " + to;
+      set.append(set.empty() ? "SET " : ", ").append(name).append(" = ").append(to);
       update.values[to] = *value;
     } else {
       remove += (remove.empty() ? "REMOVE " : ", ") + name;
@@ -114,7 +114,7 @@ PowertoolsChange change(const PowertoolsNames& names, const std::string& circuit
     if (!update.condition.empty()) update.condition += " AND ";
     if (const auto value = seen ? found(*seen, attribute) : std::nullopt) {
       const std::string is = ":is" + std::to_string(update.values.size());
-      update.condition += name + " = " + is;
+      update.condition.append(name).append(" = ").append(is);
       update.values[is] = *value;
     } else {
       update.condition += "attribute_not_exists(" + name + ")";

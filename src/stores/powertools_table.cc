@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "aws/credentials.h"
-#include "aws/endpoint.h"
-
 namespace switchgear::stores {
 namespace {
 
@@ -34,12 +31,12 @@ bool can_be_sent(const aws::Item& key) {
 
 }  // namespace
 
-PowertoolsTable::PowertoolsTable(net::Loop& loop, PowertoolsAddress address,
-                                 aws::Access access, std::uint64_t seed)
+PowertoolsTable::PowertoolsTable(net::Loop& loop, PowertoolsAddress address, aws::Access access,
+                                 std::uint64_t seed)
     : address_(std::move(address)),
       http_(loop, std::move(access.http)),
-      client_(loop, http_, std::move(access.endpoint), std::move(access.credentials),
-              core::Random(seed), std::move(access.client)),
+      client_(loop, http_, access.endpoint, std::move(access.credentials), core::Random(seed),
+              access.client),
       dynamodb_(client_, {.attempt_timeout = kAttemptTimeout}) {}
 
 PowertoolsTable::~PowertoolsTable() { *alive_ = false; }
@@ -49,8 +46,8 @@ Result<std::unique_ptr<PowertoolsTable>> PowertoolsTable::open(
     const aws::Environment& environment) {
   auto address = powertools_address(url);
   if (!address) return address.error();
-  auto access = aws::open_access(loop, {.service = "dynamodb", .region = address->region},
-                                 environment, seed);
+  auto access =
+      aws::open_access(loop, {.service = "dynamodb", .region = address->region}, environment, seed);
   if (!access) return access.error();
   return std::unique_ptr<PowertoolsTable>(
       new PowertoolsTable(loop, std::move(*address), std::move(*access), seed));

@@ -219,7 +219,7 @@ def test_a_hold_lets_nobody_probe_before_its_end_and_then_one(fleet, circuit, no
     assert shown["hold"]["reason"] == "a sale"
     end = int(fleet.item(circuit)["probe_lease_expiry"]["N"])
     assert shown["hold"]["until"] == shown["reopen"] == iso(end)
-    assert now + HOUR - 1 <= end <= now + HOUR + 60
+    assert now + HOUR - 60 <= end <= now + HOUR + 60
     # One whose copy says OPEN is not elected, and goes by the hold once the copy is old.
     for moment in (now, now + RECOVERY, end - 1):
         for environment in (one, other):
@@ -268,13 +268,13 @@ def test_the_release_of_a_circuit_that_was_open_lets_the_next_call_probe(fleet, 
     assert shown["state"] == "HALF_OPEN" and shown["hold"] is None
     assert shown["probe"]["owner"] is None
     assert fleet.json("explain", circuit)["next"][0]["kind"] == "probe"
-    released = int(fleet.item(circuit)["probe_lease_expiry"]["N"])
-    # Both had a copy that said OPEN or nothing at all.
+    # The server's Date may lag behind the clock, and one has a copy of this second.
+    later = max(now, int(fleet.item(circuit)["probe_lease_expiry"]["N"])) + CACHE
     one, other = fleet.environments
-    other.begin(circuit, released + CACHE)
-    assert refused(one.call(circuit, released + CACHE), "HALF_OPEN")
-    assert other.end(released + CACHE) == OK
-    assert one.call(circuit, released + 2 * CACHE) == OK
+    other.begin(circuit, later)
+    assert refused(one.call(circuit, later), "HALF_OPEN")
+    assert other.end(later) == OK
+    assert one.call(circuit, later + CACHE) == OK
 
 
 def test_a_reset_lets_calls_through(fleet, circuit, now):
