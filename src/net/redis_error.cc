@@ -67,6 +67,9 @@ bool is_error_word(std::string_view word) {
          word.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string_view::npos;
 }
 
+// How Redis 7.0 begins what a script's user may not do, without saying which command or key.
+constexpr std::string_view kScriptMayNot = "The user executing the script can't";
+
 // Redis 6 and Valkey: "this user has no permissions to run the 'get' command", "… to access one of
 // the keys …", "… channels …". Redis 7: "User ann has no permissions to run the 'get' command",
 // "No permissions to access a key", "… a channel"; in a script after "ACL failure in script: ".
@@ -76,6 +79,8 @@ std::string missing_right(std::string_view reply, std::string_view acl_rule) {
   if (quote != std::string_view::npos) {
     const std::string_view name = reply.substr(quote + 9);
     text = "the user may not run the command " + printable(name.substr(0, name.find('\'')));
+  } else if (reply.find("run this command") != std::string_view::npos) {
+    text = "the user may not run a command that the script uses";
   } else if (reply.find("channel") != std::string_view::npos) {
     text = "the user may not use this channel";
   } else if (reply.find(" key") != std::string_view::npos) {
@@ -89,7 +94,7 @@ std::string missing_right(std::string_view reply, std::string_view acl_rule) {
 
 Error redis_error(std::string_view reply, std::string source, std::string_view acl_rule) {
   const std::string_view word = reply.substr(0, reply.find(' '));
-  if (word == "NOPERM") {
+  if (word == "NOPERM" || reply.find(kScriptMayNot) != std::string_view::npos) {
     return Error{.code = "auth",
                  .message = missing_right(reply, acl_rule) + " (" + printable(reply) + ")",
                  .retryable = false,

@@ -11,7 +11,7 @@ namespace switchgear::net {
 namespace {
 
 constexpr std::size_t kSentinelsMax = 32;
-// A Sentinel that does not answer must leave time for the others.
+// A Sentinel that does not answer must leave time for the others: for so many in all.
 constexpr int kSentinelsPerTimeout = 3;
 // Between two rounds of questions: while the primary is in trouble, and while only the Sentinels
 // are.
@@ -216,8 +216,9 @@ class RedisSentinelRoute::Impl : public std::enable_shared_from_this<Impl> {
   void ask_next() {
     if (said_.size() >= sentinels_.size()) return nobody_knows();
     const RedisHost host = sentinels_[said_.size()];
+    const int shares = std::min(kSentinelsPerTimeout, static_cast<int>(sentinels_.size()));
     RedisOptions options{
-        .command_timeout = std::max<Duration>(options_.connect_timeout / kSentinelsPerTimeout, 1ms),
+        .command_timeout = std::max<Duration>(options_.connect_timeout / shares, 1ms),
         .limits = options_.limits,
         .seed = options_.seed,
         .peer = RedisPeer::sentinel,

@@ -73,8 +73,9 @@ class StoreSuite : public ::testing::Test {
     if (backend_ == "ministack" || backend_ == "dynalite") {
       return {dynamodb_store(loop_, backend_), StoreTraits::dynamodb()};
     }
-    return {std::make_unique<RedisStore>(loop_, net::redis_address(redis_url(backend_)).value(),
-                                         RedisStoreOptions{.redis = {.command_timeout = 10s}}),
+    return {std::make_unique<RedisStore>(
+                loop_, net::redis_address(redis_url(backend_)).value(),
+                RedisStoreOptions{.redis = {.command_timeout = 10s, .connect_timeout = 10s}}),
             StoreTraits::redis()};
   }
 

@@ -30,6 +30,14 @@ def test_no_page_has_commands_that_are_not_run():
     assert pages == set(PAGES) | ELSEWHERE
 
 
+def test_the_rights_of_a_redis_user_are_those_that_the_store_names():
+    header = (peers.REPOSITORY / "src/stores/redis_store.h").read_text(encoding="utf-8")
+    constant = re.search(r"kRedisAclRule =(.*?);", header, re.S).group(1)
+    rule = "".join(re.findall(r'"([^"]*)"', constant))
+    page = (peers.REPOSITORY / "docs/redis.md").read_text(encoding="utf-8")
+    assert f"\nACL SETUSER switchgear on >PASSWORD {rule}\n" in page
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_of_a_page_do_what_is_written(page, tmp_path, binary, ministack, request):
     ministack.reset()
