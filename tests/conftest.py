@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import peers
+from redis_cluster import RedisCluster
 
 _numbers = itertools.count(1)
 _figures = pytest.StashKey[list]()
@@ -46,6 +47,13 @@ def start_redis(tmp_path):
     yield start
     for server in reversed(started):
         server.stop()
+
+
+@pytest.fixture
+def redis_cluster(tmp_path):
+    """An empty Redis Cluster of this test alone."""
+    with RedisCluster(tmp_path / "cluster") as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

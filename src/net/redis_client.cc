@@ -242,7 +242,7 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
       const Error why = redis_error(result->text, name_, options_.acl_rule);
       // After a failover the same name may lead to the new primary.
       if (why.code == "READONLY") retiring_ = true;
-      result = why;
+      if (!options_.error_replies_as_values) result = why;
     }
     if (retiring_ && sent_.empty()) {
       close_connection();

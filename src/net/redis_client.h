@@ -38,6 +38,9 @@ struct RedisOptions {
   // over; the first one after that tries again.
   core::Backoff reconnect{.base = 50ms, .cap = 1s, .jitter = core::Jitter::full};
   resp::Limits limits{};
+  // The server's error replies are answered as values of kind error, word for word, not as errors:
+  // for whoever reads more from them.
+  bool error_replies_as_values = false;
   // Seed of the back-off's jitter; should differ between processes.
   std::uint64_t seed = 0;
   RedisPeer peer = RedisPeer::server;

@@ -28,7 +28,7 @@ TEST(RedisErrors, SayWhatToDoAndWhetherARetryCanHelp) {
   EXPECT_EQ(code("WRONGPASS invalid username-password pair"), "auth final");
   EXPECT_EQ(code("NOAUTH Authentication required."), "auth final");
   EXPECT_EQ(code("NOPERM this user has no permissions"), "auth final");
-  EXPECT_EQ(code("MOVED 3999 127.0.0.1:6381"), "MOVED final");
+  EXPECT_EQ(code("MOVED 3999 127.0.0.1:6381"), "MOVED retry");
   EXPECT_EQ(code("WRONGTYPE Operation against a key"), "WRONGTYPE final");
   EXPECT_EQ(code("something odd"), "ERR final");
   EXPECT_THAT(redis_error("ERR a\r\n\x1b[2J", "redis").message, Not(HasSubstr("\x1b")));

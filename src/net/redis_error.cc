@@ -35,14 +35,8 @@ constexpr Meaning kMeanings[] = {
     {"CLUSTERDOWN", "CLUSTERDOWN", "the cluster is down", true},
     {"MASTERDOWN", "MASTERDOWN", "the replica has lost its primary", true},
     {"NOREPLICAS", "NOREPLICAS", "the server refuses writes: too few replicas are connected", true},
-    {"MOVED", "MOVED",
-     "the server is a node of a Redis Cluster, which is not in this version; use a server without "
-     "cluster mode",
-     false},
-    {"ASK", "ASK",
-     "the server is a node of a Redis Cluster, which is not in this version; use a server without "
-     "cluster mode",
-     false},
+    {"MOVED", "MOVED", "another node of the Redis Cluster serves this key", true},
+    {"ASK", "ASK", "this key is on its way to another node of the Redis Cluster", true},
     {"WRONGPASS", "auth", "wrong user or password; check the ones in the store's URL", false},
     {"NOAUTH", "auth",
      "the server asks for a password; give it in the store's URL: redis://:PASSWORD@HOST:PORT",

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "net/redis_detect.h"
 #include "net/redis_sentinel.h"
 
 namespace switchgear::net {
@@ -77,7 +78,7 @@ std::unique_ptr<RedisRoute> open_redis(Loop& loop, const RedisAddress& address,
   if (!address.primary_name.empty()) {
     return std::make_unique<RedisSentinelRoute>(loop, address, options);
   }
-  return std::make_unique<RedisServerRoute>(loop, address, options);
+  return std::make_unique<RedisDetectedRoute>(loop, address, options);
 }
 
 }  // namespace switchgear::net

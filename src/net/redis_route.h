@@ -55,6 +55,8 @@ class RedisServerRoute final : public RedisRoute {
   void keys(const std::string& pattern, KeysCallback done) override;
   void subscriber(SubscriberCallback done) override;
   const std::string& name() const override { return client_.name(); }
+  // Of the last connection that worked.
+  const RedisGreeting& greeting() const { return client_.greeting(); }
 
  private:
   Loop& loop_;

@@ -173,6 +173,10 @@ class ServerProcess {
       start();
     }
   }
+  void start_on(std::uint16_t port) {
+    port_ = port;
+    start();
+  }
   const std::string& folder() const { return folder_; }
 
   virtual std::vector<std::string> command_line() const = 0;

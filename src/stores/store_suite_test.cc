@@ -4,6 +4,8 @@
 #include <sstream>
 
 #include "net/certificate_for_tests.h"
+#include "net/redis_cluster.h"
+#include "net/redis_cluster_for_tests.h"
 #include "net/redis_server_for_tests.h"
 #include "net/url.h"
 #include "stores/behaviours.h"
@@ -13,6 +15,16 @@
 
 namespace switchgear::stores {
 namespace {
+
+// Arguments of a server for the user "ann".
+std::vector<std::string> user_with(std::string_view rule) {
+  std::vector<std::string> user{"--user", "ann", "on", ">pw", "resetchannels"};
+  std::istringstream rules{std::string(rule)};
+  for (std::string word; rules >> word;) {
+    if (word != "+select") user.push_back(word);
+  }
+  return user;
+}
 
 // One server for all tests; their circuits have different names.
 std::string redis_url(const std::string& which) {
@@ -29,18 +41,16 @@ std::string redis_url(const std::string& which) {
     static const net::SentinelServer sentinel(primary.port());
     return "redis+sentinel://127.0.0.1:" + std::to_string(sentinel.port()) + "/orders";
   }
+  if (which == "redis_cluster") {
+    static net::RedisClusterServers servers(
+        user_with(std::string(kRedisAclRule) + std::string(net::kRedisClusterAclRule)));
+    return "redis://ann:pw@127.0.0.1:" + std::to_string(servers.node(4).port());
+  }
   // With a certificate on both sides, and a user who may do no more than the documented rule says.
   static const net::TestCertificate ca({.names = ""});
   static const net::TestCertificate theirs({.names = "DNS:localhost", .issuer = &ca});
   static const net::TestCertificate ours({.names = "DNS:us", .issuer = &ca});
-  static const net::RedisTlsServer server(theirs.files(ca), "yes", [] {
-    std::vector<std::string> user{"--user", "ann", "on", ">pw", "resetchannels"};
-    std::istringstream rules{std::string(kRedisAclRule)};
-    for (std::string rule; rules >> rule;) {
-      if (rule != "+select") user.push_back(rule);
-    }
-    return user;
-  }());
+  static const net::RedisTlsServer server(theirs.files(ca), "yes", user_with(kRedisAclRule));
   return "rediss://ann:pw@localhost:" + std::to_string(server.port()) +
          "?ca_file=" + net::percent_encode(ca.cert_file()) +
          "&cert_file=" + net::percent_encode(ours.cert_file()) +
@@ -87,8 +97,8 @@ class StoreSuite : public ::testing::Test {
 
 // "StoreSuite.TakesAFreeSlot/redis"
 [[maybe_unused]] const bool kRegistered = [] {
-  for (const std::string backend :
-       {"memory", "redis", "redis_tls_acl", "redis_sentinel", "valkey", "ministack", "dynalite"}) {
+  for (const std::string backend : {"memory", "redis", "redis_tls_acl", "redis_sentinel",
+                                    "redis_cluster", "valkey", "ministack", "dynalite"}) {
     for (const Behaviour& behaviour : behaviours()) {
       ::testing::RegisterTest("StoreSuite", (behaviour.name + "/" + backend).c_str(), nullptr,
                               nullptr, __FILE__, __LINE__, [backend, &behaviour]() -> StoreSuite* {
