@@ -25,11 +25,6 @@ RedisDetectedRoute::RedisDetectedRoute(Loop& loop, RedisAddress address,
 
 RedisDetectedRoute::~RedisDetectedRoute() = default;
 
-RedisRoute& RedisDetectedRoute::route() {
-  if (cluster_) return *cluster_;
-  return *server_;
-}
-
 void RedisDetectedRoute::command(const std::string& key, std::vector<std::string> arguments,
                                  RedisCallback done) {
   if (cluster_) return cluster_->command(key, std::move(arguments), std::move(done));
@@ -39,7 +34,7 @@ void RedisDetectedRoute::command(const std::string& key, std::vector<std::string
                    [this, key, copy = std::move(copy),
                     done = std::move(done)](Result<resp::Value> value) mutable {
                      --pending_;
-                     look();
+                     look(value.has_value());
                      if (value || !cluster_ || !is_for_another_node(value.error())) {
                        return done(std::move(value));
                      }
@@ -47,8 +42,8 @@ void RedisDetectedRoute::command(const std::string& key, std::vector<std::string
                    });
 }
 
-void RedisDetectedRoute::look() {
-  seen_ = true;
+void RedisDetectedRoute::look(bool answered) {
+  seen_ |= answered;
   if (!cluster_ && server_->greeting().mode == RedisMode::cluster) {
     cluster_ = std::make_unique<RedisCluster>(loop_, address_, options_);
   }
@@ -63,23 +58,33 @@ void RedisDetectedRoute::when_seen(std::function<void(const Error*)> then) {
 
 void RedisDetectedRoute::keys(const std::string& pattern, KeysCallback done) {
   if (cluster_) return cluster_->keys(pattern, std::move(done));
-  when_seen([this, pattern, done = std::move(done)](const Error* why) mutable {
-    if (why != nullptr) return done(*why);
-    if (cluster_) return cluster_->keys(pattern, std::move(done));
-    ++pending_;
-    server_->keys(pattern, [this, done = std::move(done)](Result<std::set<std::string>> found) {
-      --pending_;
-      look();
-      done(std::move(found));
+  if (!seen_) {
+    return when_seen([this, pattern, done = std::move(done)](const Error* why) mutable {
+      if (why != nullptr) return done(*why);
+      keys(pattern, std::move(done));
     });
+  }
+  ++pending_;
+  server_->keys(pattern, [this, done = std::move(done)](Result<std::set<std::string>> found) {
+    --pending_;
+    look(found.has_value());
+    done(std::move(found));
   });
 }
 
 void RedisDetectedRoute::subscriber(SubscriberCallback done) {
-  if (seen_) return route().subscriber(std::move(done));
-  when_seen([this, done = std::move(done)](const Error* why) mutable {
-    if (why != nullptr) return done(*why);
-    route().subscriber(std::move(done));
+  if (cluster_) return cluster_->subscriber(std::move(done));
+  if (!seen_) {
+    return when_seen([this, done = std::move(done)](const Error* why) mutable {
+      if (why != nullptr) return done(*why);
+      subscriber(std::move(done));
+    });
+  }
+  ++pending_;
+  server_->subscriber([this, done = std::move(done)](Result<std::unique_ptr<RedisClient>> found) {
+    --pending_;
+    look(found.has_value());
+    done(std::move(found));
   });
 }
 

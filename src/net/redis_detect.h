@@ -28,9 +28,8 @@ class RedisDetectedRoute final : public RedisRoute {
   const std::string& name() const override { return name_; }
 
  private:
-  RedisRoute& route();
-  // Looks at the greeting after an answer to one of `pending_`.
-  void look();
+  // Looks at the greeting after one of `pending_`, which the server has answered or not.
+  void look(bool answered);
   // Calls back once something was heard, with the error if it was none.
   void when_seen(std::function<void(const Error*)> then);
 
@@ -38,7 +37,7 @@ class RedisDetectedRoute final : public RedisRoute {
   const RedisAddress address_;
   const RedisOptions options_;
   const std::string name_;
-  bool seen_ = false;
+  bool seen_ = false;        // an answer, and so a greeting
   std::size_t pending_ = 0;  // at the server
   // Last, so that they go first: their callbacks use what stands above.
   std::unique_ptr<RedisServerRoute> server_;  // none once there is a cluster and nothing is pending

@@ -7,7 +7,6 @@
 """
 
 import itertools
-import time
 
 import peers
 from waiting import wait_until
@@ -17,6 +16,16 @@ SLOTS = 16384
 PASSWORD = "cluster-secret"
 # Of the errors of a cluster, those that end by themselves.
 PASSING = ("CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN")
+
+
+def _ask(node, words, asking):
+    connection = node.connect()
+    try:
+        if asking:
+            connection.command("ASKING")
+        return connection.command(*words)
+    finally:
+        connection.close()
 
 
 class RedisCluster:
@@ -98,40 +107,46 @@ class RedisCluster:
 
     def command(self, verb, key, *rest, within=15):
         """One command at the node that serves its key, for as long as there is one within time."""
-        end = time.monotonic() + within
         nodes = itertools.cycle(self.nodes)
-        node, ask = next(nodes), False
-        while True:
-            try:
-                connection = node.connect()
+        answers = []
+
+        def answered():
+            node, asking = next(nodes), False
+            while True:
                 try:
-                    if ask:
-                        connection.command("ASKING")
-                    return connection.command(verb, key, *rest)
-                finally:
-                    connection.close()
-            except (OSError, peers.RedisError) as error:
-                word, _, where = str(error).partition(" ")
-                if time.monotonic() > end or (isinstance(error, peers.RedisError) and
-                                              word not in ("MOVED", "ASK", *PASSING)):
-                    raise
-                ask = word == "ASK"
-                if word in ("MOVED", "ASK"):
-                    node = self._by_port(int(where.rpartition(":")[2]))
-                else:
-                    node = next(nodes)
-                    time.sleep(0.02)
+                    answers.append(_ask(node, (verb, key, *rest), asking))
+                    return True
+                except OSError:
+                    return False
+                except peers.RedisError as error:
+                    word, _, where = str(error).partition(" ")
+                    if word in PASSING:
+                        return False
+                    if word not in ("MOVED", "ASK"):
+                        raise
+                    node, asking = self._by_port(int(where.rpartition(":")[2])), word == "ASK"
+        wait_until(answered, within, f"an answer to {verb} {key}", every=0.02)
+        return answers[0]
 
     def _by_port(self, port):
         return next(node for node in self.nodes if node.port == port)
 
+    def primaries(self):
+        return [node for node in self.alive() if node.command("ROLE")[0] == "master"]
+
     def owner(self, key):
-        """The node that serves a key, by the word of one that runs."""
+        """The node that serves a key, once all primaries that run agree on that."""
         slot = self.slot(key)
-        for low, high, primary, *_ in self.alive()[0].command("CLUSTER", "SLOTS"):
-            if low <= slot <= high:
-                return self._by_port(primary[1])
-        raise AssertionError(f"nobody serves slot {slot}")
+        agreed = set()
+
+        def agree():
+            agreed.clear()
+            for node in self.primaries():
+                agreed.update(primary[1] for low, high, primary, *_ in
+                              node.command("CLUSTER", "SLOTS") if low <= slot <= high)
+            return len(agreed) == 1 and self._by_port(*agreed) in self.primaries()
+        wait_until(agree, 20, lambda: f"one owner of slot {slot}: {agreed}")
+        return self._by_port(*agreed)
 
     def replica_of(self, primary):
         """Its replica, which is in step."""
@@ -144,10 +159,10 @@ class RedisCluster:
         wait_until(in_step, 10, f"a replica of 127.0.0.1:{primary.port} in step")
         return found[0]
 
-    def errors_sent(self, word):
-        """How often nodes that run have answered with this error."""
+    def errors_sent(self, word, nodes=None):
+        """How often these nodes, or all that run, have answered with this error."""
         count = 0
-        for node in self.alive():
+        for node in nodes or self.alive():
             for line in node.command("INFO", "errorstats").splitlines():
                 if line.startswith(f"errorstat_{word}:count="):
                     count += int(line.partition("count=")[2])
@@ -155,18 +170,21 @@ class RedisCluster:
 
     # ---- What happens to a cluster ----
 
-    def move(self, key, batch=1):
-        """Moves the key's slot to another primary, so many keys at a time."""
+    def move(self, key, asked=False):
+        """Moves the key's slot to another primary, one key at a time. With `asked` it ends once
+        somebody has been sent on by ASK."""
         slot = self.slot(key)
         source = self.owner(key)
-        target = next(node for node in self.alive()
-                      if node is not source and node.command("ROLE")[0] == "master")
+        target = next(node for node in self.primaries() if node is not source)
         target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", self._id(source))
         source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", self._id(target))
-        while keys := source.command("CLUSTER", "GETKEYSINSLOT", slot, batch):
+        while keys := source.command("CLUSTER", "GETKEYSINSLOT", slot, 1):
             source.command("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "AUTH", PASSWORD,
                            "KEYS", *keys)
-        for node in (target, source):
+        if asked:
+            before = self.errors_sent("ASK", [source])
+            wait_until(lambda: self.errors_sent("ASK", [source]) > before, 10, "an ASK")
+        for node in [target, *self.primaries()]:
             node.command("CLUSTER", "SETSLOT", slot, "NODE", self._id(target))
         return target
 
