@@ -49,11 +49,17 @@ def start_redis(tmp_path):
         server.stop()
 
 
-@pytest.fixture
-def redis_cluster(tmp_path):
-    """An empty Redis Cluster of this test alone."""
-    with RedisCluster(tmp_path / "cluster") as cluster:
+@pytest.fixture(scope="module")
+def _redis_cluster(tmp_path_factory):
+    with RedisCluster(tmp_path_factory.mktemp("cluster")) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def redis_cluster(_redis_cluster):
+    """A Redis Cluster with all its nodes, emptied before each test."""
+    _redis_cluster.renew()
+    return _redis_cluster
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,8 @@
 //
 //   record_history --url redis://127.0.0.1:6379 --output FILE [--seed N] [--broken DEFECT] …
 //
-// Ends with 0 when every operation of every client is done, and a last read of each circuit.
+// Ends with 0 when every operation of every client is done, or after SIGTERM those under way, and a
+// last read of each circuit.
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <iostream>
@@ -24,6 +25,7 @@ struct Options {
   std::uint64_t seed = 1;
   int clients = 5;
   Workload workload;
+  int pause_ms = 0;
   int lease_min_ms = 60'000;
   int lease_max_ms = 60'000;
   int timeout_ms = 100;
@@ -75,6 +77,9 @@ int record(const Options& options, const net::RedisAddress& address) {
       if (++finished == options.clients) clients[0]->read_all([&] { done = true; });
     });
   }
+  loop.on_stop_signal([&](int) {
+    for (auto& client : clients) client->end();
+  });
   if (loop.run_until([&] { return done; }, std::chrono::seconds(options.limit_s))) return 0;
   std::cerr << "record_history: not done within " << options.limit_s << " s: " << finished << " of "
             << options.clients << " clients have ended; is the server still there?\n";
@@ -96,6 +101,8 @@ int main(int argc, char** argv) {
   app.add_option("--slots", options.workload.slots)->check(CLI::Range(1, fleet::kSlotsMax));
   app.add_option("--lease-min-ms", options.lease_min_ms)->check(CLI::PositiveNumber);
   app.add_option("--lease-max-ms", options.lease_max_ms)->check(CLI::PositiveNumber);
+  app.add_option("--pause-ms", options.pause_ms, "of each client between two operations")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--repeat", options.workload.repeat, "share of operations that are sent twice");
   app.add_option("--timeout-ms", options.timeout_ms)->check(CLI::PositiveNumber);
   app.add_option("--limit-s", options.limit_s, "gives up after so many seconds");
@@ -110,6 +117,7 @@ int main(int argc, char** argv) {
       },
       "prints the names of all defects");
   CLI11_PARSE(app, argc, argv);
+  options.workload.pause = std::chrono::milliseconds(options.pause_ms);
   options.workload.lease_min = std::chrono::milliseconds(options.lease_min_ms);
   options.workload.lease_max = std::chrono::milliseconds(options.lease_max_ms);
   if (options.lease_max_ms < options.lease_min_ms) return usage("the longest lease is the shorter");

@@ -37,6 +37,10 @@ void RecordedClient::start(std::function<void()> finished) {
   next();
 }
 
+void RecordedClient::end() {
+  if (to_read_.empty()) left_ = 0;
+}
+
 void RecordedClient::read_all(std::function<void()> finished) {
   finished_ = std::move(finished);
   left_ = workload_.circuits;
@@ -45,6 +49,11 @@ void RecordedClient::read_all(std::function<void()> finished) {
 }
 
 void RecordedClient::next() {
+  if (workload_.pause == 0ms) return next_now();
+  retry_timer_ = loop_.call_after(workload_.pause, [this] { next_now(); });
+}
+
+void RecordedClient::next_now() {
   if (left_ == 0) {
     auto finished = std::exchange(finished_, nullptr);
     return finished();

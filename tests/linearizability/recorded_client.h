@@ -24,6 +24,8 @@ struct Workload {
   std::chrono::milliseconds lease_max{60'000};
   // Share of answered operations that are sent once more, as a network may do.
   double repeat = 0.05;
+  // Of each client between two operations.
+  std::chrono::milliseconds pause{0};
 };
 
 // Does what fleet::Member does with the store, but at random: one operation at a time, the very
@@ -36,6 +38,8 @@ class RecordedClient {
 
   // Begins; `finished` is called after the last operation.
   void start(std::function<void()> finished);
+  // Begins no more operations: the last is the one under way.
+  void end();
   // One read of each circuit, repeated until it is answered, then `finished`.
   void read_all(std::function<void()> finished);
 
@@ -50,6 +54,7 @@ class RecordedClient {
   };
 
   void next();
+  void next_now();
   void begin(const std::string& circuit, const fleet::Operation& operation);
   void send();
   void answered(const Result<fleet::Answer>& answer);
