@@ -52,8 +52,9 @@ class RedisExamination {
 
  private:
   Result<Value> ask(const std::vector<std::string>& words) {
-    return e_.waiting().wait_for<Value>(store_.backend(),
-                                        [&](auto done) { store_.command(words, std::move(done)); });
+    return e_.waiting().wait_for<Value>(store_.backend(), [&](auto done) {
+      store_.route().command(store_.key(e_.circuit()) + ":r", words, std::move(done));
+    });
   }
 
   bool connect() {
