@@ -28,6 +28,7 @@ struct DoctorOptions {
 
 // More than a process grants, so that a slow store is told from one that does not answer.
 constexpr Duration kOperationTimeout = 3s;
+constexpr Duration kCredentialsTimeout = 1min;
 
 Colour colour_of(Grade grade) {
   switch (grade) {
@@ -158,7 +159,8 @@ int doctor(Context& context, const DoctorOptions& options) {
   auto store = stores::open_store(loop.loop(), config.store,
                                   {.timeout = kOperationTimeout,
                                    .seed = identity.seed,
-                                   .environment = context.aws_environment()});
+                                   .environment = context.aws_environment(),
+                                   .credentials_timeout = kCredentialsTimeout});
   if (!store) {
     findings.push_back({"store", Grade::error, store.error().text(),
                         "give what is missing, by option, variable or switchgear.yaml"});

@@ -8,8 +8,10 @@
 #include <optional>
 #include <ostream>
 
+#include "aws/access.h"
 #include "cli/app.h"
 #include "cli/patient_loop.h"
+#include "cli/settings.h"
 #include "cli/terminal.h"
 #include "cli/version.h"
 #include "config/json_writer.h"
@@ -25,6 +27,7 @@ struct VerifyOptions {
   Output output = Output::table;
   std::string store = "dynamodb";
   std::string region;
+  std::string profile;
   std::string endpoint_url;
   std::string table;
   int rounds = 100;
@@ -34,6 +37,7 @@ struct VerifyOptions {
 
 constexpr const char* kTablePrefix = "switchgear-verify-";
 constexpr Duration kOperationTimeout = 10s;
+constexpr Duration kCredentialsTimeout = 1min;
 const stores::CapacityPrices kPrices;
 
 std::string dollars(double amount) {
@@ -175,6 +179,7 @@ int verify_aws(Context& context, const VerifyOptions& options) {
     return kDone;
   }
 
+  context.aws_profile = options.profile;
   aws::Environment environment = context.aws_environment();
   if (!options.endpoint_url.empty()) {
     environment = [given = options.endpoint_url, other = context.aws_environment()](
@@ -184,12 +189,16 @@ int verify_aws(Context& context, const VerifyOptions& options) {
       return other(name);
     };
   }
+  // Of all stores that are opened, so that a program or a role is asked once.
+  std::shared_ptr<aws::CredentialsProvider> credentials;
   const auto open = [&](net::Loop& loop, std::function<void(const aws::Consumed&)> on_consumed,
                         bool consistent_reads) -> Result<std::unique_ptr<stores::DynamoDbStore>> {
     auto store = stores::open_store(loop, url,
                                     {.timeout = kOperationTimeout,
                                      .seed = identity.seed,
                                      .environment = environment,
+                                     .credentials = credentials,
+                                     .credentials_timeout = kCredentialsTimeout,
                                      .consistent_reads = consistent_reads,
                                      .on_consumed = std::move(on_consumed)});
     if (!store) return store.error();
@@ -218,6 +227,10 @@ int verify_aws(Context& context, const VerifyOptions& options) {
   subject.started = StoreTime{floor_ms(net::read_clocks().wall.time_since_epoch())};
 
   PatientLoop loop;
+  auto access = aws::open_access(loop.loop(), {.service = "dynamodb", .region = subject.region},
+                                 environment, identity.seed);
+  if (!access) return usage(access.error().text());
+  credentials = std::move(access->credentials);
   const auto found =
       stores::verify(loop.loop(), [&] { return loop.waiting().stopped(); },
                      {.table = table,
@@ -234,6 +247,7 @@ int verify_aws(Context& context, const VerifyOptions& options) {
                               context.err << what << '\n';
                             }
                           }});
+  credentials.reset();  // it lives on the loop
   if (context.colour_on_err) context.err << "\r\033[K";
   if (options.output == Output::json) {
     write_json(context.out, subject, found);
@@ -268,6 +282,7 @@ void add_verify(CLI::App& parent, Chosen& chosen) {
   const auto options = std::make_shared<VerifyOptions>();
   aws->add_option("--store", options->store, "What to try: dynamodb (default)")->type_name("KIND");
   aws->add_option("--region", options->region, "AWS region of the table")->type_name("REGION");
+  add_profile_option(*aws, options->profile);
   aws->add_option("--table", options->table,
                   "Name of the table to make; must not be there (default: switchgear-verify- and "
                   "a random number)")
