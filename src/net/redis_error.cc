@@ -61,8 +61,12 @@ bool is_error_word(std::string_view word) {
          word.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string_view::npos;
 }
 
-// How Redis 7.0 begins what a script's user may not do, without saying which command or key.
-constexpr std::string_view kScriptMayNot = "The user executing the script can't";
+// What a script's user may not do, in the words of Valkey and of Redis 7.0, which does not say
+// which command or key it is.
+bool is_of_script_rights(std::string_view reply) {
+  return reply.find("ACL failure in script") != std::string_view::npos ||
+         reply.find("The user executing the script can't") != std::string_view::npos;
+}
 
 // Redis 6 and Valkey: "this user has no permissions to run the 'get' command", "… to access one of
 // the keys …", "… channels …". Redis 7: "User ann has no permissions to run the 'get' command",
@@ -88,7 +92,7 @@ std::string missing_right(std::string_view reply, std::string_view acl_rule) {
 
 Error redis_error(std::string_view reply, std::string source, std::string_view acl_rule) {
   const std::string_view word = reply.substr(0, reply.find(' '));
-  if (word == "NOPERM" || reply.find(kScriptMayNot) != std::string_view::npos) {
+  if (word == "NOPERM" || is_of_script_rights(reply)) {
     return Error{.code = "auth",
                  .message = missing_right(reply, acl_rule) + " (" + printable(reply) + ")",
                  .retryable = false,

@@ -37,10 +37,12 @@ class RedisServer : public ServerProcess {
   std::vector<std::string> command_line() const override {
     std::vector<std::string> words{program_};
     // A configuration file comes first.
-    if (std::filesystem::exists(folder() + "/server.conf"))
-      words.push_back(folder() + "/server.conf");
+    const std::string settings = folder() + "/server.conf";
+    if (std::filesystem::exists(settings)) words.push_back(settings);
     words.insert(words.end(), {"--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir",
-                               folder(), "--port", std::to_string(port())});
+                               folder(), "--port", std::to_string(port()),
+                               // A replica is in step at once, not after 5 s.
+                               "--repl-diskless-sync-delay", "0"});
     for (const std::string& word : arguments_) {
       words.push_back(word == "{port}" ? std::to_string(port()) : word);
     }
@@ -78,7 +80,7 @@ class RedisTlsServer final : public RedisServer {
 };
 
 // A Sentinel process that watches a primary under the name "orders", alone or with others. It takes
-// the primary for dead after 300 ms.
+// the primary for dead after a second.
 class SentinelServer final : public RedisServer {
  public:
   explicit SentinelServer(std::uint16_t primary_port, int quorum = 1,
@@ -86,7 +88,7 @@ class SentinelServer final : public RedisServer {
       : RedisServer("redis-server", {"--sentinel"},
                     "sentinel monitor orders 127.0.0.1 " + std::to_string(primary_port) + " " +
                         std::to_string(quorum) +
-                        "\nsentinel down-after-milliseconds orders 300\n"
+                        "\nsentinel down-after-milliseconds orders 1000\n"
                         "sentinel failover-timeout orders 3000\n" +
                         more_settings) {}
 };

@@ -1,5 +1,6 @@
 #include "stores/open.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "aws/access.h"
@@ -15,8 +16,7 @@ namespace {
 
 constexpr std::string_view kSupported =
     "this version knows memory: (one process), redis://[user:password@]host[:port][/database] "
-    "(with "
-    "TLS rediss://), redis+sentinel://[user:password@]host[:port]/PRIMARY and "
+    "(with TLS rediss://), redis+sentinel://[user:password@]host[:port]/PRIMARY and "
     "dynamodb://TABLE[?region=REGION]";
 
 Error error(std::string code, std::string message) {
@@ -45,14 +45,7 @@ Result<net::RedisAddress> address_of(std::string_view url) {
     return error("url",
                  "'" + net::redact_url(url) + "' names no store; " + std::string(kSupported));
   }
-  auto address = net::redis_address(url);
-  if (address && !address->iam_cache.empty()) {
-    return error(
-        "unsupported",
-        "iam_cache (tokens of IAM as the password) is not in this version; give the user a "
-        "password");
-  }
-  return address;
+  return net::redis_address(url);
 }
 
 struct DynamoDbAddress {
@@ -115,6 +108,22 @@ Result<std::unique_ptr<Store>> open_dynamodb(net::Loop& loop, std::string_view u
                            .on_consumed = options.on_consumed}));
 }
 
+// Tokens of IAM as the password, where the URL asks for them; else nothing.
+Result<net::RedisPasswordSource> password_source(net::Loop& loop, const net::RedisAddress& address,
+                                                 const StoreOptions& options) {
+  if (address.iam_cache.empty()) return net::RedisPasswordSource{};
+  const aws::Environment environment =
+      options.environment ? options.environment : aws::process_environment();
+  // NAME-xxxxxx.serverless.euc1.cache.amazonaws.com
+  const bool serverless = address.hosts[0].host.find(".serverless.") != std::string::npos;
+  return aws::open_elasticache_tokens(loop,
+                                      {.cache = address.iam_cache,
+                                       .user = address.user,
+                                       .region = address.region,
+                                       .serverless = serverless},
+                                      environment, options.seed, options.credentials);
+}
+
 StoreTime machine_time() { return StoreTime{floor_ms(net::read_clocks().wall.time_since_epoch())}; }
 
 }  // namespace
@@ -153,10 +162,17 @@ Result<std::unique_ptr<Store>> open_store(net::Loop& loop, std::string_view url,
   }
   auto address = address_of(url);
   if (!address) return address.error();
-  const RedisStoreOptions redis{.name_space = options.name_space,
-                                .redis = {.command_timeout = options.timeout,
-                                          .connect_timeout = options.timeout,
-                                          .seed = options.seed}};
+  auto password = password_source(loop, *address, options);
+  if (!password) return password.error();
+  const RedisStoreOptions redis{
+      .name_space = options.name_space,
+      .redis = {.command_timeout = options.timeout,
+                // It covers getting a token.
+                .connect_timeout = address->iam_cache.empty()
+                                       ? options.timeout
+                                       : std::max(options.timeout, options.credentials_timeout),
+                .seed = options.seed,
+                .password_source = *std::move(password)}};
   return std::unique_ptr<Store>(std::make_unique<RedisStore>(loop, std::move(*address), redis));
 }
 

@@ -84,6 +84,22 @@ TEST_F(OpenStore, OpensDynamoDbByTheEnvironment) {
   EXPECT_EQ(refusal("dynamodb://circuits", options).code, "credentials");
 }
 
+TEST_F(OpenStore, OpensAnElastiCacheByTokensOfTheEnvironment) {
+  std::map<std::string, std::string> variables{{"AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"},
+                                               {"AWS_SECRET_ACCESS_KEY", "hunter2"}};
+  const StoreOptions options{.environment = [&](const std::string& name) {
+    const auto it = variables.find(name);
+    return it == variables.end() ? std::nullopt : std::optional(it->second);
+  }};
+  const std::string url = "rediss://ann@cache.example?iam_cache=orders";
+  EXPECT_EQ(refusal(url, options).code, "region");
+  EXPECT_TRUE(open_store(loop_, url + "&region=eu-central-1", options));
+  variables["AWS_REGION"] = "eu-central-1";
+  EXPECT_TRUE(open_store(loop_, url, options));
+  variables.erase("AWS_SECRET_ACCESS_KEY");
+  EXPECT_EQ(refusal(url, options).code, "credentials");
+}
+
 TEST_F(OpenStore, SaysWhatATableLooksLike) {
   for (const char* url :
        {"dynamodb://", "dynamodb://ab", "dynamodb://with space", "dynamodb://table/path",
