@@ -85,9 +85,9 @@ struct MemberOptions {
   // How long a call may wait for a first view; also how long a refresh may take before a thawed
   // process counts as blind.
   Duration store_budget = 10ms;
-  // Back-off between operations on a store that fails.
   // Store operations of this circuit per second, at most, whatever happens. At least 1.
   double store_operations_per_second = 100;
+  // Between operations on a store that fails, and between writes to one that throttles them.
   core::Backoff store_backoff{.base = 100ms, .cap = 5s, .jitter = core::Jitter::equal};
 };
 
@@ -127,7 +127,7 @@ class Member {
   std::optional<Operation> next_operation(const Now& now);
   // What came of the operation under way. A repeated or late answer must not be given again.
   void answered(const Answer& answer, const Now& now);
-  void store_failed(const Now& now);
+  void store_failed(const Now& now, NoAnswer why = NoAnswer::lost);
   // Somebody says that the circuit has this epoch now: if that is news here, the next operation is
   // a read, at once. A hint: nothing is believed that the store has not answered. Whether it is
   // news.
@@ -184,6 +184,8 @@ class Member {
 
  private:
   static constexpr HoldTime kNever = HoldTime::max();
+  // A failure older than this is not worth reporting: the store would refuse it at 10 s.
+  static constexpr Duration kFailureAgeMax = 9s;
 
   // Failures of one epoch that wait to be reported together.
   struct Batch {
@@ -213,7 +215,8 @@ class Member {
     HoldTime sent{0};        // of this attempt
     HoldTime first_sent{0};  // of the first attempt
     int attempts = 1;
-    bool for_probe = false;  // a claim made in HALF_OPEN
+    bool perhaps_done = false;  // an earlier attempt may have been carried out
+    bool for_probe = false;     // a claim made in HALF_OPEN
   };
 
   // member.cc: calls
@@ -267,7 +270,11 @@ class Member {
   ClaimOp make_renewal(const HeldSlot& held) const;
   void add_meter(ReportOp& op, HoldTime h);
   bool may_spend(HoldTime h);
+  ReadOp make_read();
+
+  // member_failures.cc: what comes of those without an answer
   bool retry_makes_sense(const InFlight& op, HoldTime h) const;
+  bool is_in_vain(const SwapOp& op) const;
   void give_up(const InFlight& op);
 
   // member_answers.cc: what comes of them
@@ -287,6 +294,7 @@ class Member {
   // member_due.cc: when one is due
   HoldTime due_batch() const;
   HoldTime due_refresh(HoldTime h) const;
+  HoldTime due_read_instead(HoldTime h) const;
   HoldTime due_plan() const;
   HoldTime due_claim(HoldTime h) const;
   HoldTime due_renewal(HoldTime h) const;
@@ -341,6 +349,9 @@ class Member {
   HoldTime store_retry_at_{0};
   std::uint64_t store_failures_ = 0;  // in a row
   bool store_up_ = true;
+  HoldTime write_retry_at_{0};   // the store takes reads meanwhile
+  std::uint64_t throttles_ = 0;  // of writes, in a row
+  bool read_instead_ = false;    // of a write that was throttled
   std::deque<SettleOp> settles_;
   std::optional<SwapOp> planned_;
   bool reassert_due_ = false;  // the store fell behind what this process has seen

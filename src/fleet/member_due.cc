@@ -44,6 +44,10 @@ Duration Member::until_next(const Now& now) {
       }
       work = std::min({work, due_heartbeat(), due_refresh(h)});
     }
+    if (h < write_retry_at_) {
+      if (work != kNever) work = std::max(work, write_retry_at_);
+      work = std::min(work, due_read_instead(h));
+    }
     if (work != kNever) work = std::max({work, store_retry_at_, due_allowance()});
     due = std::min(due, work);
   }
@@ -91,6 +95,12 @@ HoldTime Member::due_refresh(HoldTime h) const {
   const auto shared = std::chrono::duration_cast<Duration>(10ms * fleet_.members);
   return refreshed_at_ +
          std::clamp<Duration>(shared, policy().view_refresh_in_trouble, kIdleRefresh);
+}
+
+// While writes wait.
+HoldTime Member::due_read_instead(HoldTime h) const {
+  if (leaving_) return kNever;
+  return read_instead_ || !snapshot_ ? h : due_refresh(h);
 }
 
 HoldTime Member::due_plan() const {

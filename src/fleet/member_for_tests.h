@@ -53,6 +53,12 @@ class AMember : public testing::Test {
     ADD_FAILURE() << "it never comes to rest: " << names;
     return names;
   }
+  // Lets it make the one read that is due.
+  void settle_read() {
+    const auto op = member.next_operation(now);
+    ASSERT_TRUE(op && std::holds_alternative<ReadOp>(*op));
+    answer();
+  }
   void accept(const Operation& op) {
     if (const auto* swap = std::get_if<SwapOp>(&op)) {
       const bool new_epoch = record.epoch != swap->next.epoch;

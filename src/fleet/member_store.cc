@@ -1,5 +1,6 @@
 // The operations that a member makes for the store. One is under way at a time; each may be
-// repeated as it is. When one is due: member_due.cc. What comes of it: member_answers.cc.
+// repeated as it is. When one is due: member_due.cc. What comes of it: member_answers.cc, and
+// member_failures.cc.
 #include <algorithm>
 #include <cmath>
 
@@ -10,12 +11,8 @@
 namespace switchgear::fleet {
 
 namespace {
-// A failure older than this is not worth reporting: the store would refuse it at 10 s.
-constexpr Duration kFailureAgeMax = 9s;
 // A view as old as that may not know who else has begun to probe.
 constexpr Duration kLookBefore = 50ms;
-// An operation that has gone unanswered for this long is not repeated.
-constexpr Duration kRetryFor = 10s;
 
 }  // namespace
 
@@ -27,6 +24,12 @@ std::optional<Operation> Member::next_operation(const Now& now) {
   free_held_back(h);
   if (policy().mode == Mode::off) return std::nullopt;
   if (in_flight_ || h < store_retry_at_ || !may_spend(h)) return std::nullopt;
+  if (h < write_retry_at_) {
+    if (due_read_instead(h) > h) return std::nullopt;
+    allowance_ -= 1;
+    in_flight_ = InFlight{.operation = make_read(), .sent = h, .first_sent = h};
+    return in_flight_->operation;
+  }
   if (retry_) {
     InFlight again = *std::exchange(retry_, std::nullopt);
     if (retry_makes_sense(again, h)) {
@@ -76,71 +79,13 @@ void Member::answered(const Answer& answer, const Now& now) {
   store_up_ = true;
   store_failures_ = 0;
   store_retry_at_ = h;
+  if (!std::holds_alternative<ReadOp>(done.operation)) {
+    throttles_ = 0;
+    write_retry_at_ = h;
+  }
   apply(answer.snapshot, done.sent, h);
   conclude(done, answer, h);
   plan(h);
-}
-
-void Member::store_failed(const Now& now) {
-  const HoldTime h = clock_.advance(now);
-  SG_ASSERT(in_flight_);
-  const InFlight lost = *std::exchange(in_flight_, std::nullopt);
-  store_up_ = false;
-  store_failures_++;
-  if (core::mutant(core::Mutant::made_up_state_persisted) && snapshot_) {
-    planned_ = fleet::reset(table_, *snapshot_, decider(h), "nobody");
-  }
-  store_retry_at_ = h + core::delay(options_.store_backoff, store_failures_, random_);
-  if (retry_makes_sense(lost, h)) {
-    retry_ = lost;
-  } else {
-    give_up(lost);
-  }
-}
-
-bool Member::retry_makes_sense(const InFlight& op, HoldTime h) const {
-  // What became of a probe is worth telling for as long as its slot waits for it.
-  const auto* settle = std::get_if<SettleOp>(&op.operation);
-  const bool of_a_call = settle && settle->settlement != Settlement::returned;
-  if (h - op.first_sent > (of_a_call ? std::max(kRetryFor, lease_of(true)) : kRetryFor)) {
-    return false;
-  }
-  if (const auto* report = std::get_if<ReportOp>(&op.operation)) {
-    // A hint for the meter is sent once; evidence as long as the store takes it.
-    return report->report && store_now(h) - report->report->sent < kFailureAgeMax && record_ &&
-           record_->epoch == report->epoch;
-  }
-  if (const auto* claim = std::get_if<ClaimOp>(&op.operation)) {
-    if (claim->starts) {
-      return std::any_of(held_.begin(), held_.end(),
-                         [&](const HeldSlot& s) { return s.token == claim->claim.token; });
-    }
-    return h - op.first_sent + policy().call_timeout <= usable_lease(claim->claim.lease);
-  }
-  return !std::holds_alternative<ReadOp>(op.operation);
-}
-
-void Member::give_up(const InFlight& op) {
-  // A slot may have been granted: give it back rather than let it lie until it expires.
-  const auto return_slot = [this](const SlotClaim& claim, std::int64_t epoch) {
-    std::erase_if(
-        held_, [&](const HeldSlot& s) { return s.slot == claim.slot && s.token == claim.token; });
-    settles_.push_back(SettleOp{.epoch = epoch,
-                                .slot = claim.slot,
-                                .holder = instance_,
-                                .token = claim.token,
-                                .settlement = Settlement::returned});
-  };
-  if (const auto* report = std::get_if<ReportOp>(&op.operation)) {
-    if (report->report) {
-      counters_.failures_dropped +=
-          report->report->failures + report->report->overloads + report->report->slow;
-    }
-  } else if (const auto* claim = std::get_if<ClaimOp>(&op.operation)) {
-    if (!claim->starts) return_slot(claim->claim, claim->epoch);
-  } else if (const auto* swap = std::get_if<SwapOp>(&op.operation)) {
-    if (swap->claim) return_slot(*swap->claim, swap->next.epoch);
-  }
 }
 
 std::optional<Operation> Member::choose(HoldTime h) {
@@ -175,11 +120,7 @@ std::optional<Operation> Member::choose(HoldTime h) {
   }
   if (hello_due_) return make_hello(h);
   if (due_heartbeat() <= h) return make_heartbeat(h);
-  if (due_refresh(h) <= h) {
-    if (!core::mutant(core::Mutant::push_heard_forever)) heard_epoch_ = 0;
-    read_soon_ = false;
-    return ReadOp{};
-  }
+  if (due_refresh(h) <= h) return make_read();
   return std::nullopt;
 }
 
@@ -204,6 +145,13 @@ bool Member::left() const {
 }
 
 // ---- Operations -----------------------------------------------------------------------------
+
+ReadOp Member::make_read() {
+  if (!core::mutant(core::Mutant::push_heard_forever)) heard_epoch_ = 0;
+  read_soon_ = false;
+  read_instead_ = false;
+  return ReadOp{};
+}
 
 std::optional<SettleOp> Member::slot_to_leave(HoldTime h) {
   const bool keep = !leaving_ && usable_view(h) && handing_out_slots();

@@ -128,6 +128,12 @@ struct Snapshot {
   }
 };
 
+// Why an operation has none.
+enum class NoAnswer : unsigned char {
+  lost,       // or a failure: it may have been carried out
+  throttled,  // the store is asked too much: it was not carried out
+};
+
 struct Answer {
   Status status = Status::ok;
   Snapshot snapshot;

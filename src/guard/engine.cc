@@ -235,17 +235,18 @@ void Engine::finished(const DrivenPtr& driven, std::string_view operation, const
     if (!circuits_.contains(name)) store_->release(name);
     return;
   }
+  const bool throttled = !answer && answer.error().code == stores::kThrottled;
   const Now now = driven->seat->touch([&](fleet::Member& member, const Now& at) {
     driven->seat->collect(member, at);
     if (answer) {
       member.answered(*answer, at);
     } else {
-      member.store_failed(at);
+      member.store_failed(at, throttled ? fleet::NoAnswer::throttled : fleet::NoAnswer::lost);
     }
+    store_up_ = member.store_up();
     return at;
   });
   driven->seat->answered();
-  store_up_ = answer.has_value();
   if (events_.store_result) {
     events_.store_result({.circuit = driven->seat->name(),
                           .backend = backend_,
@@ -253,7 +254,8 @@ void Engine::finished(const DrivenPtr& driven, std::string_view operation, const
                           .result = answer ? fleet::to_string(answer->status)
                                            : std::string_view(answer.error().code),
                           .latency = now.mono - sent.mono,
-                          .error = answer ? nullptr : &answer.error()});
+                          .error = answer ? nullptr : &answer.error(),
+                          .up = store_up_});
   }
   drive(driven);
 }

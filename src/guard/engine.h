@@ -47,6 +47,7 @@ struct StoreResult {
   std::string_view result;     // the status ("ok", "late", …), or the error's code ("timeout", …)
   Duration latency{0};
   const Error* error = nullptr;  // null if the store answered
+  bool up = true;                // whether the store can be read; a throttled write says nothing
 };
 
 // Called on the loop's thread; may call back into the engine.

@@ -274,7 +274,7 @@ void Runtime::sweep() {
 }
 
 void Runtime::store_result(const StoreResult& result) {
-  const bool up = result.error == nullptr;
+  const bool up = result.up;
   if (store_up_.exchange(up) == up) return;
   report(up ? "the store answers again"
             : "the store does not answer, circuits go on without it: " + result.error->text());

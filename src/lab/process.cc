@@ -35,17 +35,16 @@ void Process::pump() {
   if (auto operation = member_.next_operation(time)) {
     sent = true;
     site_.observer->sent(*this, *operation);
-    site_.store.send(index_, *operation,
-                     [this, op = *operation](std::optional<fleet::Answer> answer) {
-                       run([this, op, answer = std::move(answer)] {
-                         if (answer) {
-                           member_.answered(*answer, now());
-                         } else {
-                           member_.store_failed(now());
-                         }
-                         site_.observer->answered(*this, op, answer ? &*answer : nullptr);
-                       });
-                     });
+    site_.store.send(index_, *operation, [this, op = *operation](SimStore::Reply answer) {
+      run([this, op, answer = std::move(answer)] {
+        if (answer) {
+          member_.answered(*answer, now());
+        } else {
+          member_.store_failed(now(), answer.error());
+        }
+        site_.observer->answered(*this, op, answer ? &*answer : nullptr);
+      });
+    });
   }
   const Duration wait = member_.until_next(time);
   site_.observer->ran(*this, wait == Duration::zero() && !sent);

@@ -86,7 +86,7 @@ void SimStore::arrive(int process, const fleet::Operation& operation, std::share
   if (!reachable(process)) return;
   if (throttles(operation)) {
     ++throttled;
-    return reply(process, std::nullopt, std::move(done));
+    return reply(process, tl::unexpected(fleet::NoAnswer::throttled), std::move(done));
   }
   const bool stale = network.stale_reads > 0 && std::holds_alternative<fleet::ReadOp>(operation) &&
                      random_.chance(network.stale_reads);
@@ -98,7 +98,7 @@ void SimStore::arrive(int process, const fleet::Operation& operation, std::share
   reply(process, std::move(answer), std::move(done));
 }
 
-void SimStore::reply(int process, std::optional<fleet::Answer> answer, std::shared_ptr<Done> done) {
+void SimStore::reply(int process, Reply answer, std::shared_ptr<Done> done) {
   scheduler_.after(one_way(), [this, process, done, answer = std::move(answer)] {
     if (!*done || !reachable(process)) return;
     std::exchange(*done, nullptr)(answer);
@@ -106,14 +106,15 @@ void SimStore::reply(int process, std::optional<fleet::Answer> answer, std::shar
 }
 
 void SimStore::send(int process, const fleet::Operation& operation, Done done) {
+  static const Reply kLost = tl::unexpected(fleet::NoAnswer::lost);
   // Empty once it has been called.
   auto once = std::make_shared<Done>(std::move(done));
   if (!reachable(process) && network.refusing) {
-    scheduler_.after(network.latency_min, [once] { std::exchange(*once, nullptr)(std::nullopt); });
+    scheduler_.after(network.latency_min, [once] { std::exchange(*once, nullptr)(kLost); });
     return;
   }
   scheduler_.after(timeout, [once] {
-    if (*once) std::exchange(*once, nullptr)(std::nullopt);
+    if (*once) std::exchange(*once, nullptr)(kLost);
   });
   if (!random_.chance(network.lost_request)) {
     scheduler_.after(one_way(), [=, this] { arrive(process, operation, once); });

@@ -46,7 +46,8 @@ struct StoreNetwork {
 // Not thread-safe. `scheduler` and `random` outlive it.
 class SimStore {
  public:
-  using Done = std::function<void(std::optional<fleet::Answer>)>;
+  using Reply = tl::expected<fleet::Answer, fleet::NoAnswer>;
+  using Done = std::function<void(Reply)>;
   using Execute = std::function<fleet::Answer(stores::MemoryTable&, const std::string& circuit,
                                               const fleet::Operation&, StoreTime)>;
   // Called after each operation that reached the store, and after each loss of what it held.
@@ -55,7 +56,7 @@ class SimStore {
   SimStore(Scheduler& scheduler, core::Random& random) : scheduler_(scheduler), random_(random) {}
 
   // Carries out an operation for `process`. `done` is called exactly once: with the answer, or
-  // without one when `timeout` has passed. What has not arrived by then may still arrive.
+  // with `lost` when `timeout` has passed. What has not arrived by then may still arrive.
   void send(int process, const fleet::Operation& operation, Done done);
 
   // At once and without a network: for a person's hand and for tests.
@@ -93,7 +94,7 @@ class SimStore {
   Duration one_way();
   bool reachable(int process) const;
   void arrive(int process, const fleet::Operation& operation, std::shared_ptr<Done> done);
-  void reply(int process, std::optional<fleet::Answer> answer, std::shared_ptr<Done> done);
+  void reply(int process, Reply answer, std::shared_ptr<Done> done);
   bool throttles(const fleet::Operation& operation);
   using Cells = std::map<std::string, stores::MemoryTable::Cell>;
   void remember();

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "aws/error.h"
 #include "core/assert.h"
 #include "net/clocks.h"
 
@@ -11,6 +12,14 @@ namespace {
 // Requests that one operation makes, at the most. Each further one means that the item has changed
 // in between in a way that matters.
 constexpr int kRequestsMax = 8;
+
+// Of an operation; whatever DynamoDB calls its throttling.
+Error told(Error error) {
+  if (!aws::is_throttling_code(error.code)) return error;
+  error.message = error.code + ": " + error.message;
+  error.code = kThrottled;
+  return error;
+}
 
 }  // namespace
 
@@ -95,7 +104,7 @@ void DynamoDbStore::read(std::shared_ptr<Work> work, bool consistent) {
                      [this, alive = alive_, work = std::move(work), sent,
                       consistent](const Result<aws::ItemAnswer>& answer) mutable {
                        if (!*alive) return;
-                       if (!answer) return work->done(answer.error());
+                       if (!answer) return work->done(told(answer.error()));
                        const FoundItem* known = last(work->circuit);
                        const bool older = known && age_of(answer->item) < age_of(known->item);
                        if (older && !consistent) {
@@ -123,7 +132,7 @@ void DynamoDbStore::update(std::shared_ptr<Work> work, aws::ItemUpdate update) {
     if (!answer && answer.error().code == "ValidationException" && !work->shown) {
       return read(std::move(work), true);
     }
-    if (!answer) return work->done(answer.error());
+    if (!answer) return work->done(told(answer.error()));
     if (answer->condition_failed && !answer->item) {
       // There is no item, or the server does not show it.
       return read(std::move(work), true);

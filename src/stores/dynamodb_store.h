@@ -39,9 +39,8 @@ struct DynamoDbStoreOptions {
   std::function<void(const aws::Consumed&)> on_consumed = {};
 };
 
-// No request is repeated here: members do that, and know what they sent. Throttling is an error
-// like another ("ThrottlingException"). Destroying the store drops what is pending without calling
-// back.
+// No request is repeated here: members do that, and know what they sent. Destroying the store drops
+// what is pending without calling back.
 class DynamoDbStore final : public Store {
  public:
   // `loop` outlives the store.

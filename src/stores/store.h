@@ -13,12 +13,16 @@
 namespace switchgear::stores {
 
 using AnswerCallback = std::function<void(Result<fleet::Answer>)>;
+// The store is asked too much, and has not carried out the operation.
+inline constexpr const char* kThrottled = "throttled";
+
 using NamesCallback = std::function<void(Result<std::vector<std::string>>)>;
 
 // Asynchronous; not thread-safe: belongs to the thread of its event loop, and calls back on it,
 // never from inside the call itself. Every operation is answered exactly once, with an error
 // after the store's own time-out at the latest. Errors: "connect", "timeout", "closed", "auth",
-// "protocol" (not the server we expect), each with the address in `source` and never a password.
+// "protocol" (not the server we expect), each with the address in `source` and never a password;
+// and kThrottled.
 class Store {
  public:
   virtual ~Store() = default;

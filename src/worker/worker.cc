@@ -480,14 +480,14 @@ void Worker::on_transition(const std::string& circuit, const fleet::Transition& 
 
 void Worker::on_store_result(const guard::StoreResult& result) {
   circuit_metrics_.store_result(result);
-  if (result.error != nullptr && !store_failing_) {
+  if (!result.up && !store_failing_) {
     log_.write(ops::LogLevel::warn,
                "the store does not answer; working on under the last view and the local guard: " +
                    result.error->text());
-  } else if (result.error == nullptr && store_failing_) {
+  } else if (result.up && store_failing_) {
     log_.write(ops::LogLevel::info, "the store answers again");
   }
-  store_failing_ = result.error != nullptr;
+  store_failing_ = !result.up;
   circuit_changed();
 }
 
