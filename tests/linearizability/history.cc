@@ -1,6 +1,9 @@
 #include "history.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
+
+#include "net/clocks.h"
 
 namespace switchgear::linearizability {
 namespace {
@@ -14,7 +17,10 @@ void add_claim(json::object& out, const fleet::SlotClaim& claim) {
 }
 
 void add_arguments(json::object&, const fleet::ReadOp&) {}
-void add_arguments(json::object&, const fleet::ReportOp&) {}
+void add_arguments(json::object& out, const fleet::ReportOp& op) {
+  out["epoch"] = op.epoch;
+  out["report"] = op.report->encode();
+}
 void add_arguments(json::object& out, const fleet::ClaimOp& op) {
   out["epoch"] = op.epoch;
   out["seen"] = op.seen ? to_string(*op.seen) : "";
@@ -46,6 +52,9 @@ json::value record_of(const fleet::Snapshot& snapshot) {
   if (!snapshot.record) return nullptr;
   const fleet::Record* record = snapshot.readable();
   if (record == nullptr) return json::object{{"unreadable", snapshot.record->error().message}};
+  std::vector<std::string> known;
+  for (const fleet::Report& report : snapshot.reports) known.push_back(report.encode());
+  std::ranges::sort(known);
   json::object slots;
   for (std::size_t i = 0; i < record->slots.size(); ++i) {
     const auto& slot = record->slots[i];
@@ -61,6 +70,7 @@ json::value record_of(const fleet::Snapshot& snapshot) {
                       {"why", record->why},
                       {"probe_ok", record->probe_ok},
                       {"probe_failed", record->probe_failed},
+                      {"reports", json::value_from(known)},
                       {"slots", std::move(slots)}};
 }
 
@@ -74,15 +84,22 @@ Fate fate_of(const Result<fleet::Answer>& answer) {
   return code == "connect" || code == "full" ? Fate::not_sent : Fate::lost;
 }
 
-void History::add(const Attempt& attempt, const Result<fleet::Answer>& answer,
-                  std::int64_t return_ns) {
+std::int64_t monotonic_ns() { return net::read_clocks().mono.time_since_epoch().count(); }
+std::int64_t wall_ms() { return floor_ms(net::read_clocks().wall.time_since_epoch()).count(); }
+
+void History::add(const Attempt& attempt, const Result<fleet::Answer>& answer) {
   if (fate_of(answer) == Fate::not_sent) return;
-  json::object out{{"client", attempt.client},           {"operation", attempt.operation_id},
-                   {"attempt", attempt.attempt},         {"circuit", attempt.circuit},
-                   {"kind", name_of(attempt.operation)}, {"call_ns", attempt.call_ns}};
+  json::object out{{"client", attempt.client},
+                   {"operation", attempt.operation_id},
+                   {"attempt", attempt.attempt},
+                   {"circuit", attempt.circuit},
+                   {"kind", name_of(attempt.operation)},
+                   {"call_ns", attempt.call_ns},
+                   {"call_wall_ms", attempt.call_wall_ms}};
   std::visit([&](const auto& op) { add_arguments(out, op); }, attempt.operation);
   if (answer) {
-    out["return_ns"] = return_ns;
+    out["return_ns"] = monotonic_ns();
+    out["return_wall_ms"] = wall_ms();
     out["status"] = to_string(answer->status);
     out["time_ms"] = to_ms(answer->snapshot.time);
     out["record"] = record_of(answer->snapshot);

@@ -19,7 +19,13 @@ struct Attempt {
   std::string circuit;
   fleet::Operation operation;
   std::int64_t call_ns = 0;
+  std::int64_t call_wall_ms = 0;  // what this machine's wall clock said then
 };
+
+// CLOCK_MONOTONIC in nanoseconds: the clock of the history.
+std::int64_t monotonic_ns();
+// The wall clock in milliseconds, which a server on this machine goes by as well.
+std::int64_t wall_ms();
 
 // What became of an attempt.
 enum class Fate : unsigned char {
@@ -34,7 +40,8 @@ class History {
  public:
   explicit History(const std::string& path) : file_(path, std::ios::trunc) {}
   bool good() const { return file_.good(); }
-  void add(const Attempt& attempt, const Result<fleet::Answer>& answer, std::int64_t return_ns);
+  // As it is answered: the time is now.
+  void add(const Attempt& attempt, const Result<fleet::Answer>& answer);
 
  private:
   std::ofstream file_;

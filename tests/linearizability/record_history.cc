@@ -1,7 +1,10 @@
-// Records what clients ask of a Redis store and what they are told: the input of the checker in
-// checker/. All clients live on one thread, each with a connection of its own.
+// Records what clients ask of a store and what they are told: the input of the checker in checker/.
+// All clients live on one thread, each with a store object of its own.
 //
 //   record_history --url redis://127.0.0.1:6379 --output FILE [--seed N] [--broken DEFECT] …
+//
+// DynamoDB's endpoint, region and credentials come from the environment; its defects are made by a
+// proxy (tests/peers/dynamodb_faults.py), since conditions are in the requests.
 //
 // Ends with 0 when every operation of every client is done, or after SIGTERM those under way, and a
 // last read of each circuit.
@@ -11,6 +14,7 @@
 
 #include "broken_store.h"
 #include "recorded_client.h"
+#include "stores/open.h"
 #include "stores/redis_store.h"
 
 namespace {
@@ -46,28 +50,37 @@ int usage(const std::string& what) {
   return 2;
 }
 
-int record(const Options& options, const net::RedisAddress& address) {
+Result<std::unique_ptr<stores::Store>> store_for(const Options& options, net::Loop& loop,
+                                                 std::uint64_t seed) {
+  const Duration timeout = std::chrono::milliseconds(options.timeout_ms);
+  if (options.url.starts_with("dynamodb:")) {
+    return stores::open_store(loop, options.url,
+                              {.name_space = options.name_space, .timeout = timeout, .seed = seed});
+  }
+  const auto address = net::redis_address(options.url);
+  if (!address) return address.error();
+  const net::RedisOptions redis{
+      .command_timeout = timeout,
+      .connect_timeout = timeout,
+      .reconnect = {.base = 1ms, .cap = 10ms, .jitter = core::Jitter::full},
+      .seed = seed};
+  if (!options.broken.empty()) {
+    return broken_store(loop, *address, options.name_space, redis, options.broken, seed);
+  }
+  return std::unique_ptr<stores::Store>(std::make_unique<stores::RedisStore>(
+      loop, *address, stores::RedisStoreOptions{.name_space = options.name_space, .redis = redis}));
+}
+
+int record(const Options& options) {
   History history(options.output);
   if (!history.good()) return usage("cannot write " + options.output);
   net::Loop loop;
   std::vector<std::unique_ptr<RecordedClient>> clients;
   for (int i = 0; i < options.clients; ++i) {
     const std::uint64_t seed = core::hash2(options.seed, 1'000 + static_cast<std::uint64_t>(i));
-    const Duration timeout = std::chrono::milliseconds(options.timeout_ms);
-    const net::RedisOptions redis{
-        .command_timeout = timeout,
-        .connect_timeout = timeout,
-        .reconnect = {.base = 1ms, .cap = 10ms, .jitter = core::Jitter::full},
-        .seed = seed};
-    std::unique_ptr<stores::Store> store;
-    if (options.broken.empty()) {
-      store = std::make_unique<stores::RedisStore>(
-          loop, address,
-          stores::RedisStoreOptions{.name_space = options.name_space, .redis = redis});
-    } else {
-      store = broken_store(loop, address, options.name_space, redis, options.broken, seed);
-    }
-    clients.push_back(std::make_unique<RecordedClient>(loop, std::move(store), history,
+    auto store = store_for(options, loop, seed);
+    if (!store) return usage(store.error().text());
+    clients.push_back(std::make_unique<RecordedClient>(loop, std::move(*store), history,
                                                        options.workload, i, options.seed));
   }
   int finished = 0;
@@ -90,8 +103,8 @@ int record(const Options& options, const net::RedisAddress& address) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app{"Records the history of a Redis store under random operations."};
-  app.add_option("--url", options.url, "redis://HOST:PORT")->required();
+  CLI::App app{"Records the history of a store under random operations."};
+  app.add_option("--url", options.url, "redis://HOST:PORT or dynamodb://TABLE")->required();
   app.add_option("--output", options.output, "file of JSON lines, one an attempt")->required();
   app.add_option("--namespace", options.name_space);
   app.add_option("--seed", options.seed);
@@ -122,7 +135,5 @@ int main(int argc, char** argv) {
   options.workload.lease_max = std::chrono::milliseconds(options.lease_max_ms);
   if (options.lease_max_ms < options.lease_min_ms) return usage("the longest lease is the shorter");
 
-  const auto address = net::redis_address(options.url);
-  if (!address) return usage(address.error().text());
-  return record(options, *address);
+  return record(options);
 }

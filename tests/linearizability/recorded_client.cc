@@ -10,16 +10,18 @@ namespace {
 
 using namespace fleet;
 
-// As in fleet::Member: what has gone unanswered for so long is not repeated.
+// What has gone unanswered for so long is not repeated; a report earlier than in fleet::Member, so
+// that none is ever too old for the store.
 constexpr Duration kRetryFor = 10s;
+constexpr Duration kRetryReportFor = 5s;
+// Of an epoch: stores keep more, so that none is ever forgotten.
+constexpr std::size_t kReportsAtOnce = 20;
 // Circuits start far from zero, as real ones do: an epoch is a time in milliseconds.
 constexpr std::int64_t kFirstEpoch = 1'700'000'000'000;
 
 MonoTime mono_now() { return net::read_clocks().mono; }
 
 }  // namespace
-
-std::int64_t monotonic_ns() { return mono_now().time_since_epoch().count(); }
 
 RecordedClient::RecordedClient(net::Loop& loop, std::unique_ptr<stores::Store> store,
                                History& history, const Workload& workload, int number,
@@ -108,12 +110,13 @@ void RecordedClient::begin(const std::string& circuit, const Operation& operatio
 void RecordedClient::send() {
   pending_->attempt.attempt++;
   pending_->attempt.call_ns = monotonic_ns();
+  pending_->attempt.call_wall_ms = wall_ms();
   store_->execute(pending_->attempt.circuit, pending_->attempt.operation,
                   [this](const Result<Answer>& answer) { answered(answer); });
 }
 
 void RecordedClient::answered(const Result<Answer>& answer) {
-  history_.add(pending_->attempt, answer, monotonic_ns());
+  history_.add(pending_->attempt, answer);
   if (answer) {
     conclude(*answer);
     if (random_.chance(workload_.repeat)) return send();
@@ -121,11 +124,13 @@ void RecordedClient::answered(const Result<Answer>& answer) {
   }
   const bool lost = fate_of(answer) == Fate::lost;
   const bool claims = std::holds_alternative<ClaimOp>(pending_->attempt.operation);
+  const bool reports = std::holds_alternative<ReportOp>(pending_->attempt.operation);
+  const Duration retry_for = reports ? kRetryReportFor : kRetryFor;
   const bool reads =
       to_read_.empty() && left_ > 0 && std::holds_alternative<ReadOp>(pending_->attempt.operation);
   // A member gives a claim up once too little of its lease is left, and never repeats a read.
   if (lost &&
-      (reads || (claims && random_.chance(0.2)) || mono_now() - pending_->first_sent > kRetryFor)) {
+      (reads || (claims && random_.chance(0.2)) || mono_now() - pending_->first_sent > retry_for)) {
     give_up();
     if (reads) ++left_;  // another instead, or an outage would leave nothing to ask afterwards
     return next();
@@ -149,6 +154,7 @@ void RecordedClient::give_up() {
 void RecordedClient::conclude(const Answer& answer) {
   const std::string& circuit = pending_->attempt.circuit;
   views_[circuit] = answer.snapshot;
+  viewed_at_[circuit] = mono_now();
   const auto hold = [&](const ClaimOp& op) {
     for (const HeldSlot& held : held_) {
       if (held.claim.claim.token == op.claim.token) return;
@@ -176,8 +182,9 @@ std::string RecordedClient::random_circuit() {
 
 Operation RecordedClient::random_operation(const std::string& circuit) {
   const double what = random_.unit();
-  if (!views_.contains(circuit) || what < 0.15) return ReadOp{};
-  if (!views_[circuit].readable() || what < 0.4) return swap(circuit);
+  if (!views_.contains(circuit) || what < 0.1) return ReadOp{};
+  if (!views_[circuit].readable() || what < 0.35) return swap(circuit);
+  if (what < 0.41 && views_[circuit].reports.size() < kReportsAtOnce) return report(circuit);
   return claim(circuit);
 }
 
@@ -198,6 +205,17 @@ Operation RecordedClient::claim(const std::string& circuit) {
   return ClaimOp{.epoch = seen.epoch,
                  .claim = claim,
                  .seen = owner_of(seen.slots[static_cast<std::size_t>(claim.slot)])};
+}
+
+Operation RecordedClient::report(const std::string& circuit) {
+  const Snapshot& seen = views_[circuit];
+  return ReportOp{.epoch = seen.readable()->epoch,
+                  .report = Report{.sent = seen.time + floor_ms(mono_now() - viewed_at_[circuit]),
+                                   .instance = InstanceId{static_cast<std::uint64_t>(number_) + 1},
+                                   .seq = ++reports_,
+                                   .failures = 1},
+                  .meter = {},
+                  .step = std::nullopt};
 }
 
 Operation RecordedClient::settle(const HeldSlot& held) {

@@ -68,6 +68,7 @@ class RecordedClient {
   fleet::Operation claim(const std::string& circuit);
   fleet::Operation settle(const HeldSlot& held);
   fleet::Operation swap(const std::string& circuit);
+  fleet::Operation report(const std::string& circuit);
   fleet::Record next_record(const fleet::Record* stored);
 
   net::Loop& loop_;
@@ -81,9 +82,11 @@ class RecordedClient {
   int left_ = 0;
   int operations_begun_ = 0;
   std::uint32_t tokens_ = 0;
+  std::uint32_t reports_ = 0;
   std::optional<Pending> pending_;
   net::Timer retry_timer_;
   std::map<std::string, fleet::Snapshot> views_;
+  std::map<std::string, MonoTime> viewed_at_;
   std::vector<HeldSlot> held_;
   std::optional<HeldSlot>
       given_up_;  // a claim that may have been granted: the next thing to settle
@@ -91,8 +94,5 @@ class RecordedClient {
   std::optional<HeldSlot> settled_;   // a claim to send once more, though it is settled
   std::vector<std::string> to_read_;
 };
-
-// CLOCK_MONOTONIC in nanoseconds: the clock of the history.
-std::int64_t monotonic_ns();
 
 }  // namespace switchgear::linearizability

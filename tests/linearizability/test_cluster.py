@@ -5,17 +5,11 @@ import signal
 
 import pytest
 
+from histories import Recording, accept, refused
+from test_linearizability import SHORT_LEASES
 from waiting import wait_until
-from test_linearizability import SHORT_LEASES, Recording, accept, go, refused
 
 CIRCUITS = ["c0", "c1", "c2"]
-
-
-@pytest.fixture(scope="module")
-def checker(tmp_path_factory):
-    program = tmp_path_factory.mktemp("checker") / "checker"
-    go("build", "-o", program, ".")
-    return program
 
 
 class ClusterRecording(Recording):

@@ -66,8 +66,17 @@ func operations(history []*attempt) []porcupine.Operation {
 	return all
 }
 
-// check judges a history. A refused one is explained, and drawn into the file `html` if given.
-func check(history []*attempt, limit time.Duration, html string) (verdict, error) {
+// options say what store it is, and how far to go.
+type options struct {
+	limit    time.Duration
+	html     string
+	date     *dateClock // nil: each answer has the exact time
+	eventual bool       // reads may be answered from the past
+}
+
+// check judges a history. A refused one is explained, and drawn into a file if one is named.
+func check(history []*attempt, how options) (verdict, error) {
+	limit, html := how.limit, how.html
 	begin := time.Now()
 	result := verdict{}
 	circuits := map[string]bool{}
@@ -80,7 +89,13 @@ func check(history []*attempt, limit time.Duration, html string) (verdict, error
 		}
 	}
 	result.Circuits = len(circuits)
+	if how.date != nil {
+		how.date.date(history)
+	}
 	all := operations(history)
+	if how.eventual {
+		letReadsBeOld(all)
+	}
 	result.LostKept = len(all) - result.Answered
 	m := model()
 	outcome := porcupine.CheckOperationsTimeout(m, all, limit)
@@ -88,6 +103,11 @@ func check(history []*attempt, limit time.Duration, html string) (verdict, error
 	switch outcome {
 	case porcupine.Ok:
 		result.Verdict = "linearizable"
+		if how.eventual {
+			if result.Why = goesBack(history); result.Why != "" {
+				result.Verdict = "refused"
+			}
+		}
 		return result, nil
 	case porcupine.Unknown:
 		result.Verdict = "undecided"

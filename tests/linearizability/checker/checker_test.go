@@ -237,7 +237,7 @@ func TestHistories(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := check(history, 10*time.Second, "")
+			got, err := check(history, options{limit: 10 * time.Second})
 			if err != nil || got.Verdict != each.verdict {
 				t.Errorf("%+v, %v; want %s", got, err, each.verdict)
 			}

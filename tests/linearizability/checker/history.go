@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 )
 
 // slotsMax is how many slots of a record the model knows. A history must not use others.
@@ -24,7 +25,7 @@ type attempt struct {
 	Operation   int    `json:"operation"`
 	Attempt     int    `json:"attempt"`
 	Circuit     string `json:"circuit"`
-	Kind        string `json:"kind"` // read, claim, settle, swap
+	Kind        string `json:"kind"` // read, report, claim, settle, swap
 	Call        int64  `json:"call_ns"`
 	Epoch       int64  `json:"epoch"`    // of a swap: the expected one
 	Revision    int64  `json:"revision"` // of a swap: the expected one
@@ -34,17 +35,23 @@ type attempt struct {
 	LeaseMs     int64  `json:"lease_ms"`
 	Starts      bool   `json:"starts"` // of a claim
 	Settlement  string `json:"settlement"`
+	Report      string `json:"report"`
 	Next        *next  `json:"next"`
 	NotBeforeMs *int64 `json:"not_before_ms"`
 
 	UnlessProbeFailed bool `json:"unless_probe_failed"`
+
+	// By the wall clock of the machine that recorded it, on which the server runs too.
+	CallWallMs   int64 `json:"call_wall_ms"`
+	ReturnWallMs int64 `json:"return_wall_ms"`
 
 	Return *int64          `json:"return_ns"` // nil: lost
 	Status string          `json:"status"`
 	TimeMs int64           `json:"time_ms"`
 	Record json.RawMessage `json:"record"`
 
-	shown state // the record of the answer
+	shown state  // the record of the answer
+	dated *dated // of a store that tells the time by the Date of its answers
 }
 
 // next is what a swap writes.
@@ -68,6 +75,7 @@ type record struct {
 	Why         string `json:"why"`
 	ProbeOk     int    `json:"probe_ok"`
 	ProbeFailed int    `json:"probe_failed"`
+	Reports     []string
 	Slots       map[string]struct {
 		Owner     string `json:"owner"`
 		ExpiresMs int64  `json:"expires_ms"`
@@ -88,7 +96,8 @@ func (a *attempt) readRecord() error {
 	}
 	a.shown = state{exists: true, next: next{Epoch: shown.Epoch, Revision: shown.Revision,
 		Swap: shown.Swap, State: shown.State, Why: shown.Why},
-		probeOk: shown.ProbeOk, probeFailed: shown.ProbeFailed}
+		probeOk: shown.ProbeOk, probeFailed: shown.ProbeFailed,
+		reports: strings.Join(shown.Reports, " ")}
 	for name, each := range shown.Slots {
 		i, err := strconv.Atoi(name)
 		if err != nil || i < 0 || i >= slotsMax {
@@ -103,6 +112,10 @@ func (a *attempt) readRecord() error {
 func (a *attempt) check() error {
 	switch a.Kind {
 	case "read", "claim", "settle":
+	case "report":
+		if a.Report == "" {
+			return fmt.Errorf("a report of nothing")
+		}
 	case "swap":
 		if a.Next == nil {
 			return fmt.Errorf("a swap to nothing")

@@ -32,7 +32,8 @@ type traces struct {
 	swaps   map[string]int64
 	leases  map[string]map[int64]int64 // by claimant and expiry
 	settled map[string]int64           // by owner
-	told    map[lease]bool             // those of which it is known by which lost attempt
+	reports map[string]int64
+	told    map[lease]bool // those of which it is known by which lost attempt
 }
 
 type lease struct {
@@ -71,12 +72,15 @@ func first[K comparable](seen map[K]int64, key K) int64 {
 
 func tracesOf(history []*attempt) traces {
 	t := traces{map[string]int64{}, map[string]map[int64]int64{}, map[string]int64{},
-		map[lease]bool{}}
+		map[string]int64{}, map[lease]bool{}}
 	for _, a := range history {
 		if a.lost() || !a.shown.exists {
 			continue
 		}
 		earliest(t.swaps, a.shown.Swap, *a.Return)
+		for _, report := range strings.Fields(a.shown.reports) {
+			earliest(t.reports, report, *a.Return)
+		}
 		for _, place := range a.shown.slots {
 			switch {
 			case place.owner == "":
@@ -113,10 +117,13 @@ func resolve(history []*attempt) []call {
 	lostSwaps := map[string][]*attempt{}
 	answers := map[int]int64{}         // of an operation, the earliest
 	granted := map[string][]*attempt{} // by claimant
+	lostReports := map[string][]*attempt{}
+	taken := map[string]bool{} // reports of which an answer said that it was new
 	for _, a := range history {
 		if !a.lost() {
 			calls = append(calls, call{input{attempt: a, now: a.TimeMs}, *a.Return})
 			earliest(answers, a.Operation, *a.Return)
+			taken[a.Report] = taken[a.Report] || a.Status == "ok"
 			if a.Owner != "" && a.Kind != "settle" && a.Status == "ok" {
 				by := a.shown.slots[a.Slot].claimant()
 				granted[by] = append(granted[by], a)
@@ -128,8 +135,17 @@ func resolve(history []*attempt) []call {
 			lostClaims[a.claimant()] = append(lostClaims[a.claimant()], a)
 		case "settle":
 			lostSettles[a.Operation] = append(lostSettles[a.Operation], a)
+		case "report":
+			lostReports[a.Report] = append(lostReports[a.Report], a)
 		case "swap":
 			lostSwaps[a.Next.Swap] = append(lostSwaps[a.Next.Swap], a)
+		}
+	}
+	for _, report := range sortedKeys(lostReports) {
+		// It is added once. If it was by an attempt with an answer, the lost ones changed nothing.
+		seen, lost := first(t.reports, report), lostReports[report][0]
+		if seen != never && !taken[report] && lost.Call <= seen {
+			calls = append(calls, call{input{attempt: lost, now: unseen}, seen})
 		}
 	}
 	for _, swap := range sortedKeys(lostSwaps) {
@@ -157,10 +173,13 @@ func resolve(history []*attempt) []call {
 		}
 		traceless[by] = rest
 	}
-	// What was settled had been granted: a claim without a trace may have come before. Right before
+	// What was settled had been granted: by a claim without a trace, if no other is known. Right before
 	// the settlement it does no harm, so it must have come by then.
 	for _, settle := range calls {
 		rest := traceless[settle.Owner]
+		if len(granted[settle.Owner]) > 0 {
+			continue
+		}
 		if settle.Kind == "settle" && settle.Status != "gone" && len(rest) > 0 &&
 			rest[0].Call <= settle.Call {
 			calls = append(calls, call{input{attempt: rest[0], now: unseen}, settle.end})
@@ -262,7 +281,8 @@ func starts(lost, history []*attempt) []call {
 	return calls
 }
 
-// Within the same millisecond a lost attempt and its repetition leave the same trace.
+// Within the same millisecond a lost attempt and its repetition leave the same trace; and so they do
+// where a renewal shortens no lease.
 func (t traces) twins(owner string, lost, granted []*attempt) []call {
 	var calls []call
 	for _, expiry := range t.leaseTimes(owner) {

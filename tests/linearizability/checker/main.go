@@ -2,7 +2,7 @@
 // each was called and answered, in which a store that does one thing after the other would have
 // given the same answers?
 //
-//	checker [-limit 30s] [-html FILE] HISTORY...
+//	checker [-limit 30s] [-html FILE] [-date] [-date-lag 1s] [-eventual-reads] HISTORY...
 //
 // Prints a JSON object a history. Ends with 0 if all are linearizable, 1 if one is not, 2 for bad
 // input, 3 if one could not be decided in time.
@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-func judge(path string, limit time.Duration, html string) (verdict, error) {
+func judge(path string, how options) (verdict, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return verdict{}, err
@@ -29,21 +29,28 @@ func judge(path string, limit time.Duration, html string) (verdict, error) {
 	if len(history) == 0 {
 		return verdict{}, fmt.Errorf("%s: an empty history proves nothing", path)
 	}
-	return check(history, limit, html)
+	return check(history, how)
 }
 
 func main() {
 	limit := flag.Duration("limit", 30*time.Second, "for each history")
 	html := flag.String("html", "", "where to draw a refused history")
+	byDate := flag.Bool("date", false, "the store's time is known by the Date of its answers only")
+	lag := flag.Duration("date-lag", 0, "by how much that Date may be behind")
+	eventual := flag.Bool("eventual-reads", false, "a read may be answered from the past")
 	flag.Parse()
 	if flag.NArg() == 0 {
 		fmt.Fprintln(os.Stderr, "checker: name the files that record_history wrote")
 		os.Exit(2)
 	}
 	codes := map[string]int{"linearizable": 0, "refused": 1, "undecided": 3}
+	how := options{limit: *limit, html: *html, eventual: *eventual}
+	if *byDate {
+		how.date = &dateClock{lag: lag.Milliseconds()}
+	}
 	worst := 0
 	for _, path := range flag.Args() {
-		result, err := judge(path, *limit, *html)
+		result, err := judge(path, how)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "checker:", err)
 			os.Exit(2)

@@ -1,6 +1,10 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // slot is a place in a record. No owner: never taken. An owner stays after settlement.
 type slot struct {
@@ -10,12 +14,13 @@ type slot struct {
 	started int64
 }
 
-// state is one circuit's record as far as claim, settle and swap know it. Values compare with ==.
+// state is one circuit's record as far as these operations know it. Values compare with ==.
 type state struct {
 	exists bool
 	next
 	probeOk, probeFailed int
 	slots                [slotsMax]slot
+	reports              string // of this epoch, sorted, with spaces between
 }
 
 // input is what the store was asked, and when by its own clock. The clock is part of the input: it
@@ -38,26 +43,65 @@ func (in input) apply(s state) (string, state) {
 		return in.settle(s)
 	case "swap":
 		return in.swap(s)
+	case "report":
+		return in.report(s)
 	}
 	return "ok", s
 }
 
-// free tells whether a slot may be taken now. At an unknown time every lease may have ended.
+// free tells whether a slot may be taken now.
 func (in input) free(place slot) bool {
 	return place.owner == "" || place.expiry == settled || place.expiry == unseen ||
-		in.now == unseen || place.expiry <= in.now
+		in.passed(place.expiry, "taken")
 }
 
-func (in input) leased() slot {
-	if in.now == unseen {
-		return slot{owner: in.Owner, expiry: unseen}
+// passed tells whether the store takes this time to have come. At an unknown time it always may
+// have. Where the store's time is known only roughly, the answer tells: `refusal` says that it had
+// not.
+func (in input) passed(at int64, refusal string) bool {
+	switch {
+	case in.now == unseen:
+		return true
+	case in.dated == nil || in.lost():
+		return at <= in.now
+	case at <= in.dated.atLeast.from:
+		return true
 	}
-	return slot{owner: in.Owner, expiry: in.now + in.LeaseMs}
+	return at <= in.dated.atLeast.to && in.Status != refusal
+}
+
+// leased is the slot once it is taken; or its lease is renewed, which had this expiry.
+func (in input) leased(expiry int64) slot {
+	switch {
+	case in.now == unseen:
+		expiry = unseen
+	case in.dated == nil || in.lost():
+		expiry = in.now + in.LeaseMs
+	default:
+		// As the answer shows it, if that can be. A renewal never shortens a lease.
+		earliest := max(expiry, in.dated.atMost.from+in.LeaseMs)
+		latest := max(expiry, in.dated.atMost.to+in.LeaseMs)
+		expiry = min(max(in.shown.slots[in.Slot].expiry, earliest), latest)
+	}
+	return slot{owner: in.Owner, expiry: expiry}
+}
+
+func (in input) report(s state) (string, state) {
+	known := strings.Fields(s.reports)
+	at, found := slices.BinarySearch(known, in.Report)
+	switch {
+	case !s.exists || s.Epoch != in.Epoch:
+		return "late", s
+	case found:
+		return "duplicate", s
+	}
+	s.reports = strings.Join(slices.Insert(known, at, in.Report), " ")
+	return "ok", s
 }
 
 func (in input) claim(s state) (string, state) {
 	place := &s.slots[in.Slot]
-	started := int64(0)
+	started, expiry := int64(0), int64(0)
 	switch {
 	case !s.exists || s.Epoch != in.Epoch:
 		return "late", s
@@ -65,7 +109,7 @@ func (in input) claim(s state) (string, state) {
 		if place.expiry == settled {
 			return "taken", s
 		}
-		started = place.started
+		started, expiry = place.started, place.expiry
 	case place.owner != in.Seen || !in.free(*place):
 		return "taken", s
 	case place.started == s.Epoch:
@@ -74,7 +118,7 @@ func (in input) claim(s state) (string, state) {
 	if in.Starts {
 		started = s.Epoch
 	}
-	*place = in.leased()
+	*place = in.leased(expiry)
 	place.started = started
 	return "ok", s
 }
@@ -115,18 +159,18 @@ func (in input) swap(s state) (string, state) {
 	if in.UnlessProbeFailed && s.probeFailed > 0 {
 		return "conflict", s
 	}
-	if in.NotBeforeMs != nil && in.now != unseen && in.now < *in.NotBeforeMs {
+	if in.NotBeforeMs != nil && !in.passed(*in.NotBeforeMs, "not_due") {
 		return "not_due", s
 	}
 	if in.Owner != "" && !in.free(s.slots[in.Slot]) {
 		return "taken", s
 	}
 	if s.Epoch != in.Next.Epoch {
-		s.probeOk, s.probeFailed = 0, 0
+		s.probeOk, s.probeFailed, s.reports = 0, 0, ""
 	}
 	s.exists, s.next = true, *in.Next
 	if in.Owner != "" {
-		s.slots[in.Slot] = in.leased()
+		s.slots[in.Slot] = in.leased(0)
 	}
 	return "ok", s
 }
@@ -137,6 +181,9 @@ func step(s state, in input) (bool, state) {
 	status, after := in.apply(s)
 	if in.lost() {
 		return true, after
+	}
+	if !in.tellsTheTime() {
+		return false, s
 	}
 	return status == in.Status && after == in.shown, after
 }
@@ -153,6 +200,9 @@ func (s state) String() string {
 		if place.owner != "" {
 			text += fmt.Sprintf(", s%d %s", i, place)
 		}
+	}
+	if s.reports != "" {
+		text += ", reports " + s.reports
 	}
 	return text
 }
@@ -176,6 +226,8 @@ func (in input) String() string {
 		if in.Starts {
 			text += ", starts"
 		}
+	case "report":
+		text += fmt.Sprintf(" %s in epoch %d", in.Report, in.Epoch)
 	case "settle":
 		text += fmt.Sprintf(" s%d by %s, %s, in epoch %d", in.Slot, in.Owner, in.Settlement,
 			in.Epoch)
