@@ -8,6 +8,7 @@
 #     dynalite   dynalite, and Node (dynalite/node)
 #     valkey     a Valkey server (valkey/valkey-server)
 #     porcupine  Go's caches, with the module that judges histories (tests/linearizability)
+#     toxiproxy  toxiproxy's server, which cuts and slows connections
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -68,6 +69,14 @@ install_porcupine() (
     rm "$1/checker"
 )
 
+install_toxiproxy() (
+  cd tests/peers/toxiproxy
+  export GOPATH="$1/path" GOMODCACHE="$1/modules" GOCACHE="$1/build" CGO_ENABLED=0 \
+    GOTOOLCHAIN=local GOWORK=off GOFLAGS='-mod=readonly -buildvcs=false -modcacherw'
+  "$cache/py/bin/go" build -o "$1/toxiproxy" github.com/Shopify/toxiproxy/v2/cmd/server &&
+    rm -rf "$1/path" "$1/modules" "$1/build"
+)
+
 group py install_py tests/requirements.txt
 group botocore install_botocore tests/requirements-source.txt
 group elasticmq install_elasticmq tests/peers/elasticmq/pom.xml tests/peers/elasticmq/jars.sha256
@@ -76,6 +85,8 @@ group dynalite install_dynalite tests/peers/dynalite/package.json \
 group valkey install_valkey tests/peers/valkey/requirements.txt
 group porcupine install_porcupine tests/linearizability/checker/go.mod \
   tests/linearizability/checker/go.sum tests/requirements.txt
+group toxiproxy install_toxiproxy tests/peers/toxiproxy/go.mod tests/peers/toxiproxy/go.sum \
+  tests/requirements.txt
 
 # Debian's redis-tools holds the server under another name; it goes by the name it is called by.
 mkdir -p "$cache/bin"

@@ -81,6 +81,12 @@ def dynalite(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def toxiproxy(tmp_path_factory):
+    with peers.Toxiproxy(tmp_path_factory.mktemp("toxiproxy")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def _moto(tmp_path_factory):
     with peers.Moto(tmp_path_factory.mktemp("moto")) as server:
         yield server

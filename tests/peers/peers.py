@@ -9,6 +9,7 @@ passes or is skipped because its peer was not there.
 """
 
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -506,3 +507,89 @@ class Moto(AwsPeer):
             "POST", "/moto-api/reset-auth", str(count).encode(), {"Content-Type": "text/plain"}
         )
         assert status == 200, body
+
+
+class Toxiproxy(Peer):
+    """Shopify's toxiproxy: TCP proxies that delay, lose and cut, driven over HTTP."""
+
+    name = "toxiproxy"
+
+    def command_line(self):
+        return [installed(CACHE / "toxiproxy/toxiproxy"), "-host", "127.0.0.1", "-port", self.port]
+
+    def healthy(self):
+        try:
+            return "version" in self.ask("GET", "/version")
+        except OSError:
+            return False
+
+    def ask(self, method, path, body=None):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", method=method,
+            data=None if body is None else json.dumps(body).encode())
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=5) as answer:
+            return json.loads(answer.read() or "null")
+
+    def link(self, port):
+        """A new way to the server on this port of loopback."""
+        return Link(self, port)
+
+
+class Link:
+    """A TCP connection's way through toxiproxy to one server. Use as a context manager:
+
+        with toxiproxy.link(redis.port) as link:
+            link.delay(1.5)          # seconds, each way
+            link.drop_replies()      # requests arrive, their answers are lost
+            link.cut()               # connections end, new ones are refused
+            link.mend()              # all is well again
+            link.lead_to(replica.port)  # from now on to another server
+    """
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, toxiproxy, port):
+        self._toxiproxy = toxiproxy
+        self._path = f"/proxies/link-{next(self._numbers)}"
+        made = toxiproxy.ask("POST", "/proxies", {
+            "name": self._path.rpartition("/")[2], "listen": "127.0.0.1:0",
+            "upstream": f"127.0.0.1:{port}", "enabled": True})
+        self.address = made["listen"]
+        self.port = int(self.address.rpartition(":")[2])
+        self._toxics = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self._toxiproxy.ask("DELETE", self._path)
+
+    def delay(self, seconds):
+        for way in ("upstream", "downstream"):
+            self._add(f"slow-{way}", "latency", way, latency=int(seconds * 1000))
+
+    def drop_replies(self):
+        self._add("silent", "timeout", "downstream", timeout=0)
+
+    def cut(self):
+        self._set(enabled=False)
+
+    def mend(self):
+        # A connection that lost replies ends as its toxic goes: nothing answers the wrong request.
+        for name in self._toxics:
+            self._toxiproxy.ask("DELETE", f"{self._path}/toxics/{name}")
+        self._toxics = []
+        self._set(enabled=True)
+
+    def lead_to(self, port):
+        """Ends the connections there are."""
+        self._set(upstream=f"127.0.0.1:{port}")
+
+    def _set(self, **change):
+        self._toxiproxy.ask("POST", self._path, {"listen": self.address, **change})
+
+    def _add(self, name, kind, way, **attributes):
+        self._toxiproxy.ask("POST", f"{self._path}/toxics", {
+            "name": name, "type": kind, "stream": way, "toxicity": 1.0, "attributes": attributes})
+        self._toxics.append(name)

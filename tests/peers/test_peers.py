@@ -1,10 +1,15 @@
 """Each test peer starts, does one real thing, and behaves where other tests rely on it."""
 
+import time
+
+import boto3
+import botocore.config
 import botocore.exceptions
 import pytest
 
 import peers
 from child import Child
+from dynamodb_faults import THROTTLING, DynamoDbFaults
 
 
 def test_redis_answers_on_loopback_and_keeps_what_it_is_told(redis):
@@ -161,3 +166,47 @@ def test_a_child_ends_with_its_whole_group(tmp_path):
 def test_a_peer_that_cannot_start_says_why(tmp_path):
     with pytest.raises(RuntimeError, match="redis did not start"):
         peers.Redis(tmp_path, options=["no-such-setting yes"]).start()
+
+
+def test_toxiproxy_cuts_delays_loses_and_leads_elsewhere(redis, start_redis, toxiproxy):
+    other = start_redis()
+    other.command("SET", "who", "other")
+    with toxiproxy.link(redis.port) as link:
+        through = peers.RedisConnection(link.port, timeout=5)
+        begin = time.monotonic()
+        link.delay(0.1)
+        assert through.command("PING") == "PONG"
+        assert time.monotonic() - begin >= 0.2
+        link.drop_replies()
+        with pytest.raises(OSError):
+            peers.RedisConnection(link.port, timeout=0.5).command("SET", "a", "1")
+        assert redis.command("GET", "a") == "1"
+        link.cut()
+        with pytest.raises(ConnectionRefusedError):
+            peers.RedisConnection(link.port, timeout=5)
+        link.mend()
+        assert peers.RedisConnection(link.port, timeout=5).command("GET", "a") == "1"
+        link.lead_to(other.port)
+        assert peers.RedisConnection(link.port, timeout=5).command("GET", "who") == "other"
+
+
+def test_dynamodb_faults_refuse_in_the_service_s_own_words(ministack):
+    with DynamoDbFaults(ministack.port) as faults:
+        client = ministack.client("dynamodb")
+        behind = boto3.client("dynamodb", endpoint_url=faults.url, region_name=peers.REGION,
+                              aws_access_key_id=peers.ACCESS_KEY,
+                              aws_secret_access_key=peers.SECRET_KEY,
+                              config=botocore.config.Config(retries={"total_max_attempts": 1}))
+        assert behind.list_tables()["TableNames"] == client.list_tables()["TableNames"]
+        faults.throttle(ListTables=1)
+        codes = set()
+        for _ in THROTTLING:
+            with pytest.raises(botocore.exceptions.ClientError) as refused:
+                behind.list_tables()
+            codes.add(refused.value.response["Error"]["Code"])
+        assert codes == {"ProvisionedThroughputExceededException", "ThrottlingException",
+                         "RequestLimitExceeded"}
+        faults.throttle(None)
+        faults.loses_answer = lambda request: True
+        with pytest.raises(botocore.exceptions.ConnectionClosedError):
+            behind.list_tables()

@@ -1,4 +1,5 @@
-"""A fleet of processes over the public library (scenario_client.cc), and what Redis holds of it."""
+"""A fleet of processes over the public library (scenario_client.cc), and what Redis holds of it. A
+store is named by its URL, or by that and the environment that goes with it."""
 
 import json
 import os
@@ -21,10 +22,11 @@ def client_program():
 class Client(Child):
     """One process. Commands are answered at once; a stopped process answers when it goes on."""
 
-    def __init__(self, url, circuit=CIRCUIT, environment=None, **settings):
+    def __init__(self, store, circuit=CIRCUIT, **settings):
+        url, environment = (store, {}) if isinstance(store, str) else store
         super().__init__(
             [client_program(), url, circuit, *(f"{name}={value}" for name, value in settings.items())],
-            env=peers.clean_environment(**(environment or {})), stdin=subprocess.PIPE)
+            env=peers.clean_environment(**environment), stdin=subprocess.PIPE)
 
     def tell(self, *words):
         self.process.stdin.write((" ".join(map(str, words)) + "\n").encode())
@@ -74,14 +76,13 @@ def ask_all(clients, *words):
 class Clients:
     """Starts clients, and ends them after the test."""
 
-    def __init__(self, environment=None):
+    def __init__(self):
         self.all = []
-        self.environment = environment
 
-    def start(self, count, url, circuit=CIRCUIT, seen=True, **settings):
+    def start(self, count, store, circuit=CIRCUIT, seen=True, **settings):
         # Views are refreshed ten times as often as by default, so that tests wait less.
         settings.setdefault("view_refresh_ms", 500)
-        started = [Client(url, circuit, self.environment, **settings) for _ in range(count)]
+        started = [Client(store, circuit, **settings) for _ in range(count)]
         self.all += started
         if seen:  # all have a view of the circuit
             ask_all(started, "acquire")

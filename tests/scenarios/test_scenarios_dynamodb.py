@@ -1,136 +1,177 @@
-"""The scenarios marked for DynamoDB, with real processes on a server that speaks it."""
+"""What DynamoDB does and no stand-in: throttling, failures, lost answers, a Date that is late or
+missing. A proxy that is scripted (dynamodb_faults.py) does it in front of a real stand-in."""
 
-import boto3
+import re
+import time
+
 import pytest
 
-import peers
-from clients import CIRCUIT, Clients, all_see, ask_all, prober, trip
+from backends import rest
+from clients import all_see, ask_all, prober, trip
 from waiting import wait_until
 
-TABLE = "circuits"
-URL = f"dynamodb://{TABLE}"
-# The time at DynamoDB is known to within a second: its answers tell whole ones.
-EPSILON = 1.1
+
+def statuses(fleet, name):
+    return [s[name] for s in ask_all(fleet, "status")]
 
 
-class Item:
-    """What the table holds of a circuit."""
-
-    def __init__(self, server):
-        self.client = boto3.client(
-            "dynamodb", endpoint_url=server.url, region_name=peers.REGION,
-            aws_access_key_id=peers.ACCESS_KEY, aws_secret_access_key=peers.SECRET_KEY)
-        self.key = {"circuit": {"S": f"switchgear/{CIRCUIT}"}}
-
-    def create_table(self):
-        self.client.create_table(
-            TableName=TABLE, BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "circuit", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "circuit", "KeyType": "HASH"}])
-
-    def record(self):
-        item = self.client.get_item(TableName=TABLE, Key=self.key, ConsistentRead=True)
-        return {name: next(iter(value.values())) for name, value in item.get("Item", {}).items()}
-
-    def state(self):
-        return self.record().get("st")
-
-    def becomes(self, state, within=20):
-        wait_until(lambda: self.state() == state, within,
-                   lambda: f"the record {state}; it is {self.record()}", every=0.02)
-        return self.record()
-
-
-@pytest.fixture
-def shared(ministack):
-    ministack.reset()
-    item = Item(ministack)
-    item.create_table()
-    return item
-
-
-@pytest.fixture
-def clients(ministack):
-    clients = Clients({"AWS_ENDPOINT_URL_DYNAMODB": ministack.url, "AWS_REGION": peers.REGION,
-                       "AWS_ACCESS_KEY_ID": peers.ACCESS_KEY,
-                       "AWS_SECRET_ACCESS_KEY": peers.SECRET_KEY})
-    yield clients
-    clients.stop()
-
-
-def test_scenario01_lost_update_on_dynamodb(clients, shared):
-    """20 processes have a call out and all fail at once, where 5 failures trip."""
-    fleet = clients.start(20, URL, failure_weight=20, trip_level=100, open_ms=60000,
-                          max_open_ms=60000)
-    permits = [answer["permit"] for answer in ask_all(fleet, "acquire")]
-    for client, permit in zip(fleet, permits):
-        client.tell("finish", permit, "failure")
-    for client in fleet:
-        client.hear()
-    record = shared.becomes("OPEN")
-    assert record["opens"] == "1"
+def test_scenario09_throttled_reads(clients, on_dynamodb):
+    """Nobody can read the open circuit; for a newcomer, whose calls succeed, it is not there."""
+    fleet = clients.start(2, on_dynamodb.near, open_ms=60000, max_open_ms=60000, view_max_age_ms=1500)
+    before = trip(fleet, on_dynamodb)
     all_see(fleet, "OPEN")
-    assert shared.record()["ep"] == record["ep"], "a second transition"
+    on_dynamodb.faults.throttle(GetItem=1)
+    newcomers = clients.start(2, on_dynamodb.near, seen=False, open_ms=60000, max_open_ms=60000)
+    ask_all(newcomers, "calls", 50)
+    ask_all(fleet, "calls", 50)
+    wait_until(lambda: min(statuses(newcomers, "succeeded")) > 50, 10, "calls by the newcomers")
+    wait_until(lambda: all(statuses(fleet, "blind")), 10, "views too old")
+    assert on_dynamodb.faults.counts["throttled"] > 4
+    assert not any(statuses(newcomers, "store_up"))
+    assert all(state == "OPEN" for state in statuses(fleet, "state"))
+    on_dynamodb.faults.throttle(None)
+    all_see(newcomers + fleet, "OPEN", within=15)
+    after = on_dynamodb.record()
+    assert (after["ep"], after["rev"]) == (before["ep"], before["rev"]), "a state made up while blind"
 
 
-def test_scenario04_probe_herd_on_dynamodb(clients, shared, figures):
-    """30 processes see the open time end together; 3 may probe, and their probes hang."""
-    fleet = clients.start(30, URL, probes=3, open_ms=4000, max_open_ms=4000, call_timeout_ms=8000)
-    trip(fleet, shared)
-    ask_all(fleet, "dependency", "hang")
-    ask_all(fleet, "calls", 20)
-    all_see(fleet, "OPEN")
-    made = sum(s["made"] for s in ask_all(fleet, "status"))
-
-    def probes():
-        return sum(s["made"] for s in ask_all(fleet, "status")) - made
-    wait_until(lambda: probes() == 3, 20, lambda: f"three probes, not {probes()}")
-    # For three refreshes on.
-    for _ in range(3):
-        shared.becomes("HALF_OPEN")
-        assert not wait_for_more(probes, than=3)
-    figures(f"{probes()} probes by 30 processes")
-
-
-def wait_for_more(count, than):
-    """Whether there are more within a second."""
-    try:
-        wait_until(lambda: count() > than, 1, "more")
-    except AssertionError:
-        return False
-    return True
-
-
-def test_scenario06_zombie_prober_on_dynamodb(clients, shared):
-    fleet = clients.start(4, URL, open_ms=1500, max_open_ms=60000, call_timeout_ms=500)
-    trip(fleet, shared)
-    all_see(fleet, "OPEN")
-    zombie, old = prober(fleet, shared)
-    zombie.pause()
-    others = [client for client in fleet if client is not zombie]
-    successor, permit = prober(others, shared, within=20)
-    successor.finish(permit, "failure")
-    reopened = shared.becomes("OPEN")
-    assert reopened["reason"] == "probe_failed"
-    zombie.resume()
-    assert not zombie.ask("may_start", old)["may_start"], "a second request on the old slot"
-    late = zombie.status()["late"]
-    zombie.finish(old, "success")
-    wait_until(lambda: zombie.status()["late"] == late + 1, 5, "its result counted as late")
-    wait_until(lambda: zombie.status()["epoch"] == int(reopened["ep"]), 5, "its view renewed")
-    record = shared.record()
-    assert (record["ep"], record["st"]) == (reopened["ep"], "OPEN")
-    assert record["pok"] == "0"
-    assert zombie.acquire() is None
+def test_scenario16_throttled_writes(clients, on_dynamodb, figures):
+    """The dependency goes down while no write is taken for 5 s: an item that is too hot."""
+    faults = on_dynamodb.faults
+    fleet = clients.start(4, on_dynamodb.near, open_ms=1500, max_open_ms=1500)
+    ask_all(fleet, "calls", 500)
+    wait_until(lambda: sum(statuses(fleet, "made")) > 1000, 10, "calls")
+    faults.throttle(UpdateItem=1)
+    requests, writes = faults.requests(), faults.counts["throttled"]
+    began = time.monotonic()
+    ask_all(fleet, "dependency", "failure")
+    wait_until(lambda: all(statuses(fleet, "local")), 10, "each process stopping itself")
+    rest(5)
+    seconds = time.monotonic() - began
+    requests, writes = faults.requests() - requests, faults.counts["throttled"] - writes
+    failed = sum(statuses(fleet, "failed"))
+    assert on_dynamodb.state() == "CLOSED"
+    # It can be read, and is: in place of each write that was not taken, and on time as well.
+    assert all(statuses(fleet, "store_up")), "throttled writes are no outage"
+    assert not any(statuses(fleet, "blind"))
+    # A write after 0.1, 0.2, 0.4 … s, of which half is random: seven in 6 s, and one for each 2.5 s
+    # more. A read in place of each, and one each half second (each second, in trouble).
+    tries = 7 + max(0, seconds - 6) / 2.5
+    assert writes <= 4 * tries, f"{writes} writes tried in {seconds:.1f} s"
+    assert requests <= 4 * (2 * tries + 2 * seconds), f"{requests} requests in {seconds:.1f} s"
+    # Each stops half a second after its calls began to fail, twice that if the machine is busy; then
+    # a trial each open time.
+    assert failed <= 4 * (500 * 0.5 * 2 + 2 * seconds / 1.5), f"{failed} failed calls"
+    figures(f"4 processes with 500 calls/s each, all writes throttled: {requests} requests in "
+            f"{seconds:.1f} s, {writes} of them writes; {failed} failed calls")
+    # The dependency is well again before anybody could say that it was not.
+    faults.throttle(None)
+    ask_all(fleet, "dependency", "success")
+    made = statuses(fleet, "made")
+    wait_until(lambda: all(now > then + 200 for now, then in zip(statuses(fleet, "made"), made)), 10,
+               "calls again in each process")
 
 
-def test_an_outage_on_dynamodb_is_noticed_probed_and_ended(clients, shared):
-    fleet = clients.start(4, URL, open_ms=1500, max_open_ms=3000, call_timeout_ms=500,
+@pytest.mark.parametrize("store", ["on_dynamodb", "on_dynalite"])
+def test_an_outage_is_noticed_probed_and_ended(request, clients, store, figures):
+    """Four of five writes are throttled until it is noticed; then one request in ten fails, and the
+    Date is a second late. dynalite does not show the old item of a failed condition."""
+    store = request.getfixturevalue(store)
+    store.faults.throttle(UpdateItem=0.8)
+    fleet = clients.start(6, store.near, open_ms=1500, max_open_ms=3000, call_timeout_ms=500,
                           recovery_step_ms=1000, quiet_ms=2000)
-    trip(fleet, shared)
+    ask_all(fleet, "calls", 50)
+    wait_until(lambda: min(statuses(fleet, "made")) > 50, 20, "calls")
+    began = time.monotonic()
+    ask_all(fleet, "dependency", "failure")
+    store.becomes("OPEN", within=20)
+    opened = time.monotonic() - began
     all_see(fleet, "OPEN")
-    ask_all(fleet, "calls", 20)
-    shared.becomes("RECOVERING", within=20)
-    record = shared.becomes("CLOSED", within=40)
+    figures(f"OPEN after {opened:.1f} s with 4 of 5 writes throttled; "
+            f"{store.faults.counts['throttled']} were until all had stopped")
+    store.faults.throttle(None)
+    store.faults.failing = 0.1
+    store.faults.date_lag = 1
+    ask_all(fleet, "dependency", "success")
+    store.becomes("RECOVERING", within=20)
+    record = store.becomes("CLOSED", within=40)
     assert record["reason"] == "recovered"
     assert int(record["ttl"]) > 1_700_000_000
+
+
+# A write is known by what it changes: its expression has placeholders, these are their names.
+KINDS = {"report": r"e\d+\..*", "swap": "swap", "settlement": "pok", "claim": r"s\d+b"}
+
+
+def kind_of(request):
+    if request.operation != "UpdateItem":
+        return None
+    changed = request.fields["UpdateExpression"]
+    names = [name for placeholder, name in request.fields["ExpressionAttributeNames"].items()
+             if re.search(re.escape(placeholder) + r"\b", changed)]
+    for kind, pattern in KINDS.items():
+        if any(re.fullmatch(pattern, name) for name in names):
+            return kind
+    return None
+
+
+def test_scenario17_the_first_answers_to_each_kind_of_write_are_lost(clients, on_dynamodb):
+    """Carried out, and the connection ends: a report, the trip, a claim, the word that its call
+    begins, a settlement. Each counts once."""
+    lost = {kind: 0 for kind in KINDS}
+
+    def loses(request):
+        kind = kind_of(request)
+        if kind is None or lost[kind] >= 2:
+            return False
+        lost[kind] += 1
+        return True
+    fleet = clients.start(3, on_dynamodb.near, open_ms=1500, max_open_ms=60000, call_timeout_ms=3000,
+                          probes=2, probe_successes=2)
+    on_dynamodb.faults.loses_answer = loses
+    for client in fleet:
+        assert client.call("failure")
+    wait_until(lambda: lost["report"] == 2, 5, lambda: f"two reports lost: {lost}")
+    wait_until(lambda: all(statuses(fleet, "store_up")), 10, "the reports answered")
+    assert len(on_dynamodb.reports()) == 3
+    assert on_dynamodb.state() == "CLOSED"
+    record = trip(fleet, on_dynamodb)
+    wait_until(lambda: lost["swap"] == 2, 10, lambda: f"the trip and another swap lost: {lost}")
+    all_see(fleet, "OPEN")
+    assert record["opens"] == "1"
+    owner, permit = prober(fleet, on_dynamodb, within=15)
+    half_open = on_dynamodb.record()
+    rest(0.3)  # so that the store is told that the call has begun
+    owner.finish(permit, "success")
+    wait_until(lambda: lost["settlement"] >= 1, 10, lambda: f"a settlement lost: {lost}")
+    wait_until(lambda: owner.status()["store_up"], 10, "the settlement answered")
+    record = on_dynamodb.record()
+    assert record["ep"] == half_open["ep"]
+    assert (record["pok"], record["pfail"]) == ("1", "0")
+    assert lost["claim"] >= 1
+
+
+def test_a_table_that_is_made_late(clients, on_dynamodb):
+    on_dynamodb.delete_table()
+    fleet = clients.start(2, on_dynamodb.near, seen=False, open_ms=60000, max_open_ms=60000)
+    ask_all(fleet, "calls", 20)
+    wait_until(lambda: not any(statuses(fleet, "store_up")), 10, "the store found missing")
+    wait_until(lambda: min(statuses(fleet, "succeeded")) > 5, 10, "calls nevertheless")
+    on_dynamodb.create_table()
+    wait_until(lambda: all(statuses(fleet, "store_up")), 10, "the table found")
+    ask_all(fleet, "dependency", "failure")
+    on_dynamodb.becomes("OPEN")
+    all_see(fleet, "OPEN")
+
+
+def test_answers_without_a_date(clients, on_dynamodb):
+    """By which the store's time is told: without it there is none, and so no answer."""
+    on_dynamodb.faults.date_lag = None
+    fleet = clients.start(2, on_dynamodb.near, seen=False)
+    ask_all(fleet, "calls", 20)
+    wait_until(lambda: min(statuses(fleet, "succeeded")) > 5, 10, "calls nevertheless")
+    assert not any(statuses(fleet, "store_up"))
+    assert on_dynamodb.record() == {}
+    on_dynamodb.faults.date_lag = 0
+    wait_until(lambda: all(statuses(fleet, "store_up")), 10, "answers")
+    wait_until(lambda: on_dynamodb.state() == "CLOSED", 5, "a record")

@@ -6,31 +6,6 @@ from clients import all_see, ask_all, prober, trip
 from waiting import wait_until
 
 
-def test_scenario04_probe_herd(clients, redis, shared, figures):
-    """50 processes see the open time end together; 3 may probe, and their probes hang."""
-    fleet = clients.start(50, redis.url, probes=3, open_ms=4000, max_open_ms=4000,
-                          call_timeout_ms=8000)
-    trip(fleet, shared)
-    ask_all(fleet, "dependency", "hang")
-    ask_all(fleet, "calls", 20)
-    all_see(fleet, "OPEN")
-    made = sum(s["made"] for s in ask_all(fleet, "status"))
-    shared.becomes("HALF_OPEN")
-    operations, began = shared.operations(), time.monotonic()
-
-    def probes():
-        return sum(s["made"] for s in ask_all(fleet, "status")) - made
-    wait_until(lambda: probes() == 3, 5, lambda: f"three probes, not {probes()}")
-    # For three refreshes on: nobody else calls, and nobody asks the store more than is due.
-    wait_until(lambda: time.monotonic() - began >= 3, 5, "three refreshes")
-    seconds = time.monotonic() - began
-    operations = shared.operations() - operations
-    assert shared.state() == "HALF_OPEN"
-    assert probes() == 3
-    assert operations <= 2 * 50 * (seconds + 1), f"{operations} store operations in {seconds:.1f} s"
-    figures(f"{operations} store operations by 50 processes in {seconds:.1f} s, 3 probes")
-
-
 def test_scenario05_prober_crash(clients, redis, shared, figures):
     """A process dies with a slot on which it has made no call yet."""
     victim, = clients.start(1, redis.url, open_ms=1500, call_timeout_ms=1500)
@@ -76,30 +51,6 @@ def test_scenario29_handler_timeout(clients, redis, shared, figures):
     figures(f"a lost probe is a failed one {waited:.2f} s after the kill; the lease is 2 s")
 
 
-def test_scenario06_zombie_prober(clients, redis, shared):
-    fleet = clients.start(4, redis.url, open_ms=1500, max_open_ms=60000,
-                          call_timeout_ms=500)
-    trip(fleet, shared)
-    all_see(fleet, "OPEN")
-    zombie, old = prober(fleet, shared)
-    zombie.pause()
-    others = [client for client in fleet if client is not zombie]
-    successor, permit = prober(others, shared)
-    successor.finish(permit, "failure")
-    reopened = shared.becomes("OPEN")
-    assert reopened["reason"] == "probe_failed"
-    zombie.resume()
-    assert not zombie.ask("may_start", old)["may_start"], "a second request on the old slot"
-    late = zombie.status()["late"]
-    zombie.finish(old, "success")
-    wait_until(lambda: zombie.status()["late"] == late + 1, 5, "its result counted as late")
-    wait_until(lambda: zombie.status()["epoch"] == int(reopened["ep"]), 5, "its view renewed")
-    record = shared.record()
-    assert (record["ep"], record["st"]) == (reopened["ep"], "OPEN")
-    assert record["pok"] == "0"
-    assert zombie.acquire() is None
-
-
 def test_scenario08_stale_view_after_thaw(clients, redis, shared):
     """Frozen while CLOSED for longer than a view is good for (2 s here, 15 s by default). Calls may
     wait longer than by default for the new view: on a busy machine 10 ms may not do, and then a
@@ -122,35 +73,3 @@ def test_scenario08_stale_view_after_thaw(clients, redis, shared):
         admitted = sum("permit" in client.hear() for _ in range(200))
         assert admitted <= 1, f"{admitted} calls on the old view"
     all_see(frozen, "OPEN")
-
-
-def test_scenario17_lost_acknowledgement(clients, redis, shared, proxy):
-    """Reports and claims are applied, and their replies lost; the processes try again."""
-    fleet = clients.start(3, proxy.url, open_ms=1500, max_open_ms=1500, call_timeout_ms=3000,
-                          store_timeout_ms=300)
-    proxy.drop_replies = True
-    for client in fleet:
-        assert client.call("failure")
-    wait_until(lambda: len(shared.reports()) == 3, 5, "three reports")
-    before = shared.operations()
-    wait_until(lambda: shared.operations() >= before + 3, 10, "reports sent again")
-    assert len(shared.reports()) == 3, "a report that was sent twice counts twice"
-    proxy.mend()
-    wait_until(lambda: all(s["store_up"] for s in ask_all(fleet, "status")), 15, "replies again")
-    assert len(shared.reports()) == 3
-    assert all(s["evidence_dropped"] == 0 for s in ask_all(fleet, "status"))
-
-    trip(fleet, shared)
-    all_see(fleet, "OPEN")
-    proxy.drop_replies = True
-    half_open = shared.becomes("HALF_OPEN")
-    proxy.mend()
-    owner, permit = prober(fleet, shared)
-    record = shared.record()
-    # Whoever made the claim has learned that it was granted, with the very token; one round, one
-    # slot.
-    assert record["ep"] == half_open["ep"]
-    assert record["s0"].partition("@")[0] == half_open["s0"].partition("@")[0]
-    assert "s1" not in record
-    owner.finish(permit, "success")
-    wait_until(lambda: shared.record()["pok"] == "1", 5, "its result counted")

@@ -1,13 +1,10 @@
-"""Scenarios of a store that is cut off, slow, or forgets, on a real Redis with real processes."""
+"""Scenarios of a store that is cut off, slow, or fails over, on a real Redis with real processes."""
 
 import collections
 import time
 
-import pytest
-
 import peers
 from clients import Shared, all_see, ask_all, trip
-from fault_proxy import FaultProxy
 from waiting import wait_until
 
 
@@ -15,13 +12,13 @@ def made(fleet):
     return [s["made"] for s in ask_all(fleet, "status")]
 
 
-def test_scenario10_partition(clients, redis, shared, proxy, figures):
+def test_scenario10_partition(clients, on_redis, figures):
     """Half of 8 processes lose the store while the dependency is down; 12 s stand for 5 minutes,
     open times of 0.5 to 2 s for 5 to 30 s."""
     settings = {"open_ms": 500, "max_open_ms": 2000, "view_max_age_ms": 2000,
                 "view_refresh_ms": 500, "quiet_ms": 2000, "recovery_step_ms": 1000}
-    connected = clients.start(4, redis.url, **settings)
-    alone = clients.start(4, proxy.url, **settings)
+    connected = clients.start(4, on_redis.near, **settings)
+    alone = clients.start(4, on_redis.far, **settings)
     fleet = connected + alone
     ask_all(fleet, "calls", 50)
     wait_until(lambda: min(made(fleet)) > 50, 10, "calls")
@@ -29,7 +26,7 @@ def test_scenario10_partition(clients, redis, shared, proxy, figures):
     seen = set()
 
     def look():
-        record = shared.record()
+        record = on_redis.record()
         if record["ep"] not in seen:
             seen.add(record["ep"])
             opened[record["st"], record["reason"]] += 1
@@ -37,7 +34,7 @@ def test_scenario10_partition(clients, redis, shared, proxy, figures):
     look()
     before = made(alone)
     began = time.monotonic()
-    proxy.cut()
+    on_redis.link.cut()
     ask_all(fleet, "dependency", "failure")
     wait_until(lambda: look() or time.monotonic() - began > 12, 20, "12 s", every=0.02)
     failed = [after - b for after, b in zip(made(alone), before)]
@@ -49,7 +46,7 @@ def test_scenario10_partition(clients, redis, shared, proxy, figures):
     assert opened["OPEN", "failure_rate"] == 1, opened
     figures(f"failed calls of each process without a store in 12 s: {failed}")
 
-    proxy.mend()
+    on_redis.link.mend()
     opened.clear()
     healed = time.monotonic()
     # Two refreshes, after a store back-off of at most 5 s.
@@ -57,20 +54,20 @@ def test_scenario10_partition(clients, redis, shared, proxy, figures):
                            for s in ask_all(alone, "status")), 5 + 2 * 0.5 + 1, "one view of all")
     rejoined = time.monotonic() - healed
     ask_all(fleet, "dependency", "success")
-    wait_until(lambda: look() or shared.state() == "CLOSED", 60, "CLOSED", every=0.02)
+    wait_until(lambda: look() or on_redis.state() == "CLOSED", 60, "CLOSED", every=0.02)
     ask_all(fleet, "calls", 20)
     closed = time.monotonic()
     wait_until(lambda: look() or time.monotonic() - closed > 1, 5, "a second", every=0.02)
-    assert shared.state() == "CLOSED"
+    assert on_redis.state() == "CLOSED"
     assert opened["OPEN", "failure_rate"] == 0, f"flapping: {opened}"
     figures(f"rejoined {rejoined:.1f} s after the partition")
 
 
-def test_scenario11_slow_store(clients, redis, proxy, figures):
+def test_scenario11_slow_store(clients, on_redis, figures):
     """Every operation takes 3 s."""
-    fleet = clients.start(3, proxy.url)
-    proxy.delay = 1.5
-    newcomers = clients.start(2, proxy.url, seen=False)
+    fleet = clients.start(3, on_redis.far)
+    on_redis.link.delay(1.5)
+    newcomers = clients.start(2, on_redis.far, seen=False)
     # The first call of all may wait for a view, but within the budget of 10 ms.
     first = [answer["us"] for answer in ask_all(newcomers, "acquire")]
     assert max(first) <= 10_000 + 20_000, first  # 20 ms for a machine that is busy
@@ -84,18 +81,19 @@ def test_scenario11_slow_store(clients, redis, proxy, figures):
     worst = max(s["acquire_us_p99"] for s in status)
     assert worst <= 10_000, f"{worst} us for a call to be let through, at the 99th percentile"
     assert all(s["refused"] == 0 for s in status)
-    assert proxy.connections <= 2 * len(everybody), "connections pile up"
+    assert on_redis.connections() <= 2 * len(everybody) + 1, "connections pile up"  # and this one
     figures(f"99 % of calls were let through within {worst:.0f} us, the first within "
             f"{max(first):.0f} us")
 
 
-def test_scenario21_failover(clients, start_redis, figures):
+def test_scenario21_failover(clients, start_redis, toxiproxy, figures):
     """A replica is promoted that has not heard of the trip."""
     primary = start_redis()
-    with FaultProxy(primary.port) as replication, FaultProxy(primary.port) as front:
+    with toxiproxy.link(primary.port) as replication, toxiproxy.link(primary.port) as front:
         replica = start_redis()
         replica.command("REPLICAOF", "127.0.0.1", replication.port)
-        fleet = clients.start(6, front.url, open_ms=60000, max_open_ms=60000)
+        fleet = clients.start(6, f"redis://127.0.0.1:{front.port}/0", open_ms=60000,
+                              max_open_ms=60000)
         behind = Shared(replica)
         replica.replicated()
         wait_until(lambda: behind.state() == "CLOSED", 10, "the replica in step")
@@ -149,40 +147,3 @@ def test_scenario21_failover_by_sentinel(clients, start_redis, tmp_path, figures
                    10, "all at the new epoch")
         assert made(fleet) == before, "a call on the older epoch"
         figures(f"put back in front {took:.2f} s after the primary was killed")
-
-
-@pytest.mark.parametrize("newcomer_first", [False, True], ids=["", "after-a-newcomer"])
-def test_scenario22_record_vanishes(newcomer_first, clients, redis, shared, proxy):
-    fleet = clients.start(6, proxy.url, open_ms=60000, max_open_ms=60000)
-    open_record = trip(fleet, shared)
-    all_see(fleet, "OPEN")
-    ask_all(fleet, "calls", 20)
-    before = made(fleet)
-    if newcomer_first:
-        proxy.cut()
-    redis.command("FLUSHALL")
-    if newcomer_first:
-        clients.start(1, redis.url, open_ms=60000, max_open_ms=60000)
-        assert shared.record()["reason"] == "created"
-        assert shared.state() == "CLOSED"
-        proxy.mend()
-    record = shared.becomes("OPEN")
-    assert record["reason"] == "reassert"
-    assert int(record["ep"]) > int(open_record["ep"])
-    # One of them did it: the others found it done.
-    wait_until(lambda: all(s["epoch"] == int(record["ep"]) for s in ask_all(fleet, "status")), 10,
-               "all at the new epoch")
-    assert shared.record()["ep"] == record["ep"]
-    assert made(fleet) == before, "missing was taken for CLOSED"
-
-
-def test_scenario22_nobody_remembers(clients, redis, shared):
-    fleet = clients.start(3, redis.url, open_ms=60000, max_open_ms=60000)
-    trip(fleet, shared)
-    for client in fleet:
-        client.kill()
-    redis.command("FLUSHALL")
-    newcomer = clients.start(1, redis.url, open_ms=60000, max_open_ms=60000)[0]
-    record = shared.record()
-    assert (record["st"], record["reason"]) == ("CLOSED", "created")
-    assert newcomer.call("success")
