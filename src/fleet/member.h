@@ -275,6 +275,7 @@ class Member {
   // member_failures.cc: what comes of those without an answer
   bool retry_makes_sense(const InFlight& op, HoldTime h) const;
   bool is_in_vain(const SwapOp& op) const;
+  void add_batch(InFlight& op, HoldTime h);
   void give_up(const InFlight& op);
 
   // member_answers.cc: what comes of them

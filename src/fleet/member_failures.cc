@@ -12,6 +12,8 @@ namespace {
 
 // An operation that has gone unanswered for this long is not repeated.
 constexpr Duration kRetryFor = 10s;
+// Failures further apart are two reports: in one they would look spread over the time between.
+constexpr Duration kOneReport = 1s;
 
 }  // namespace
 
@@ -75,6 +77,25 @@ bool Member::retry_makes_sense(const InFlight& op, HoldTime h) const {
 bool Member::is_in_vain(const SwapOp& op) const {
   const Record* stored = snapshot_ ? snapshot_->readable() : nullptr;
   return stored && (stored->epoch != op.expected_epoch || stored->revision != op.expected_revision);
+}
+
+// What has failed since goes with a report that was not carried out: each write may be the only one
+// that is taken for long.
+void Member::add_batch(InFlight& op, HoldTime h) {
+  auto* of = std::get_if<ReportOp>(&op.operation);
+  if (!of || !of->report || batch_.empty() || batch_.epoch != of->epoch) return;
+  Report& report = *of->report;
+  const Duration span = batch_.last - (op.first_sent - report.span);
+  if (span > kOneReport || batch_.thinning != report.thinning) return;
+  report.failures += batch_.failures;
+  report.overloads += batch_.overloads;
+  report.slow += batch_.slow;
+  report.span = floor_ms(span);
+  // As if it were sent at the last of them: a later time would add to the time that they span.
+  report.sent = std::max(report.sent, store_now(h) - ceil_ms(h - batch_.last));
+  op.first_sent = batch_.last;
+  last_report_ = h;
+  batch_ = Batch{};
 }
 
 void Member::give_up(const InFlight& op) {

@@ -11,6 +11,7 @@
 namespace switchgear::fleet {
 
 namespace {
+
 // A view as old as that may not know who else has begun to probe.
 constexpr Duration kLookBefore = 50ms;
 
@@ -33,6 +34,7 @@ std::optional<Operation> Member::next_operation(const Now& now) {
   if (retry_) {
     InFlight again = *std::exchange(retry_, std::nullopt);
     if (retry_makes_sense(again, h)) {
+      if (!again.perhaps_done) add_batch(again, h);
       again.attempts++;
       again.sent = h;
       in_flight_ = again;

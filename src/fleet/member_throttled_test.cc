@@ -53,6 +53,57 @@ TEST_F(AThrottledMember, SendsTheVerySameReportAfterItsBackOff) {
   EXPECT_EQ(std::get<ReportOp>(*again), report);
 }
 
+TEST_F(AThrottledMember, TellsAllThatHasFailedSinceWithTheNextWrite) {
+  settle_read();
+  for (int i = 0; i < 4; ++i) call(Outcome::failure, 10ms);
+  pass(member.until_next(now));
+  const auto again = member.next_operation(now);
+  ASSERT_TRUE(again);
+  const Report all = *std::get<ReportOp>(*again).report;
+  EXPECT_EQ(all.failures, report.report->failures + 4);
+  // At the last of them; the store's time is known in whole milliseconds.
+  EXPECT_GE(all.sent - report.report->sent, 39ms);
+  EXPECT_LE(all.sent - report.report->sent, 40ms);
+  EXPECT_EQ(all.span, 40ms);
+  accept(*again);
+  answer();
+  EXPECT_EQ(settle(), "") << "nothing is left to tell";
+}
+
+TEST_F(AThrottledMember, TellsFailuresThatLieFarApartOneAfterTheOther) {
+  int throttled = 0;
+  while (throttled < 6) {
+    const auto op = member.next_operation(now);
+    if (!op) {
+      pass(member.until_next(now));
+    } else if (std::holds_alternative<ReadOp>(*op)) {
+      answer();
+    } else {
+      EXPECT_EQ(std::get<ReportOp>(*op), report);
+      member.store_failed(now, NoAnswer::throttled);
+      if (++throttled == 5) call(Outcome::failure);  // more than a second after the first one
+    }
+  }
+}
+
+TEST_F(AMember, RepeatsAReportThatMayHaveBeenTakenAsItWas) {
+  permitted();
+  settle();
+  call(Outcome::failure);
+  const auto first = member.next_operation(now);
+  member.store_failed(now);
+  pass(member.until_next(now));
+  ASSERT_EQ(*member.next_operation(now), *first);
+  member.store_failed(now, NoAnswer::throttled);
+  call(Outcome::failure);
+  auto next = member.next_operation(now);
+  for (; !next || std::holds_alternative<ReadOp>(*next); next = member.next_operation(now)) {
+    if (next) answer();
+    pass(std::max<Duration>(member.until_next(now), 1ms));
+  }
+  EXPECT_EQ(*next, *first) << "though the second attempt was not carried out";
+}
+
 TEST_F(AThrottledMember, WritesEverMoreSeldomAndReadsOnceForEachWrite) {
   int writes = 1;
   int reads = 0;

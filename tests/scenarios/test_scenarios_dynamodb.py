@@ -133,6 +133,8 @@ def test_scenario17_the_first_answers_to_each_kind_of_write_are_lost(clients, on
         assert client.call("failure")
     wait_until(lambda: lost["report"] == 2, 5, lambda: f"two reports lost: {lost}")
     wait_until(lambda: all(statuses(fleet, "store_up")), 10, "the reports answered")
+    wait_until(lambda: len(on_dynamodb.reports()) == 3, 5, "three reports")
+    rest(0.3)  # in which nothing comes a second time
     assert len(on_dynamodb.reports()) == 3
     assert on_dynamodb.state() == "CLOSED"
     record = trip(fleet, on_dynamodb)
