@@ -1,7 +1,7 @@
 """An HTTP proxy in front of a stand-in for DynamoDB that does to requests what DynamoDB and the way
-there do, and no stand-in does: it throttles, fails, loses answers of what was carried out, and answers
-eventually consistent reads from the past. It is scripted: what it answers follows the service's model,
-not anything that was seen of AWS.
+there do, and no stand-in does: it throttles, fails, loses answers of what was carried out, and
+answers eventually consistent reads from the past. It is scripted: what it answers follows the
+service's model, not anything that was seen of AWS.
 
     with DynamoDbFaults(ministack.port) as faults:
         faults.throttle(UpdateItem=0.8)     # shares of requests refused, by operation
@@ -30,8 +30,9 @@ THROTTLING = [
      "The level of configured provisioned throughput for the table was exceeded.", {}),
     ("com.amazon.coral.availability#ThrottlingException", "Rate of requests exceeds the allowed.",
      {"throttlingReasons": [{"reason": "TableWriteKeyRangeThroughputExceeded",
-                             "resource": "arn:aws:dynamodb:us-east-1:000000000000:table/circuits"}]}),
-    (_SERVICE + "RequestLimitExceeded", "Throughput exceeds the current limit for your account.", {}),
+                             "resource": "arn:aws:dynamodb:us-east-1:0:table/circuits"}]}),
+    (_SERVICE + "RequestLimitExceeded",
+     "Throughput exceeds the current throughput limit for your account.", {}),
 ]
 FAILURES = [(500, _SERVICE + "InternalServerError"),
             (503, "com.amazon.coral.service#ServiceUnavailableException")]
@@ -196,8 +197,8 @@ class DynamoDbFaults(LossyProxy):
 
 
 def condition_dropped(attributes):
-    """For `alters`: updates go through whatever they say of these attributes (a regular expression),
-    if there is an item at all."""
+    """For `alters`: updates go through whatever their conditions say of these attributes (a regular
+    expression), if there is an item at all."""
     def alter(request):
         if request.operation != "UpdateItem":
             return

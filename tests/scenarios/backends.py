@@ -35,6 +35,13 @@ class OnRedis(Shared):
         lines = self.redis.command("INFO", "clients").splitlines()
         return int(dict(line.split(":", 1) for line in lines if ":" in line)["connected_clients"])
 
+    def lose_replies(self):
+        """Writes on the way `far` are carried out, and their answers lost."""
+        self.link.drop_replies()
+
+    def mend(self):
+        self.link.mend()
+
     def forget(self):
         """All that was stored is gone."""
         self.redis.command("FLUSHALL")
@@ -109,6 +116,14 @@ class OnDynamoDb(Item):
 
     def holder(self, slot):
         return self.record().get(f"s{slot}")
+
+    def lose_replies(self):
+        # Of writes alone: a claim is made by an answer that is at most two seconds old.
+        self.faults.loses_answer = lambda request: request.operation == "UpdateItem"
+
+    def mend(self):
+        self.faults.loses_answer = lambda request: False
+        self.link.mend()
 
     def forget(self):
         self.delete_table()

@@ -17,7 +17,8 @@ def statuses(fleet, name):
 
 def test_scenario09_throttled_reads(clients, on_dynamodb):
     """Nobody can read the open circuit; for a newcomer, whose calls succeed, it is not there."""
-    fleet = clients.start(2, on_dynamodb.near, open_ms=60000, max_open_ms=60000, view_max_age_ms=1500)
+    fleet = clients.start(2, on_dynamodb.near, open_ms=60000, max_open_ms=60000,
+                          view_max_age_ms=1500)
     before = trip(fleet, on_dynamodb)
     all_see(fleet, "OPEN")
     on_dynamodb.faults.throttle(GetItem=1)
@@ -32,7 +33,8 @@ def test_scenario09_throttled_reads(clients, on_dynamodb):
     on_dynamodb.faults.throttle(None)
     all_see(newcomers + fleet, "OPEN", within=15)
     after = on_dynamodb.record()
-    assert (after["ep"], after["rev"]) == (before["ep"], before["rev"]), "a state made up while blind"
+    assert after["ep"] == before["ep"], "a state made up while blind"
+    assert after["rev"] == before["rev"]
 
 
 def test_scenario16_throttled_writes(clients, on_dynamodb, figures):
@@ -59,8 +61,8 @@ def test_scenario16_throttled_writes(clients, on_dynamodb, figures):
     tries = 7 + max(0, seconds - 6) / 2.5
     assert writes <= 4 * tries, f"{writes} writes tried in {seconds:.1f} s"
     assert requests <= 4 * (2 * tries + 2 * seconds), f"{requests} requests in {seconds:.1f} s"
-    # Each stops half a second after its calls began to fail, twice that if the machine is busy; then
-    # a trial each open time.
+    # Each stops half a second after its calls began to fail, twice that if the machine is busy;
+    # then a trial each open time.
     assert failed <= 4 * (500 * 0.5 * 2 + 2 * seconds / 1.5), f"{failed} failed calls"
     figures(f"4 processes with 500 calls/s each, all writes throttled: {requests} requests in "
             f"{seconds:.1f} s, {writes} of them writes; {failed} failed calls")
@@ -68,8 +70,8 @@ def test_scenario16_throttled_writes(clients, on_dynamodb, figures):
     faults.throttle(None)
     ask_all(fleet, "dependency", "success")
     made = statuses(fleet, "made")
-    wait_until(lambda: all(now > then + 200 for now, then in zip(statuses(fleet, "made"), made)), 10,
-               "calls again in each process")
+    wait_until(lambda: all(now > then + 200 for now, then in zip(statuses(fleet, "made"), made)),
+               10, "calls again in each process")
 
 
 @pytest.mark.parametrize("store", ["on_dynamodb", "on_dynalite"])
@@ -127,7 +129,8 @@ def test_scenario17_the_first_answers_to_each_kind_of_write_are_lost(clients, on
             return False
         lost[kind] += 1
         return True
-    fleet = clients.start(3, on_dynamodb.near, open_ms=3000, max_open_ms=60000, call_timeout_ms=3000)
+    fleet = clients.start(3, on_dynamodb.near, open_ms=3000, max_open_ms=60000,
+                          call_timeout_ms=3000)
     on_dynamodb.faults.loses_answer = loses
     for client in fleet:
         assert client.call("failure")

@@ -92,24 +92,24 @@ def test_scenario17_lost_acknowledgement(clients, store):
     """Reports and claims are applied, and their replies lost; the processes try again."""
     fleet = clients.start(3, store.far, open_ms=1500, max_open_ms=1500, call_timeout_ms=3000,
                           store_timeout_ms=300)
-    store.link.drop_replies()
+    store.lose_replies()
     for client in fleet:
         assert client.call("failure")
     wait_until(lambda: len(store.reports()) == 3, 5, "three reports")
     before = store.operations()
     wait_until(lambda: store.operations() >= before + 3, 10, "reports sent again")
     assert len(store.reports()) == 3, "a report that was sent twice counts twice"
-    store.link.mend()
+    store.mend()
     wait_until(lambda: all(s["store_up"] for s in ask_all(fleet, "status")), 15, "replies again")
     assert len(store.reports()) == 3
     assert all(s["evidence_dropped"] == 0 for s in ask_all(fleet, "status"))
 
     trip(fleet, store)
     all_see(fleet, "OPEN")
-    store.link.drop_replies()
+    store.lose_replies()
     half_open = store.becomes("HALF_OPEN")
     claimed = store.holder(0)
-    store.link.mend()
+    store.mend()
     owner, permit = prober(fleet, store)
     # Whoever made the claim has learned that it was granted, with the very token; one round, one
     # slot.
@@ -155,7 +155,7 @@ def test_scenario22_record_vanishes(newcomer_first, clients, store):
         clients.start(1, store.near, open_ms=60000, max_open_ms=60000)
         assert store.record()["reason"] == "created"
         assert store.state() == "CLOSED"
-        store.link.mend()
+        store.mend()
     record = store.becomes("OPEN")
     assert record["reason"] == "reassert"
     assert int(record["ep"]) > int(open_record["ep"])
