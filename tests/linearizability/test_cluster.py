@@ -3,8 +3,6 @@ are linearizable as long as the cluster keeps what it has acknowledged; README.m
 
 import signal
 
-import pytest
-
 from histories import Recording, accept, refused
 from test_linearizability import SHORT_LEASES
 from waiting import wait_until
