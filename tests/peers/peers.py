@@ -55,14 +55,17 @@ def installed(path):
 
 
 def clean_environment(**extra):
-    """This process's environment without AWS and Switchgear settings, proxies or Python paths."""
+    """This process's environment without AWS and Switchgear settings, proxies or Python paths, and
+    without the AWS profiles of whoever runs the tests or the role of the machine."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("AWS_", "PYTHON", "MINISTACK_", "SWITCHGEAR_"))
         and not name.lower().endswith("_proxy")
     }
-    return {**kept, **extra}
+    nobody = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+              "AWS_EC2_METADATA_DISABLED": "true"}
+    return {**kept, **nobody, **extra}
 
 
 class Peer:
