@@ -138,10 +138,10 @@ class WorkerTest : public ::testing::Test {
     ASSERT_TRUE(opened) << opened.error().text();
     setup->store = std::move(*opened);
     store_in_use = setup->store.get();
-    setup->endpoint = aws::Endpoint{.url = *net::parse_url(queue.url()),
-                                    .region = "eu-central-1",
-                                    .service = "sqs",
-                                    .custom = true};
+    setup->access.endpoint = aws::Endpoint{.url = *net::parse_url(queue.url()),
+                                           .region = "eu-central-1",
+                                           .service = "sqs",
+                                           .custom = true};
     setup->access.credentials =
         aws::fixed_credentials({.access_key_id = "AKIDEXAMPLE", .secret_access_key = "secret"});
     worker.emplace(loop, std::move(*setup), log);
