@@ -168,13 +168,12 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
     call->in_flight = true;
     // The loss of a kept connection is made up for where it would be retried in any case. Whoever
     // wants one attempt knows what it means that the request may have been carried out.
-    call->http = http_.send(endpoint_.url, signed_request(*call),
-                            {.timeout = call->what.attempt_timeout,
-                             .idempotent = options_.attempts_max > 1},
-                            [self = weak_from_this(), call](Result<net::HttpResponse> result) {
-                              if (const auto impl = self.lock())
-                                impl->answered(call, std::move(result));
-                            });
+    call->http =
+        http_.send(endpoint_.url, signed_request(*call),
+                   {.timeout = call->what.attempt_timeout, .idempotent = options_.attempts_max > 1},
+                   [self = weak_from_this(), call](Result<net::HttpResponse> result) {
+                     if (const auto impl = self.lock()) impl->answered(call, std::move(result));
+                   });
   }
 
   void answered(const std::shared_ptr<Call>& call, Result<net::HttpResponse> result) {

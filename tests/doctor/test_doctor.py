@@ -11,7 +11,6 @@ import pytest
 
 import peers
 from conftest import aws_environment
-from fault_proxy import FaultProxy
 from waiting import wait_until
 
 DONE, FAILED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 4, 130
@@ -160,10 +159,10 @@ def test_a_closed_port_an_unknown_host_and_what_is_no_redis(doctor):
     assert grade(found, "everything else") == "not checked"
 
 
-def test_a_slow_way(doctor, redis):
-    with FaultProxy(redis.port) as proxy:
-        proxy.delay = 0.02
-        code, found = doctor(proxy.url)
+def test_a_slow_way(doctor, redis, toxiproxy):
+    with toxiproxy.link(redis.port) as link:
+        link.delay(0.02)
+        code, found = doctor(f"redis://127.0.0.1:{link.port}")
     assert code == DONE
     assert grade(found, "latency") == "warning"
     assert "the budget is 10 ms" in found["latency"]["found"]
@@ -183,10 +182,11 @@ def test_circuits_that_cannot_be_read_and_other_settings(run, doctor, redis):
     assert "circuits explain b" in found["settings"]["fix"]
 
 
-def test_ctrl_c_leaves_nothing_behind(binary, tmp_path, redis):
-    with FaultProxy(redis.port) as proxy:
-        proxy.delay = 0.05
-        process = subprocess.Popen([str(binary), "doctor", "--store", proxy.url],
+def test_ctrl_c_leaves_nothing_behind(binary, tmp_path, redis, toxiproxy):
+    with toxiproxy.link(redis.port) as link:
+        link.delay(0.05)
+        process = subprocess.Popen([str(binary), "doctor", "--store",
+                                    f"redis://127.0.0.1:{link.port}"],
                                    stdout=subprocess.PIPE, text=True, cwd=tmp_path,
                                    env=peers.clean_environment())
         try:

@@ -47,10 +47,9 @@ json::array requests() {
                                         .having = "ep",
                                         .after = key}));
   add("Scan", codec::scan_items_request({.table = "table", .having = "state", .after = key}));
-  add("Query", codec::query_request({.table = "table",
-                                     .having = "state",
-                                     .partition_attribute = "pk",
-                                     .partition = "c#1"}));
+  add("Query",
+      codec::query_request(
+          {.table = "table", .having = "state", .partition_attribute = "pk", .partition = "c#1"}));
   add("CreateTable", codec::create_table_request({.name = "table", .key_attribute = "id"}));
   add("CreateTable",
       codec::create_table_request({.name = "table", .key_attribute = "id", .tags = {{"a", "b"}}}));
