@@ -127,14 +127,55 @@ TEST(DynamoDbItem, EvidenceThatDecidesNothingAnyMoreGoes) {
 
 TEST(DynamoDbItem, MoreReportsThanAnyStoreKeepsGoOldestFirst) {
   Item item = item_of(full_record(100, 1));
+  const auto part_name = [](int part) { return "e100.6.27593750." + std::to_string(part); };
   for (int part = 0; part < 6; ++part) {
-    item["e100.6.27593750." + std::to_string(part)] =
-        full_set(static_cast<std::uint32_t>(100 * part));
+    std::vector<std::string> full;
+    for (std::uint32_t i = 0; i < 16; ++i) {
+      fleet::Report one = report(i);
+      // Part 1 has been filled last: it had gone, and whoever had not seen the others began it anew.
+      one.sent = kNow + std::chrono::milliseconds{part == 1 ? 10 : part};
+      full.push_back(one.encode());
+    }
+    item[part_name(part)] = AttributeValue::of_set(full);
   }
-  const ItemUpdate update = write_of(adds(50), item);
-  EXPECT_EQ(added_to(update), "e100.6.27593750.6");
+  fleet::ReportOp op = adds(50);
+  op.report->sent = kNow + 20ms;
+  const ItemUpdate update = write_of(op, item);
+  EXPECT_EQ(added_to(update), part_name(6));
   for (int part = 0; part < 6; ++part) {
-    EXPECT_EQ(removes(update, "e100.6.27593750." + std::to_string(part)), part < 2) << part;
+    EXPECT_EQ(removes(update, part_name(part)), part == 0 || part == 2) << part;
+  }
+  const std::string oldest = placeholder(update, part_name(0));
+  EXPECT_THAT(update.condition, HasSubstr("(attribute_not_exists(" + oldest + ") OR (size(" +
+                                          oldest + ") = :v"))
+      << "it must be the set that was seen";
+}
+
+// The item after one more report.
+Item reported(Item item, const fleet::ReportOp& op) {
+  const ItemUpdate update = write_of(op, item);
+  AttributeValue& set = item[added_to(update)];
+  std::vector<std::string> texts(set.set.begin(), set.set.end());
+  texts.push_back(op.report->encode());
+  set = AttributeValue::of_set(texts);
+  std::erase_if(item, [&](const auto& attribute) { return removes(update, attribute.first); });
+  return item;
+}
+
+TEST(DynamoDbItem, KeepsTheNewestOfManyReportsOfOneSpan) {
+  for (const auto age : {std::optional(3'000ms), std::optional<std::chrono::milliseconds>()}) {
+    Item item = item_of(full_record(100, 1));
+    std::vector<fleet::Report> newest;
+    for (std::uint32_t i = 0; i < 400; ++i) {
+      fleet::ReportOp op = adds(i);
+      op.evidence_age = age;
+      op.report->sent = kNow + std::chrono::milliseconds{i};
+      item = reported(std::move(item), op);
+      newest.insert(newest.begin(), *op.report);
+      newest.resize(std::min<std::size_t>(newest.size(), fleet::kReportsMax));
+      ASSERT_EQ(snapshot_of(item, kNow).reports, newest) << "after report " << i;
+      ASSERT_LT(aws::item_bytes(item), kItemBytesMax) << "after report " << i;
+    }
   }
 }
 

@@ -1,6 +1,8 @@
 // What each operation writes to an item, and under which condition.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <set>
 #include <vector>
 
 #include "core/assert.h"
@@ -125,7 +127,7 @@ bool takes_reports(const Item& last, const std::string& name) {
 
 // Adds the report to the set of its time, which it finds without having seen the item, also when it
 // comes a second time. A part that is full stays full, so the condition on the size says that this
-// is the last one.
+// is the last one. Parts that are not the last are not filled again, should they have gone.
 SetName add_report(Writing& writing, const Item& last, const fleet::ReportOp& op) {
   SetName set = set_for(op.epoch, set_bits(op), op.report->sent);
   const std::string text = op.report->encode();
@@ -134,7 +136,20 @@ SetName add_report(Writing& writing, const Item& last, const fleet::ReportOp& op
     if (known.empty()) known = writing.text(text);
     return "NOT contains(" + writing.name(name) + ", " + known + ")";
   };
-  for (; !takes_reports(last, set.text()); ++set.part) writing.where(is_not_in(set.text()));
+  std::vector<int> parts;
+  for (const auto& [name, value] : last) {
+    const auto other = set_name(name);
+    if (!other || other->epoch != set.epoch || other->bits != set.bits || other->span != set.span)
+      continue;
+    parts.push_back(other->part);
+    set.part = std::max(set.part, other->part);
+  }
+  while (!takes_reports(last, set.text())) ++set.part;
+  for (const int part : parts) {
+    SetName other = set;
+    other.part = part;
+    if (part != set.part) writing.where(is_not_in(other.text()));
+  }
   const std::string name = set.text();
   writing.add(name, AttributeValue::of_set({text}));
   writing.where("(attribute_not_exists(" + writing.name(name) + ") OR (size(" + writing.name(name) +
@@ -143,27 +158,42 @@ SetName add_report(Writing& writing, const Item& last, const fleet::ReportOp& op
 }
 
 // What is of another epoch, too old to decide anything, or more than any store keeps. Should a
-// report come to such a set meanwhile, it is just as old.
+// report come to a set that is too old meanwhile, it is just as old; of one that goes because there
+// are more, with newer reports in it, it must be the set that was seen.
 void remove_old_sets(Writing& writing, const Item& last, const fleet::ReportOp& op,
                      const SetName& target, StoreTime now) {
-  std::vector<std::pair<SetName, std::size_t>> sets;
+  using Age = std::pair<StoreTime, std::string>;  // as snapshot_of() orders them
+  std::set<Age> all{{op.report->sent, op.report->encode()}};
+  std::vector<std::pair<std::string, Age>> newest_in;  // by the set's name
   for (const auto& [name, value] : last) {
     const auto set = set_name(name);
-    if (!set || name == target.text()) continue;
+    if (!set) continue;
     const bool spent = op.evidence_age && set->ends() < now - *op.evidence_age;
-    if (set->epoch != op.epoch || spent) {
+    if (name != target.text() && (set->epoch != op.epoch || spent)) {
       writing.remove(name);
-    } else {
-      sets.emplace_back(*set, value.set.size());
+      continue;
     }
+    Age newest;
+    for (const std::string& text : value.set) {
+      const auto report = fleet::Report::decode(text);
+      if (!report) continue;
+      const Age age{report->sent, text};
+      all.insert(age);
+      newest = std::max(newest, age);
+    }
+    if (name != target.text()) newest_in.emplace_back(name, newest);
   }
-  std::ranges::sort(sets, [](const auto& a, const auto& b) {
-    return std::pair(a.first.ends(), a.first.part) > std::pair(b.first.ends(), b.first.part);
-  });
-  std::size_t newer = 0;
-  for (const auto& [set, size] : sets) {
-    if (newer >= fleet::kReportsMax) writing.remove(set.text());
-    newer += size;
+  if (all.size() <= fleet::kReportsMax) return;
+  const Age& oldest_kept = *std::prev(all.end(), fleet::kReportsMax);
+  for (const auto& [name, newest] : newest_in) {
+    if (newest >= oldest_kept) continue;
+    writing.remove(name);
+    const AttributeValue& seen = last.at(name);
+    if (newest.second.empty()) continue;
+    const std::string set = writing.name(name);
+    writing.where("(attribute_not_exists(" + set + ") OR (size(" + set + ") = " +
+                  writing.number(static_cast<std::int64_t>(seen.set.size())) + " AND contains(" +
+                  set + ", " + writing.text(newest.second) + ")))");
   }
 }
 
