@@ -171,9 +171,12 @@ int doctor(Context& context, const DoctorOptions& options) {
                                  return policy_for(config, name).fingerprint();
                                }};
   if (const auto* dynamodb = dynamic_cast<stores::DynamoDbStore*>(store->get())) {
-    how.host = dynamodb->endpoint().url.host;
-    how.port = dynamodb->endpoint().url.port;
-  } else if (const auto address = net::redis_address(config.store)) {
+    if (dynamodb->is_direct()) {
+      how.host = dynamodb->endpoint().url.host;
+      how.port = dynamodb->endpoint().url.port;
+    }
+  } else if (const auto address = net::redis_address(config.store);
+             address && address->hosts.size() == 1) {
     how.host = address->hosts.front().host;
     how.port = address->hosts.front().port;
   }

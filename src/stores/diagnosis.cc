@@ -88,7 +88,7 @@ void Examination::not_reached(const Error& error, const std::string& login_fix) 
   result_.reached = false;
   const std::string place = options_.host + ":" + std::to_string(options_.port);
   const auto found = [&] {
-    // Without a host there is nobody to try: the URL names several, or a proxy is in between.
+    // Without a host there is nobody to try.
     if (options_.host.empty()) return Result<std::string>(std::string());
     return waiting_.wait_for<std::string>("reach", [&](auto done) {
       net::reach(waiting_.loop(), options_.host, options_.port, 3s, std::move(done));

@@ -16,7 +16,9 @@
 namespace switchgear::stores {
 
 struct DiagnosisOptions {
-  std::string host;  // of the store, for telling the steps to it apart
+  // Of the store, for telling the steps to it apart. Empty: there are several, or a proxy is in
+  // between.
+  std::string host;
   std::uint16_t port = 0;
   std::uint64_t random = 0;  // names the throw-away circuit; differs from run to run
   // What a process grants the store: for a first view, and for any operation.

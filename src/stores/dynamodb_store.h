@@ -66,6 +66,10 @@ class DynamoDbStore final : public Store {
   aws::DynamoDb& service() { return dynamodb_; }
   const aws::Endpoint& endpoint() const { return client_.endpoint(); }
   const std::string& table() const { return options_.table; }
+  // No proxy is in between.
+  bool is_direct() const {
+    return net::proxy_for(options_.http.proxies, client_.endpoint().url) == nullptr;
+  }
   aws::Item key(const std::string& circuit) const;
 
  private:

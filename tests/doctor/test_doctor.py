@@ -230,6 +230,15 @@ def test_a_table_that_is_well(doctor, ministack, table):
     assert client.scan(TableName=table)["Items"] == []
 
 
+def test_the_way_to_a_table_behind_a_proxy_is_the_proxys(doctor):
+    proxy = peers.free_port()
+    code, found = doctor("dynamodb://circuits", HTTP_PROXY=f"http://127.0.0.1:{proxy}",
+                         **aws_environment("http://dynamodb.invalid:8000"))
+    assert code == UNREACHABLE
+    assert "DNS" not in found and "TCP" not in found, "this machine need not know that host"
+    assert f"127.0.0.1:{proxy}" in found["answer"]["found"]
+
+
 def test_a_table_that_is_missing_or_has_another_key(doctor, ministack, table):
     environment = aws_environment(ministack.url)
     code, found = doctor(f"dynamodb://{table}", **environment)
