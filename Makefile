@@ -9,6 +9,7 @@
 #   make bench-fleet      the protocol's figures in virtual time, SEEDS=n (default 20) of each;
 #                         ONLY=fleet, false-trips, recovery or capacity for a part
 #   make bench-peers      other circuit breakers beside this one, in one run (10 to 20 minutes)
+#   make bench-store      2,000 store operations/s on Redis, plain and TLS, beside other clients
 #   make soak SECONDS=n   random lives of simulated fleets for n seconds (default 600)
 #   make fuzz SECONDS=n   each fuzzer for n seconds (default 60); make test runs two of them
 #   make format, lint     clang-format; clang-format and clang-tidy as a check
@@ -32,8 +33,8 @@ WITH_PEERS = cache=$$(scripts/peers.sh) && export SWITCHGEAR_CACHE="$$cache" \
   PATH="$$cache/bin:$$PATH" &&
 RUN_TESTS = "$$cache/py/bin/python" scripts/run_tests.py --jobs $(JOBS)
 
-.PHONY: build demo test test-sanitize bench bench-fleet bench-peers soak fuzz format lint lock \
-        prove-bare clean help packages-build packages-test
+.PHONY: build demo test test-sanitize bench bench-fleet bench-peers bench-store soak fuzz format lint \
+        lock prove-bare clean help packages-build packages-test
 
 packages-build:
 	@scripts/install.sh build
@@ -78,6 +79,13 @@ bench-peers: packages-test
 	scripts/bench_peers.sh >/dev/null && \
 	scripts/build.sh bench call_path_bench peers_paced && \
 	"$$cache/py/bin/python" bench/peers/compare.py $(BENCH_PEERS_ARGS)
+
+# BENCH_STORE_ARGS: see bench/store/clients.py
+bench-store: packages-test
+	@$(WITH_PEERS) \
+	scripts/bench_peers.sh bench-py bench-go-store >/dev/null && \
+	scripts/build.sh bench switchgear_ops && \
+	"$$cache/py/bin/python" bench/store/clients.py $(BENCH_STORE_ARGS)
 
 soak: SECONDS = 600
 soak: packages-test

@@ -1,9 +1,11 @@
 #!/bin/sh
-# Installs the breakers that make bench-peers compares with, pinned and checked by hash, into the
-# cache folder, beside what scripts/peers.sh puts there and with its Go. Prints the folder.
+# Installs what make bench-peers and make bench-store compare with, pinned and checked by hash, into
+# the cache folder, beside what scripts/peers.sh puts there and with its Go. Prints the folder.
 #   bench-py, bench-node, bench-go, bench-java, bench-rust
+#   bench-go-store   go-redis, for make bench-store
+# With arguments, only the groups that they name.
 # What cannot be installed is left out, and its log stays as NAME-*.log: the comparison then names
-# the breaker with the reason.
+# what is missing with the reason.
 set -eu
 cd "$(dirname "$0")/.."
 here=bench/peers
@@ -26,13 +28,17 @@ install_node() {
 }
 
 # Compiles the programs once, so that later builds need no network.
-install_go() (
-  export GOPATH="$1/path" GOMODCACHE="$1/modules" GOCACHE="$1/build" CGO_ENABLED=0 \
+build_go() (
+  folder=$1
+  shift
+  export GOPATH="$folder/path" GOMODCACHE="$folder/modules" GOCACHE="$folder/build" CGO_ENABLED=0 \
     GOTOOLCHAIN=local GOWORK=off GOFLAGS='-mod=readonly -buildvcs=false -modcacherw'
-  for module in go_calls go_redis; do
-    (cd $here/$module && "$cache/py/bin/go" build -o "$1/warm" .) || exit 1
+  for module in "$@"; do
+    (cd "$module" && "$cache/py/bin/go" build -o "$folder/warm" .) || exit 1
   done
 )
+install_go() { build_go "$1" $here/go_calls $here/go_redis; }
+install_go_store() { build_go "$1" bench/store/go_redis; }
 
 install_java() {
   command -v javac >/dev/null && command -v mvn >/dev/null || scripts/install.sh java &&
@@ -46,7 +52,9 @@ install_rust() {
     CARGO_HOME="$1" cargo fetch -q --locked --manifest-path $here/rust/Cargo.toml
 }
 
+wanted=" $* "
 may_fail() {
+  case $wanted in "  " | *" $1 "*) ;; *) return 0 ;; esac
   (group "$@") || { rm -f "$cache/$1"; say "goes on without $1"; }
 }
 
@@ -55,6 +63,7 @@ may_fail bench-py install_py $here/python/requirements.txt
 may_fail bench-node install_node $here/node/package.json $here/node/package-lock.json \
   $here/python/requirements.txt
 may_fail bench-go install_go $here/go_calls/go.sum $here/go_redis/go.sum tests/requirements.txt
+may_fail bench-go-store install_go_store bench/store/go_redis/go.sum tests/requirements.txt
 may_fail bench-java install_java $here/java/pom.xml $here/java/jars.sha256
 may_fail bench-rust install_rust $here/rust/Cargo.lock
 

@@ -71,14 +71,15 @@ def needs(group):
     return CACHE / group
 
 
-def go_program(module):
-    group = needs("bench-go")
+def go_program(module, group="bench-go"):
+    """Builds the program in a folder."""
+    group = needs(group)
     environment = {**os.environ, "GOPATH": str(group / "path"), "GOCACHE": str(group / "build"),
                    "GOMODCACHE": str(group / "modules"), "CGO_ENABLED": "0", "GOPROXY": "off",
                    "GOTOOLCHAIN": "local", "GOWORK": "off",
                    "GOFLAGS": "-mod=readonly -buildvcs=false -modcacherw"}
-    program = BUILD / "peers" / module
-    run([CACHE / "py/bin/go", "build", "-o", program, "."], cwd=HERE / module, env=environment)
+    program = BUILD / module.parent.name / module.name
+    run([CACHE / "py/bin/go", "build", "-o", program, "."], cwd=module, env=environment)
     return program
 
 
@@ -101,7 +102,7 @@ def calls_cpp(threads):
 
 
 def calls_go(threads):
-    return json.loads(run([go_program("go_calls"), *arguments(threads)]))
+    return json.loads(run([go_program(HERE / "go_calls"), *arguments(threads)]))
 
 
 def calls_node(threads):
@@ -183,7 +184,7 @@ def paced_cpp():
 
 
 def paced_go():
-    return [go_program("go_redis")]
+    return [go_program(HERE / "go_redis")]
 
 
 def paced_python():
@@ -205,10 +206,11 @@ def paced_breakers():
 LOCAL = ("gobreaker", "gobreaker {}, each process alone", paced_go)
 
 
-class Process(Child):
-    def __init__(self, program, breaker, redis, rate):
-        super().__init__([*program, breaker, f"127.0.0.1:{redis.port}", "payments-api", rate],
-                         env=peers.clean_environment(), stdin=subprocess.PIPE)
+class Program(Child):
+    """Is told lines and answers with lines."""
+
+    def __init__(self, arguments):
+        super().__init__(arguments, env=peers.clean_environment(), stdin=subprocess.PIPE)
 
     def hear(self):
         line = self.process.stdout.readline()
@@ -220,6 +222,11 @@ class Process(Child):
     def tell(self, *words):
         self.process.stdin.write((" ".join(map(str, words)) + "\n").encode())
         self.process.stdin.flush()
+
+
+class Process(Program):
+    def __init__(self, program, breaker, redis, rate):
+        super().__init__([*program, breaker, f"127.0.0.1:{redis.port}", "payments-api", rate])
 
 
 class Fleet:

@@ -6,7 +6,7 @@ import re
 import statistics
 
 US = "Switchgear"
-_WHY = "not measured: "
+WHY = "not measured: "
 
 
 def percentile(values, share):
@@ -69,9 +69,9 @@ def pinned(text, name):
     return re.search(re.escape(name) + r"\D*?(\d+\.\d+(?:\.\d+)?)", text).group(1)
 
 
-def with_figures(page, text):
-    """A document with what stands between its marks replaced."""
-    begin, end = "<!-- figures -->\n", "\n<!-- end of figures -->"
+def with_figures(page, text, name="figures"):
+    """A document with what stands between its marks of this name replaced."""
+    begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
     return page[:page.index(begin) + len(begin)] + text + page[page.index(end):]
 
 
@@ -91,7 +91,7 @@ def markdown(header, rows):
     """A table; the first column is text, the others are numbers."""
     cells = [header, *rows]
     # A reason why something is absent may be long; it does not widen its column.
-    widths = [max(len(str(row[i])) for row in cells if not str(row[-1]).startswith(_WHY))
+    widths = [max(len(str(row[i])) for row in cells if not str(row[-1]).startswith(WHY))
               for i in range(len(header))]
 
     def line(row):
@@ -104,7 +104,7 @@ def markdown(header, rows):
 
 
 def _absent(entry, columns):
-    return [entry["breaker"], *[""] * (columns - 2), f"{_WHY}{entry['absent']}"]
+    return [entry["breaker"], *[""] * (columns - 2), f"{WHY}{entry['absent']}"]
 
 
 def _ordered(entries, key):
