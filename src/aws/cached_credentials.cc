@@ -58,8 +58,13 @@ void CachedCredentials::get(Callback callback) {
 }
 
 bool CachedCredentials::refused(const CredentialsPtr& credentials) {
-  if (credentials != current_) return true;  // replaced already
-  if (same_again_ && net::read_clocks().mono < not_before_) return false;
+  if (credentials != current_ || refused_) return true;  // replaced already, or about to be
+  const MonoTime mono = net::read_clocks().mono;
+  if (same_again_ && mono < not_before_) return false;
+  // Nor do others help where those got after a refusal are refused too: a region that is not
+  // switched on knows no keys at all.
+  if (renewed_for_refusal_ && mono < *renewed_for_refusal_ + kSameAgainPause) return false;
+  renewed_for_refusal_ = mono;
   refused_ = true;
   not_before_ = {};
   last_error_.reset();

@@ -208,6 +208,19 @@ TEST_F(CachedCredentialsTest, ThatStayTheSameAreNotFetchedForEveryRefusal) {
   EXPECT_EQ(fetches(), 2u);
 }
 
+TEST_F(CachedCredentialsTest, ThatAreAllRefusedAreNotFetchedForEveryRefusal) {
+  ask();
+  give(0, "A", 6h);
+  EXPECT_TRUE(cache_->refused(last_));
+  EXPECT_TRUE(cache_->refused(last_)) << "by another call of the same time";
+  ask();
+  give(1, "B", 6h);
+  EXPECT_FALSE(cache_->refused(last_)) << "others would be refused too";
+  ask();
+  EXPECT_EQ(got_.back(), "B");
+  EXPECT_EQ(fetches(), 2u);
+}
+
 TEST_F(CachedCredentialsTest, ThatLookExpiredWhenTheyComeAreTried) {
   ask();
   give(0, "A", -1h);  // or our clock is ahead
