@@ -90,7 +90,8 @@ void CachedCredentials::ended(Result<Credentials> result) {
   fetching_ = false;
   timeout_.cancel();
   const MonoTime mono = net::read_clocks().mono;
-  if (result) {
+  const bool fetched = result.has_value();
+  if (fetched) {
     keep(*std::move(result));
   } else {
     last_error_ = std::move(result).error();
@@ -103,7 +104,7 @@ void CachedCredentials::ended(Result<Credentials> result) {
   // Beside the calls, or an idle process would have to wait with its next one. Not for ever after
   // failures without anybody asking: then only the next call asks.
   const WallTime time = now();
-  if (current_ && refresh_from_ && (result || valid(time))) {
+  if (current_ && refresh_from_ && (fetched || valid(time))) {
     const Duration wait = std::max<Duration>(*refresh_from_ - time, not_before_ - mono);
     refresh_ = loop_.call_after(wait, [this] {
       if (!fetching_) start();

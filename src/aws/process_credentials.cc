@@ -56,12 +56,10 @@ std::optional<std::vector<std::string>> split_words(std::string_view command) {
       if (quote == '"' && next != '"' && next != '\\') add(c);
       add(next);
       ++i;
-    } else if (quote != 0) {
-      add(c);
-    } else if (c == '"' || c == '\'') {
+    } else if (quote == 0 && (c == '"' || c == '\'')) {
       quote = c;
       if (!std::exchange(in_word, true)) words.emplace_back();
-    } else if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+    } else if (quote == 0 && (c == ' ' || c == '\t' || c == '\n' || c == '\r')) {
       in_word = false;
     } else {
       add(c);

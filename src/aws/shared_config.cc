@@ -118,11 +118,7 @@ Result<void> read_shared_config(std::string_view text, SharedFile kind,
   Reader reader(kind, file_name, into);
   while (!text.empty()) {
     const auto end = std::min(text.find('\n'), text.size());
-    if (end > 0) {
-      if (auto read = reader.line(text.substr(0, end)); !read) return read;
-    } else {
-      (void)reader.line(" ");  // counts
-    }
+    if (auto read = reader.line(text.substr(0, end)); !read) return read;
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return {};

@@ -98,7 +98,9 @@ std::string canonical_query(std::string_view query) {
   }
   std::ranges::sort(pairs);
   std::string out;
-  for (const auto& [key, value] : pairs) out += (out.empty() ? "" : "&") + key + "=" + value;
+  for (const auto& [key, value] : pairs) {
+    out.append(out.empty() ? "" : "&").append(key).append("=").append(value);
+  }
   return out;
 }
 
@@ -140,7 +142,9 @@ std::string canonical_request(const std::string& method, std::string_view target
   const auto question = std::min(target.find('?'), target.size());
   std::string text = method + "\n" + canonical_path(target.substr(0, question)) + "\n";
   text += canonical_query(target.substr(std::min(question + 1, target.size()))) + "\n";
-  for (const auto& [name, value] : headers) text += name + ":" + value + "\n";
+  for (const auto& [name, value] : headers) {
+    text.append(name).append(":").append(value).append("\n");
+  }
   return text + "\n" + names_of(headers) + "\n" + body_hash;
 }
 

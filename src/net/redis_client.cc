@@ -255,8 +255,9 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
   bool confirms(const resp::Value& push) {
     const bool confirmation = !push.items.empty() && (push.items[0].text == "subscribe" ||
                                                       push.items[0].text == "unsubscribe");
-    return confirmation && !sent_.empty() && sent_.front().confirmations > 0 &&
-           --sent_.front().confirmations == 0;
+    if (!confirmation || sent_.empty() || sent_.front().confirmations == 0) return false;
+    --sent_.front().confirmations;
+    return sent_.front().confirmations == 0;
   }
 
   void lost(const std::string& how) {
@@ -294,8 +295,8 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   template <class Queue>
-  void answer_all(Queue queue, const Error& why) {
-    for (auto& command : queue) {
+  void answer_all(const Queue& queue, const Error& why) {
+    for (const auto& command : queue) {
       if (gone_) return;
       if (command.done) command.done(why);
     }
@@ -338,7 +339,7 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
       lost("nothing was heard for " + in_ms(now - heard_at_));
     }
     arm_command_timer(now);
-    answer_all(std::move(late), why);
+    answer_all(late, why);
   }
 
   Error timed_out() const {

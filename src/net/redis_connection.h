@@ -90,7 +90,7 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   std::shared_ptr<asio::ssl::context> tls_context_;
   std::optional<asio::ssl::stream<tcp::socket&>> tls_;
   resp::Parser parser_;
-  std::array<char, 16 * 1024> input_{};
+  std::array<char, 16'384> input_{};
   std::string output_;  // being written
   std::string to_send_;
   std::string password_;

@@ -15,7 +15,7 @@ namespace {
 constexpr int kLooksMax = 120;  // until the table is active, or gone
 constexpr Duration kLook = 1s;
 constexpr Duration kFirstLook = 50ms;
-constexpr double kWriteUnitsMax = kItemBytesMax / 1'024;
+constexpr double kWriteUnitsMax = kItemBytesMax / 1'024.0;
 constexpr int kSlowRounds = 10;  // of what a person asks for: list, remove
 
 class Verifier {
