@@ -202,9 +202,10 @@ int verify_aws(Context& context, const VerifyOptions& options) {
                                      .consistent_reads = consistent_reads,
                                      .on_consumed = std::move(on_consumed)});
     if (!store) return store.error();
-    auto* dynamodb = dynamic_cast<stores::DynamoDbStore*>(store->get());
-    if (dynamodb != nullptr) static_cast<void>(store->release());
-    return std::unique_ptr<stores::DynamoDbStore>(dynamodb);
+    const auto* dynamodb = dynamic_cast<const stores::DynamoDbStore*>(store->get());
+    if (dynamodb == nullptr) return std::unique_ptr<stores::DynamoDbStore>();
+    return std::unique_ptr<stores::DynamoDbStore>(
+        static_cast<stores::DynamoDbStore*>(store->release()));
   };
 
   Subject subject{.table = table, .started = StoreTime{}};

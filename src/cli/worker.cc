@@ -86,8 +86,7 @@ void add_worker(CLI::App& parent, Chosen& chosen) {
        "    --handler http://127.0.0.1:8080/orders --circuit payments-api \\",
        "    --store redis://127.0.0.1:6379",
        "switchgear worker                             # all of it from switchgear.yaml",
-       "switchgear worker --endpoint-url http://127.0.0.1:4566 --region us-east-1   # an "
-       "emulator"});
+       "switchgear worker --endpoint-url http://127.0.0.1:4566 --region us-east-1  # an emulator"});
   const auto flags = std::make_shared<WorkerFlags>();
   const auto over = [&](const char* name, const char* key, const char* type,
                         const char* description) {

@@ -109,7 +109,7 @@ Worker::Worker(net::Loop& loop, WorkerSetup setup, ops::Log& log)
     : loop_(loop),
       log_(log),
       options_(std::move(setup.options)),
-      policy_(std::move(setup.policy)),
+      policy_(setup.policy),
       handler_(url_of(options_.handler_url)),
       queue_name_(queue_name_of(url_of(options_.queue_url))),
       aws_http_(loop, std::move(setup.access.http)),
