@@ -46,17 +46,18 @@ class ChainTest : public testing::Test {
   ChainTest() {
     folder_ = std::filesystem::temp_directory_path() / "switchgear-chain-XXXXXX";
     if (::mkdtemp(folder_.data()) == nullptr) std::abort();
-    server_ = net::HttpServer::start(loop_, {},
-                                     [this](HttpRequest request, const net::Responder& respond) {
-                                       requests_.push_back(request);
-                                       const HttpResponse response = answer_(request);
-                                       if (response.status == 0) {
-                                         unanswered_.push_back(respond);
-                                       } else {
-                                         respond(response);
-                                       }
-                                     })
-                  .value();
+    server_ =
+        net::HttpServer::start(loop_, {},
+                               [this](const HttpRequest& request, const net::Responder& respond) {
+                                 requests_.push_back(request);
+                                 const HttpResponse response = answer_(request);
+                                 if (response.status == 0) {
+                                   unanswered_.push_back(respond);
+                                 } else {
+                                   respond(response);
+                                 }
+                               })
+            .value();
     variables_ = {{"AWS_CONFIG_FILE", folder_ + "/config"},
                   {"AWS_SHARED_CREDENTIALS_FILE", folder_ + "/credentials"},
                   {"AWS_REGION", "eu-central-1"},
@@ -64,7 +65,7 @@ class ChainTest : public testing::Test {
                   {"AWS_ENDPOINT_URL_STS", server_->url()},
                   {"AWS_EC2_METADATA_SERVICE_ENDPOINT", server_->url()}};
   }
-  ~ChainTest() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   void write(const std::string& file, const std::string& text) {
     std::ofstream(folder_ + "/" + file) << text;

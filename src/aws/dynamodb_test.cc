@@ -32,7 +32,7 @@ struct Caller {
                 .url = net::parse_url(url).value(), .region = "us-east-1", .service = "dynamodb"},
             fixed_credentials({"000000000000", "secret"}), core::Random(1),
             {.attempts_max = 4, .backoff_base = 1ms, .throttling_base = 2ms}),
-        db(client, options) {}
+        db(client, std::move(options)) {}
 
   template <class T, class Start>
   Result<T> wait(Start start) {
@@ -103,7 +103,7 @@ struct Told {
                                  answer(std::move(request), respond);
                                })
             .value();
-    caller = std::make_unique<Caller>(loop, server->url(), options);
+    caller = std::make_unique<Caller>(loop, server->url(), std::move(options));
   }
 
   void answer(net::HttpRequest request, const net::Responder& respond) {

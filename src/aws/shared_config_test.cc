@@ -89,7 +89,7 @@ class ProfileTest : public testing::Test {
     variables_ = {{"HOME", folder_}};
     std::filesystem::create_directory(folder_ + "/.aws");
   }
-  ~ProfileTest() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
   void write(const std::string& file, const std::string& text) {
     std::ofstream(folder_ + "/.aws/" + file) << text;
   }

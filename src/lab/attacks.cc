@@ -209,7 +209,7 @@ std::string blind_half(std::uint64_t seed) {
   fleet.world.dependency.set_down(Down::refusing);
   fleet.world.run_for(5min);
   // Each stops after a dozen, then tries once in 15 to 30 s.
-  return fleet.verdict(fleet.failed_in_vain <= 5 * 40,
+  return fleet.verdict(fleet.failed_in_vain <= std::uint64_t{5} * 40,
                        "the blind half made " + std::to_string(fleet.failed_in_vain) + " calls");
 }
 

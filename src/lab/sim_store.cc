@@ -99,7 +99,7 @@ void SimStore::arrive(int process, const fleet::Operation& operation, std::share
 }
 
 void SimStore::reply(int process, Reply answer, std::shared_ptr<Done> done) {
-  scheduler_.after(one_way(), [this, process, done, answer = std::move(answer)] {
+  scheduler_.after(one_way(), [this, process, done = std::move(done), answer = std::move(answer)] {
     if (!*done || !reachable(process)) return;
     std::exchange(*done, nullptr)(answer);
   });

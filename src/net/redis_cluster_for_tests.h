@@ -39,7 +39,7 @@ class RedisClusterNode final : public ServerProcess {
     Loop loop;
     RedisClient client(loop, {.hosts = {host()}}, {.command_timeout = 5s, .connect_timeout = 5s});
     std::optional<Result<resp::Value>> answer;
-    client.command(std::move(words), [&](Result<resp::Value> value) { answer = value; });
+    client.command(std::move(words), [&](Result<resp::Value> value) { answer = std::move(value); });
     loop.run_until([&] { return answer.has_value(); }, 10s);
     return answer ? *answer : Error{.code = "test", .message = "never answered", .source = ""};
   }

@@ -21,7 +21,7 @@ class RedisLoginTest : public RedisClientTest {
   }
   // A source that gives these, and then the last again.
   static RedisPasswordSource giving(std::vector<std::string> passwords, int& asked) {
-    return [passwords, &asked](const RedisPasswordDone& done) {
+    return [passwords = std::move(passwords), &asked](const RedisPasswordDone& done) {
       const auto i = static_cast<std::size_t>(asked++);
       done(passwords[std::min(i, passwords.size() - 1)]);
     };

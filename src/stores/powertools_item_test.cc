@@ -241,7 +241,7 @@ TEST(PowertoolsChange, AsksForEveryAttributeAsItWasSeen) {
     if (!value)
       return update.condition.find("attribute_not_exists(" + name + ")") != std::string::npos;
     for (const auto& [placeholder, of] : update.values) {
-      const std::string text_of_condition = name + " = " + placeholder;
+      const std::string text_of_condition = std::string(name).append(" = ").append(placeholder);
       if (of == *value && update.condition.find(text_of_condition) != std::string::npos)
         return true;
     }

@@ -52,7 +52,8 @@ class RedisStoreTest : public ::testing::Test {
   net::resp::Value command(const net::RedisServer& server, std::vector<std::string> words) {
     net::RedisClient client(loop_, *net::redis_address(server.url()));
     std::optional<Result<net::resp::Value>> answer;
-    client.command(std::move(words), [&](Result<net::resp::Value> value) { answer = value; });
+    client.command(std::move(words),
+                   [&](Result<net::resp::Value> value) { answer = std::move(value); });
     EXPECT_TRUE(loop_.run_until([&] { return answer.has_value(); }, 10s));
     EXPECT_TRUE(answer && *answer) << answer->error().text();
     return answer && *answer ? **answer : net::resp::Value{};
@@ -121,7 +122,7 @@ TEST_F(RedisStoreTest, ListsMoreCircuitsThanOneScanShows) {
 // ---- Expiry ---------------------------------------------------------------------------------
 
 TEST_F(RedisStoreTest, ForgetsAnUnusedCircuitAfterAWeekAtTheEarliest) {
-  constexpr std::int64_t kWeekMs = 7 * 24 * 3'600'000;
+  constexpr std::int64_t kWeekMs = std::int64_t{7} * 24 * 3'600'000;
   net::RedisServer server;
   auto store = store_at(server.url());
   const std::string key = store->key("c");

@@ -88,7 +88,7 @@ class SmallQueue {
       waiting.pop_front();
     }
     if (messages.empty() && wait > 0) {  // looks again soon, like a long poll
-      timers_.push_back(loop_.call_after(20ms, [this, max, wait, respond] {
+      timers_.push_back(loop_.call_after(20ms, [this, max, wait, respond = std::move(respond)] {
         receive(max, waiting.empty() && ++looks_ % 40 == 0 ? 0 : wait, respond);
       }));
       return;
@@ -283,7 +283,8 @@ TEST_F(WorkerTest, RefusesAFifoQueue) {
 
 // A port of this machine at which nobody listens.
 std::string dead_store(net::Loop& loop) {
-  const auto server = net::HttpServer::start(loop, {}, [](net::HttpRequest, net::Responder) {});
+  const auto server =
+      net::HttpServer::start(loop, {}, [](const net::HttpRequest&, const net::Responder&) {});
   return "redis://127.0.0.1:" + std::to_string((*server)->port());
 }
 
