@@ -33,8 +33,8 @@ WITH_PEERS = cache=$$(scripts/peers.sh) && export SWITCHGEAR_CACHE="$$cache" \
   PATH="$$cache/bin:$$PATH" &&
 RUN_TESTS = "$$cache/py/bin/python" scripts/run_tests.py --jobs $(JOBS)
 
-.PHONY: build demo test test-sanitize bench bench-fleet bench-peers bench-store soak fuzz format lint \
-        lock prove-bare clean help packages-build packages-test
+.PHONY: build demo test test-sanitize bench bench-fleet bench-peers bench-store soak fuzz format \
+        lint lock prove-bare clean help packages-build packages-test
 
 packages-build:
 	@scripts/install.sh build
@@ -80,12 +80,12 @@ bench-peers: packages-test
 	scripts/build.sh bench call_path_bench peers_paced && \
 	"$$cache/py/bin/python" bench/peers/compare.py $(BENCH_PEERS_ARGS)
 
-# BENCH_STORE_ARGS: see bench/store/clients.py
+# BENCH_STORE_ARGS: see bench/store/redis_clients.py
 bench-store: packages-test
 	@$(WITH_PEERS) \
-	scripts/bench_peers.sh bench-py bench-go-store >/dev/null && \
+	scripts/bench_peers.sh bench-py bench-hiredis bench-go-store >/dev/null && \
 	scripts/build.sh bench switchgear_ops && \
-	"$$cache/py/bin/python" bench/store/clients.py $(BENCH_STORE_ARGS)
+	"$$cache/py/bin/python" bench/store/redis_clients.py $(BENCH_STORE_ARGS)
 
 soak: SECONDS = 600
 soak: packages-test

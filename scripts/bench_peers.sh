@@ -2,7 +2,8 @@
 # Installs what make bench-peers and make bench-store compare with, pinned and checked by hash, into
 # the cache folder, beside what scripts/peers.sh puts there and with its Go. Prints the folder.
 #   bench-py, bench-node, bench-go, bench-java, bench-rust
-#   bench-go-store   go-redis, for make bench-store
+#   bench-go-store, bench-hiredis   for make bench-store: go-redis; redis-py's parser in C, apart,
+#                                   since redis-py takes it wherever it is
 # With arguments, only the groups that they name.
 # What cannot be installed is left out, and its log stays as NAME-*.log: the comparison then names
 # what is missing with the reason.
@@ -16,6 +17,11 @@ install_py() {
   "$python" -m venv "$1" &&
     "$1/bin/python" -m pip install --no-deps --only-binary :all: --require-hashes \
       -r $here/python/requirements.txt
+}
+
+install_hiredis() {
+  "$python" -m pip install --no-deps --only-binary :all: --require-hashes \
+    -r bench/store/requirements.txt --target "$1/lib"
 }
 
 install_node() {
@@ -64,6 +70,7 @@ may_fail bench-node install_node $here/node/package.json $here/node/package-lock
   $here/python/requirements.txt
 may_fail bench-go install_go $here/go_calls/go.sum $here/go_redis/go.sum tests/requirements.txt
 may_fail bench-go-store install_go_store bench/store/go_redis/go.sum tests/requirements.txt
+may_fail bench-hiredis install_hiredis bench/store/requirements.txt
 may_fail bench-java install_java $here/java/pom.xml $here/java/jars.sha256
 may_fail bench-rust install_rust $here/rust/Cargo.lock
 

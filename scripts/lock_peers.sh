@@ -1,7 +1,7 @@
 #!/bin/sh
 # Rewrites the lock files of the test peers from their requirements.in and ElasticMQ's pom.xml, and
-# those of the breakers that make bench-peers compares with. Go's are kept by `go mod tidy`, Rust's
-# by cargo, Node's by `npm install --package-lock-only`.
+# those of what make bench-peers and bench-store compare with. Go's are kept by `go mod tidy`,
+# Rust's by cargo, Node's by `npm install --package-lock-only`.
 set -eu
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 unset PIP_FIND_LINKS
 /usr/bin/python3 -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install -q pip-tools==7.5.1
-for folder in tests tests/peers/dynalite tests/peers/valkey bench/peers/python; do
+for folder in tests tests/peers/dynalite tests/peers/valkey bench/peers/python bench/store; do
   "$work/venv/bin/pip-compile" -q --upgrade --generate-hashes --strip-extras --allow-unsafe \
     --no-emit-index-url --no-emit-find-links --no-header \
     -o $folder/requirements.txt $folder/requirements.in

@@ -1,5 +1,6 @@
-"""Store operations by redis-py: redis_py.py URL CA_FILE OPERATION RATE SECONDS. See clients.py for
-what it reads and prints. One thread and one connection, so each operation waits for the one before.
+"""Store operations by redis-py: redis_py.py URL CA_FILE OPERATION RATE SECONDS. What it reads and
+prints is said in redis_clients.py. One thread and one connection, so each operation waits for the
+one before.
 """
 
 import json

@@ -1,5 +1,5 @@
-// Store operations by Switchgear: switchgear_ops URL CA_FILE OPERATION RATE SECONDS. See clients.py
-// for what it reads and prints. One thread, one connection, operations pipelined on it.
+// Store operations by Switchgear: switchgear_ops URL CA_FILE OPERATION RATE SECONDS. What it reads
+// and prints is said in redis_clients.py. One thread, one connection, operations pipelined on it.
 //   switchgear_ops URL prepare   makes the circuit, and prints each operation's script, keys and
 //                                arguments, for clients that know Redis only
 #include <sys/resource.h>

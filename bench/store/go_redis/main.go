@@ -1,6 +1,6 @@
-// Store operations by go-redis: program URL CA_FILE OPERATION RATE SECONDS. See clients.py for what
-// it reads and prints. One goroutine for each operation, as a server has one for each request, and
-// a pool of ten connections.
+// Store operations by go-redis: program URL CA_FILE OPERATION RATE SECONDS. What it reads and prints
+// is said in redis_clients.py. One goroutine for each operation, as a server has one for each
+// request, and a pool of ten connections.
 package main
 
 import (

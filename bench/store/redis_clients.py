@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""This program's Redis client beside redis-py and go-redis, on one server, in one run (make
-bench-store): latency and CPU of store operations at a fixed pace, plain and over TLS.
+"""The Redis store beside redis-py and go-redis, on one server, in one run (make bench-store): latency
+and CPU of store operations at a fixed pace, plain and over TLS.
 
-    clients.py [--rate N] [--seconds N] [--rounds N] [--out FILE] [--page FILE]
+    redis_clients.py [--rate N] [--seconds N] [--rounds N] [--out FILE] [--page FILE]
 
 Prints tables and writes what was measured as JSON.
 
@@ -11,8 +11,8 @@ program gets URL CA_FILE OPERATION RATE SECONDS and reads {"script", "keys", "ar
 first line. It connects, verifies the server by CA_FILE where the URL has TLS, warms up, prints
 "ready", and begins with the next line. Operation i is due i / RATE seconds later, answered or not
 what was before, and all are begun that are due within SECONDS; after twice that time it gives up.
-It answers with {"asked", "errors", "cpu_us": its own CPU time, "seconds": what all took, "us": [time
-from when each operation was due until its answer]}.
+It answers with {"asked", "errors", "cpu_us": its own CPU time, "seconds": what all took, "us":
+[time from when each operation was due until its answer]}.
 """
 
 import argparse
@@ -107,17 +107,41 @@ def clients():
     python = figures.pinned(
         (compare.HERE / "python/requirements.in").read_text(encoding="utf-8"), "redis==")
     go = figures.pinned((HERE / "go_redis/go.mod").read_text(encoding="utf-8"), "go-redis/v9")
+
+    def by_python():
+        return [compare.needs("bench-py") / "bin/python", HERE / "redis_py.py"]
+
+    # redis-py parses in C where it finds hiredis.
     return {
         US: lambda: [compare.BUILD / "switchgear_ops"],
-        f"redis-py {python}": lambda: [compare.needs("bench-py") / "bin/python",
-                                       HERE / "redis_py.py"],
+        f"redis-py {python}": by_python,
+        f"redis-py {python}, hiredis": lambda: [
+            "env", f"PYTHONPATH={compare.needs('bench-hiredis') / 'lib'}", *by_python()],
         f"go-redis {go}": lambda: [go_program()],
     }
 
 
+def refuses_strangers(program, server, words, operation):
+    """Raises RuntimeError where a client takes the server's certificate for that of anybody."""
+    with tempfile.TemporaryDirectory() as folder:
+        another_ca = certificates(Path(folder))[0]
+        client = compare.Program(
+            [*program, server.url_of("TLS"), another_ca, operation, 10, 1])
+        try:
+            client.tell(json.dumps(words[operation]))
+            heard = client.process.stdout.readline()
+        finally:
+            client.stop()
+    if heard:
+        raise RuntimeError("it does not verify the server")
+
+
 def measure_one(make_program, server, words, operation, transport, options):
     """One round of one client."""
-    client = compare.Program([*make_program(), server.url_of(transport), server.ca_file, operation,
+    program = make_program()
+    if transport == "TLS":
+        refuses_strangers(program, server, words, operation)
+    client = compare.Program([*program, server.url_of(transport), server.ca_file, operation,
                               options.rate, options.seconds])
     try:
         client.tell(json.dumps(words[operation]))
@@ -176,7 +200,7 @@ def measure(options):
 def table(entries):
     """Of one operation: a row for each client and transport, ratios to ours on the same one."""
     header = ["client", "transport", "done", "errors", "per s", *SHARES, "max", "p50 to ours",
-              "p99 to ours", "CPU, µs", "of a core", "to ours", "server CPU, µs"]
+              "p99 to ours", "CPU, µs", "of a core", "CPU to ours", "server CPU, µs"]
     ours = {e["transport"]: e for e in entries if e["client"] == US and "absent" not in e}
     rows = []
     for e in entries:
@@ -185,7 +209,9 @@ def table(entries):
             rows.append([*first, *[""] * (len(header) - 3), figures.WHY + e["absent"]])
             continue
         us, same = e["us"], ours.get(e["transport"])
-        rows.append([*first, f"{e['done']:,}", e["errors"], number(e["per_second"]),
+        all_done = e["done"] == e["asked"]
+        done = f"{e['done']:,}" + ("" if all_done else f" of {e['asked']:,}")
+        rows.append([*first, done, e["errors"], number(e["per_second"]),
                      *map(number, us.values()),
                      ratio(us["p50"], same and same["us"]["p50"]),
                      ratio(us["p99"], same and same["us"]["p99"]),
