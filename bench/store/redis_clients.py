@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The Redis store beside redis-py and go-redis, on one server, in one run (make bench-store): latency
-and CPU of store operations at a fixed pace, plain and over TLS.
+"""The Redis store beside redis-py and go-redis, on one server, in one run (make bench-store):
+latency and CPU of store operations at a fixed pace, plain and over TLS.
 
     redis_clients.py [--rate N] [--seconds N] [--rounds N] [--out FILE] [--page FILE]
 
