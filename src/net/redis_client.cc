@@ -192,7 +192,9 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
       const std::string& user = self->address_.user;
       self->command({"AUTH", user.empty() ? "default" : user, *password},
                     [raw = self.get()](const Result<resp::Value>& answer) {
-                      if (!answer || raw->phase_ != Phase::ready) return;
+                      // A refusal may come as a value, see error_replies_as_values.
+                      if (!answer || answer->kind == resp::Kind::error) return;
+                      if (raw->phase_ != Phase::ready) return;
                       raw->renew_password_after(raw->options_.password_renewal, 0.9);
                     });
     });
