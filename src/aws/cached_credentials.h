@@ -77,9 +77,9 @@ class CachedCredentials final : public CredentialsProvider {
   std::optional<WallTime> refresh_from_;
   std::optional<WallTime> wait_from_;
   std::optional<WallTime> end_;
-  bool refused_ = false;     // the current ones, by a service
+  bool refused_ = false;                         // the current ones, by a service
   std::optional<MonoTime> renewed_for_refusal_;  // the last time
-  bool same_again_ = false;  // the last fetch gave what was there already
+  bool same_again_ = false;                      // the last fetch gave what was there already
 
   bool fetching_ = false;
   std::uint64_t fetch_ = 0;  // the one under way; answers of others come too late

@@ -132,7 +132,8 @@ TEST(DynamoDbItem, MoreReportsThanAnyStoreKeepsGoOldestFirst) {
     std::vector<std::string> full;
     for (std::uint32_t i = 0; i < 16; ++i) {
       fleet::Report one = report(i);
-      // Part 1 has been filled last: it had gone, and whoever had not seen the others began it anew.
+      // Part 1 has been filled last: it had gone, and whoever had not seen the others began it
+      // anew.
       one.sent = kNow + std::chrono::milliseconds{part == 1 ? 10 : part};
       full.push_back(one.encode());
     }
@@ -146,8 +147,8 @@ TEST(DynamoDbItem, MoreReportsThanAnyStoreKeepsGoOldestFirst) {
     EXPECT_EQ(removes(update, part_name(part)), part == 0 || part == 2) << part;
   }
   const std::string oldest = placeholder(update, part_name(0));
-  EXPECT_THAT(update.condition, HasSubstr("(attribute_not_exists(" + oldest + ") OR (size(" +
-                                          oldest + ") = :v"))
+  EXPECT_THAT(update.condition,
+              HasSubstr("(attribute_not_exists(" + oldest + ") OR (size(" + oldest + ") = :v"))
       << "it must be the set that was seen";
 }
 

@@ -191,9 +191,9 @@ void remove_old_sets(Writing& writing, const Item& last, const fleet::ReportOp& 
     const AttributeValue& seen = last.at(name);
     if (newest.second.empty()) continue;
     const std::string set = writing.name(name);
-    writing.where("(attribute_not_exists(" + set + ") OR (size(" + set + ") = " +
-                  writing.number(static_cast<std::int64_t>(seen.set.size())) + " AND contains(" +
-                  set + ", " + writing.text(newest.second) + ")))");
+    writing.where("(attribute_not_exists(" + set + ") OR (size(" + set +
+                  ") = " + writing.number(static_cast<std::int64_t>(seen.set.size())) +
+                  " AND contains(" + set + ", " + writing.text(newest.second) + ")))");
   }
 }
 
