@@ -52,7 +52,8 @@ class Client {
 
   fleet::Answer apply(const fleet::Operation& operation) {
     std::optional<Result<fleet::Answer>> answer;
-    store_.execute(kCircuit, operation, [&](Result<fleet::Answer> given) { answer = given; });
+    store_.execute(kCircuit, operation,
+                   [&](const Result<fleet::Answer>& given) { answer = given; });
     if (!loop_.run_until([&] { return answer.has_value(); }, 10s)) {
       throw std::runtime_error("no answer");
     }
@@ -111,11 +112,12 @@ class Client {
     const std::function<void()> begin_what_is_due = [&] {
       auto now = Clock::now();
       for (; begun < asked && due(begun) <= now && now < give_up; ++begun, now = Clock::now()) {
-        store_.execute(kCircuit, operation, [&, at = due(begun)](Result<fleet::Answer> answer) {
-          if (!answer || answer->status != fleet::Status::ok) ++errors;
-          us.push_back(std::chrono::duration<double, std::micro>(Clock::now() - at).count());
-          ++answered;
-        });
+        store_.execute(
+            kCircuit, operation, [&, at = due(begun)](const Result<fleet::Answer>& answer) {
+              if (!answer || answer->status != fleet::Status::ok) ++errors;
+              us.push_back(std::chrono::duration<double, std::micro>(Clock::now() - at).count());
+              ++answered;
+            });
       }
       if (begun < asked && now < give_up) {
         timer = loop_.call_after(due(begun) - now, begin_what_is_due);
