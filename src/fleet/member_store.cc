@@ -113,7 +113,7 @@ std::optional<Operation> Member::choose(HoldTime h) {
         if (record_->state == State::open && looked_in_epoch_ != record_->epoch &&
             h - answered_at_ > kLookBefore) {
           looked_in_epoch_ = record_->epoch;
-          return ReadOp{};
+          return make_read();
         }
         if (auto claim = choose_claim(h)) return claim;
       }
@@ -315,7 +315,8 @@ ReportOp Member::make_report(HoldTime h) {
   } else {
     add_meter(op, h);
   }
-  op.evidence_age = evidence_age_;
+  // Of an old view it may be too short: others have reported since.
+  if (!too_old(h)) op.evidence_age = evidence_age_;
   batch_ = Batch{};
   last_report_ = h;
   return op;

@@ -257,17 +257,14 @@ Trip trip_of(const OwnTrip& own, InstanceId instance, StoreTime at) {
           .shares = {{.instance = instance, .failures = own.failures}}};
 }
 
-}  // namespace
-
-namespace {
-
 // Senders know the store's time to within a second or two, where it is told in seconds.
 constexpr Duration kEvidenceAgeMin = 3s;
 
 // A run of reports that trips lasts no longer than its failures outweigh the calls in it: its
 // need is at least calls - evidence / weight, so elapsed * calls/s <= (weight + 1) * failures. With
 // a report older than what all failures so far can outweigh, a run needs later ones that outweigh
-// more than their own time, and those trip without it. Twice that, for the estimate of the rate.
+// more than their own time, and those trip without it. Four times that: the rate is an estimate,
+// and what one instance may supply is bounded by the need of the whole run.
 std::chrono::milliseconds age_of_evidence(const Snapshot& snapshot, double weight,
                                           double calls_per_second) {
   double failures = 1;  // of the report that is about to be added
@@ -276,7 +273,7 @@ std::chrono::milliseconds age_of_evidence(const Snapshot& snapshot, double weigh
     failures += static_cast<double>(r.failures + r.overloads + r.slow) * std::exp2(r.thinning);
     pause = std::max(pause, std::chrono::milliseconds{r.retry_after_ms});
   }
-  const double seconds = std::min(2 * (weight + 1) * failures / calls_per_second, 1e6);
+  const double seconds = std::min(4 * (weight + 1) * failures / calls_per_second, 1e6);
   return std::max({ceil_ms(std::chrono::duration_cast<Duration>(1s * seconds)),
                    ceil_ms(kEvidenceAgeMin), pause});
 }

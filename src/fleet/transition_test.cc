@@ -405,10 +405,10 @@ TEST_F(Transitions, EvidenceAgesTheFasterTheMoreCallsThereAreToOutweighIt) {
   for (std::uint32_t i = 0; i < 9; ++i) {
     s.reports.push_back(Report{.sent = s.time - 1s, .instance = InstanceId{i}, .failures = 1});
   }
-  // Twice (weight + 1) * 10 failures, the next one with them, in calls.
+  // Four times (weight + 1) * 10 failures, the next one with them, in calls.
   ASSERT_TRUE(age(10, 10));
   EXPECT_NEAR(static_cast<double>(age(10, 10)->count()),
-              2e3 * (table.at(10).failure_rule.weight + 1), 500);
+              4e3 * (table.at(10).failure_rule.weight + 1), 500);
   EXPECT_EQ(age(1'000, 1'000), 3'000ms) << "never below what the clocks may be apart";
   s.reports[0].retry_after_ms = 20'000;
   EXPECT_EQ(age(1'000, 1'000), 20'000ms) << "the pause that was asked for is still needed";

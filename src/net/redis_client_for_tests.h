@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,10 +21,10 @@ class RedisClientTest : public ::testing::Test {
     return RedisClient(loop, *address, options);
   }
 
-  // The answer to one command.
-  Result<resp::Value> ask(RedisClient& client, std::vector<std::string> command) {
+  // The answer to one command, which `send` sends.
+  Result<resp::Value> answer_to(const std::function<void(RedisCallback)>& send) {
     std::optional<Result<resp::Value>> answer;
-    client.command(std::move(command), [&](Result<resp::Value> result) {
+    send([&](Result<resp::Value> result) {
       EXPECT_FALSE(answer) << "answered twice";
       answer = std::move(result);
     });
@@ -31,6 +32,22 @@ class RedisClientTest : public ::testing::Test {
     EXPECT_TRUE(loop.run_until([&] { return answer.has_value(); }, 20s)) << "never answered";
     if (!answer) return Error{.code = "test", .message = "never answered", .source = ""};
     return *answer;
+  }
+  Result<resp::Value> ask(RedisClient& client, const std::vector<std::string>& command) {
+    return answer_to([&](RedisCallback done) { client.command(command, std::move(done)); });
+  }
+  void expect_answers_in_order(RedisClient& client) {
+    std::vector<std::int64_t> answers;
+    for (int i = 0; i < 2'000; ++i) {
+      client.command({"INCR", "n"}, [&](Result<resp::Value> result) {
+        ASSERT_TRUE(result) << result.error().text();
+        answers.push_back(result->integer);
+      });
+    }
+    ASSERT_TRUE(loop.run_until([&] { return answers.size() == 2'000; }, 20s));
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      ASSERT_EQ(answers[i], static_cast<std::int64_t>(i) + 1);
+    }
   }
   std::string text_of(RedisClient& client, std::vector<std::string> command) {
     const auto answer = ask(client, std::move(command));

@@ -54,17 +54,7 @@ TEST_F(RedisClientTest, SpeaksTheThirdVersionOfTheProtocol) {
 TEST_F(RedisClientTest, PipelinesAndAnswersInOrder) {
   RedisServer server;
   RedisClient client = client_of(server.url());
-  std::vector<std::int64_t> answers;
-  for (int i = 0; i < 2'000; ++i) {
-    client.command({"INCR", "n"}, [&](Result<resp::Value> result) {
-      ASSERT_TRUE(result) << result.error().text();
-      answers.push_back(result->integer);
-    });
-  }
-  ASSERT_TRUE(loop.run_until([&] { return answers.size() == 2'000; }, 20s));
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    ASSERT_EQ(answers[i], static_cast<std::int64_t>(i) + 1);
-  }
+  expect_answers_in_order(client);
 }
 
 TEST_F(RedisClientTest, AnErrorReplyFailsOnlyItsCommand) {

@@ -25,16 +25,8 @@ class RedisSentinelTest : public RedisClientTest {
     EXPECT_TRUE(address) << address.error().text();
     return open_redis(loop, *address, options);
   }
-  Result<resp::Value> ask(RedisRoute& route, std::vector<std::string> command) {
-    std::optional<Result<resp::Value>> answer;
-    route.command("k", std::move(command), [&](Result<resp::Value> result) {
-      EXPECT_FALSE(answer) << "answered twice";
-      answer = std::move(result);
-    });
-    EXPECT_FALSE(answer) << "answered from inside the call";
-    EXPECT_TRUE(loop.run_until([&] { return answer.has_value(); }, 20s)) << "never answered";
-    if (!answer) return Error{.code = "test", .message = "never answered", .source = ""};
-    return *answer;
+  Result<resp::Value> ask(RedisRoute& route, const std::vector<std::string>& command) {
+    return answer_to([&](RedisCallback done) { route.command("k", command, std::move(done)); });
   }
   std::string text_of(RedisRoute& route, std::vector<std::string> command) {
     const auto answer = ask(route, std::move(command));

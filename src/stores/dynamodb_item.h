@@ -23,8 +23,9 @@ namespace switchgear::stores {
 inline constexpr char kItemKey[] = "circuit";
 inline constexpr char kItemTtl[] = "ttl";
 
-// Less than this is an item with all that a circuit may hold: 64 reports, every slot taken.
-inline constexpr std::size_t kItemBytesMax = 6'144;
+// Less than this is an item with all that a circuit may hold: the reports kept and the sets about
+// to go, each as long as a report can be, and every slot taken. With ordinary numbers 7 KB.
+inline constexpr std::size_t kItemBytesMax = 16'384;
 
 // The item as an answer showed it.
 struct FoundItem {

@@ -223,15 +223,37 @@ TEST(DynamoDbItem, IsSmallInHealthAndBoundedInTrouble) {
   item["c:29433333"] = AttributeValue::of_number("12345.5");
   item["a:29433333"] = AttributeValue::of_number("345678.25");
   EXPECT_LT(aws::item_bytes(item), 1'024u);
-  for (int part = 0; part < 5; ++part) {
-    item["e1766000000000.0.1766000000." + std::to_string(part)] = full_set(1'000);
+  Item longest = item;
+  for (int part = 0; part < 6; ++part) {
+    const std::string name = "e1766000000000.0.1766000000." + std::to_string(part);
+    item[name] = full_set(1'000);
+    std::vector<std::string> texts;
+    for (std::uint32_t i = 0; i < 16; ++i) {
+      constexpr std::uint32_t kMany = 4'294'967'295;
+      texts.push_back(fleet::Report{.sent = kNow,
+                                    .span = 10'000ms,
+                                    .instance = kAnn,
+                                    .seq = kMany - i,
+                                    .failures = kMany,
+                                    .overloads = kMany,
+                                    .slow = kMany,
+                                    .thinning = 20,
+                                    .retry_after_ms = kMany}
+                          .encode());
+    }
+    longest[name] = AttributeValue::of_set(texts);
   }
   for (int i = 0; i < fleet::kSlotsMax; ++i) {
     const std::string slot = "s" + std::to_string(i);
-    item[slot] = AttributeValue::of_text("0000000000b0.4294967295");
-    item[slot + "e"] = AttributeValue::of_number(to_ms(kNow));
+    for (Item* one : {&item, &longest}) {
+      (*one)[slot] = AttributeValue::of_text("0000000000b0.4294967295");
+      (*one)[slot + "e"] = AttributeValue::of_number(to_ms(kNow));
+      (*one)[slot + "b"] = AttributeValue::of_text("1766000000000");
+    }
   }
-  EXPECT_LT(aws::item_bytes(item), kItemBytesMax);
+  EXPECT_LT(aws::item_bytes(item), 7'168u) << "with ordinary numbers";
+  EXPECT_LT(aws::item_bytes(longest), kItemBytesMax);
+  EXPECT_GT(aws::item_bytes(longest), kItemBytesMax / 2) << "the bound is no guess";
 }
 
 TEST(DynamoDbItem, ARenewalThatComesLateShortensNoLease) {

@@ -71,7 +71,8 @@ const FoundItem* DynamoDbStore::last(const std::string& circuit) const {
 
 void DynamoDbStore::next(std::shared_ptr<Work> work) {
   if (++work->requests > kRequestsMax) {
-    return work->done(Error{.code = "contention",
+    // Each time nothing was written: too many write at once.
+    return work->done(Error{.code = kThrottled,
                             .message = "the circuit's item changed again and again meanwhile",
                             .retryable = true,
                             .source = "dynamodb"});

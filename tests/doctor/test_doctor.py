@@ -270,7 +270,7 @@ def test_time_to_live_by_another_attribute_and_an_item_that_is_too_large(doctor,
     assert held.returncode == DONE, held.stderr
     client.update_item(TableName=table, Key={"circuit": {"S": "switchgear/big"}},
                        UpdateExpression="SET note = :n",
-                       ExpressionAttributeValues={":n": {"S": "x" * 7000}})
+                       ExpressionAttributeValues={":n": {"S": "x" * 17000}})
     code, found = doctor(f"dynamodb://{table}", **environment)
     assert code == FAILED
     assert '"expires"' in found["time to live"]["found"]
