@@ -21,7 +21,7 @@ namespace {
 constexpr Duration kSkewMin = 4min;
 
 struct Call {
-  JsonCall what;
+  ServiceCall what;
   AwsClient::Callback callback;  // empty: ended
   std::string invocation_id;
   int attempt = 0;
@@ -88,8 +88,9 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
     SG_ASSERT(options_.attempts_max >= 1);
   }
 
-  net::CallHandle call(JsonCall what, Callback callback) {
+  net::CallHandle call(ServiceCall what, Callback callback) {
     auto call = std::make_shared<Call>();
+    SG_ASSERT(what.attempts_max.value_or(1) >= 1);
     call->what = std::move(what);
     call->callback = std::move(callback);
     call->invocation_id = invocation_id(random_);
@@ -119,14 +120,21 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
     return options_.wall_clock ? options_.wall_clock() : net::read_clocks().wall;
   }
 
+  int attempts_max(const Call& call) const {
+    return call.what.attempts_max.value_or(options_.attempts_max);
+  }
+
   net::HttpRequest signed_request(const Call& call) const {
-    net::HttpRequest request{.method = "POST", .target = "/"};
+    net::HttpRequest request{
+        .method = call.what.method, .target = call.what.path, .headers = call.what.headers};
     request.headers.set("Host", endpoint_.url.authority());
-    request.headers.set("Content-Type", call.what.content_type);
+    if (!call.what.content_type.empty()) {
+      request.headers.set("Content-Type", call.what.content_type);
+    }
     if (!call.what.target.empty()) request.headers.set("X-Amz-Target", call.what.target);
     request.headers.set("amz-sdk-invocation-id", call.invocation_id);
     request.headers.set("amz-sdk-request", "attempt=" + std::to_string(call.attempt) +
-                                               "; max=" + std::to_string(options_.attempts_max));
+                                               "; max=" + std::to_string(attempts_max(call)));
     request.body = call.what.body;
     if (!call.signed_by) return request;
     const Signature signature =
@@ -170,7 +178,7 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
     // wants one attempt knows what it means that the request may have been carried out.
     call->http =
         http_.send(endpoint_.url, signed_request(*call),
-                   {.timeout = call->what.attempt_timeout, .idempotent = options_.attempts_max > 1},
+                   {.timeout = call->what.attempt_timeout, .idempotent = attempts_max(*call) > 1},
                    [self = weak_from_this(), call](Result<net::HttpResponse> result) {
                      if (const auto impl = self.lock()) impl->answered(call, std::move(result));
                    });
@@ -222,7 +230,9 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
     quota_.succeeded(call->tokens_taken);
     finish(call, Answer{.body = std::move(response.body),
                         .refused = refused,
-                        .date = parse_http_date(response.headers.get("Date").value_or(""))});
+                        .date = parse_http_date(response.headers.get("Date").value_or("")),
+                        .status = response.status,
+                        .headers = std::move(response.headers)});
   }
 
   // Compares our clock with the answer's Date. Notes a great difference in the error; sets the
@@ -240,11 +250,11 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
     if (call.clock_was_set || magnitude(offset - clock_offset_) < kSkewMin) return false;
     // For the next call, if this one has no attempt left.
     clock_offset_ = offset;
-    return call.attempt < options_.attempts_max;
+    return call.attempt < attempts_max(call);
   }
 
   bool try_again(const std::shared_ptr<Call>& call, bool throttled, Duration asked = {}) {
-    if (call->attempt >= options_.attempts_max) return false;
+    if (call->attempt >= attempts_max(*call)) return false;
     const int taken = quota_.take(throttled);
     if (taken == 0) return false;
     call->tokens_taken = taken;
@@ -307,7 +317,7 @@ AwsClient::AwsClient(net::Loop& loop, net::HttpClient& http, Endpoint endpoint,
                                    std::move(options))) {}
 AwsClient::~AwsClient() { impl_->shut_down(); }
 
-net::CallHandle AwsClient::call(JsonCall call, Callback callback) {
+net::CallHandle AwsClient::call(ServiceCall call, Callback callback) {
   return impl_->call(std::move(call), std::move(callback));
 }
 

@@ -1,5 +1,5 @@
-// Signed calls to an AWS service that speaks a JSON protocol (SQS, DynamoDB, EventBridge …) or the
-// query protocol (STS), with the SDKs' standard retries.
+// Signed calls to an AWS service that speaks a JSON protocol (SQS, DynamoDB, CloudWatch …), JSON
+// over paths (Lambda) or the query protocol (STS), with the SDKs' standard retries.
 #pragma once
 
 #include <functional>
@@ -13,6 +13,7 @@
 #include "core/result.h"
 #include "core/time.h"
 #include "net/call_handle.h"
+#include "net/http.h"
 #include "net/http_client.h"
 #include "net/loop.h"
 
@@ -34,14 +35,22 @@ struct AwsClientOptions {
   std::function<WallTime()> wall_clock = {};
 };
 
-struct JsonCall {
-  std::string target;  // "AmazonSQS.ReceiveMessage"; empty: the body names the operation
+struct ServiceCall {
+  // "AmazonSQS.ReceiveMessage"; empty: the path, or the body, names the operation.
+  std::string target;
   std::string body = "{}";
   Duration attempt_timeout = 10s;                           // for each attempt
-  std::string content_type = "application/x-amz-json-1.0";  // -1.1 for some services
+  std::string content_type = "application/x-amz-json-1.0";  // empty: not sent, as without a body
   // A refusal of this code is an answer like any other ("ConditionalCheckFailedException"): the
   // caller gets its body, it is no error and no trouble of the service. Empty: none.
   std::string accepted_code = {};
+  std::string method = "POST";
+  // With its query, as it goes over the wire: what comes from outside is percent-encoded once.
+  std::string path = "/";
+  net::Headers headers = {};  // beyond those of every call; signed too
+  // Overrides the client's. 1: what may have been carried out is never sent again, not even where
+  // a kept connection was lost.
+  std::optional<int> attempts_max = {};
 };
 
 struct Answer {
@@ -49,6 +58,8 @@ struct Answer {
   bool refused = false;  // with the accepted code
   // The service's time of day: its Date header, whole seconds, cut off; nothing if there was none.
   std::optional<WallTime> date;
+  int status = 200;
+  net::Headers headers = {};
 };
 
 // On the loop's thread. Errors are those of net::HttpClient (the last attempt's), "credentials" if
@@ -69,8 +80,9 @@ class AwsClient {
   AwsClient& operator=(const AwsClient&) = delete;
 
   // `callback` gets a 2xx answer, a refusal of the accepted code, or the error; exactly once, never
-  // from inside call(). A call may be carried out twice if its answer was lost.
-  net::CallHandle call(JsonCall call, Callback callback);
+  // from inside call(). A call of more than one attempt may be carried out twice if its answer was
+  // lost.
+  net::CallHandle call(ServiceCall call, Callback callback);
 
   const Endpoint& endpoint() const;
 

@@ -65,7 +65,7 @@ struct Service {
         std::move(credentials), core::Random(1), options);
   }
 
-  Result<Answer> call(JsonCall what = {.target = "AmazonSQS.Test"}) {
+  Result<Answer> call(ServiceCall what = {.target = "AmazonSQS.Test"}) {
     std::optional<Result<Answer>> answer;
     client->call(std::move(what), [&](Result<Answer> result) { answer = std::move(result); });
     EXPECT_FALSE(answer) << "called from inside call()";
@@ -166,7 +166,7 @@ TEST(AwsClient, GivesTheBodyOfARefusalThatTheCallAccepts) {
   HttpResponse expected = refusal(400, "ConditionalCheckFailedException");
   expected.headers.set("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
   service.answers = {expected, refusal(400, "ValidationException"), expected};
-  const JsonCall call{.target = "T", .accepted_code = "ConditionalCheckFailedException"};
+  const ServiceCall call{.target = "T", .accepted_code = "ConditionalCheckFailedException"};
   const auto accepted = service.call(call);
   ASSERT_TRUE(accepted);
   EXPECT_TRUE(accepted->refused);

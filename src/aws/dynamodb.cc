@@ -34,7 +34,7 @@ auto item_in(const char* member) {
   };
 }
 
-JsonCall operation(const char* name, std::string body, const DynamoDbOptions& options) {
+ServiceCall operation(const char* name, std::string body, const DynamoDbOptions& options) {
   return {.target = std::string("DynamoDB_20120810.") + name,
           .body = std::move(body),
           .attempt_timeout = options.attempt_timeout};
@@ -89,11 +89,11 @@ std::size_t item_bytes(const Item& item) {
 net::CallHandle DynamoDb::item_call(const char* name, std::string body, std::string accepted_code,
                                     AwsClient::Callback callback) {
   if (!options_.on_consumed) {
-    JsonCall call = operation(name, std::move(body), options_);
+    ServiceCall call = operation(name, std::move(body), options_);
     call.accepted_code = std::move(accepted_code);
     return client_.call(std::move(call), std::move(callback));
   }
-  JsonCall call = operation(name, dynamodb_codec::asking_for_capacity(body), options_);
+  ServiceCall call = operation(name, dynamodb_codec::asking_for_capacity(body), options_);
   call.accepted_code = std::move(accepted_code);
   return client_.call(std::move(call), [name, hear = options_.on_consumed,
                                         callback = std::move(callback)](Result<Answer> answer) {

@@ -20,7 +20,7 @@ AwsClient::Callback reading(Sqs::Callback<T> callback, Read read) {
   };
 }
 
-JsonCall operation(const char* name, std::string body) {
+ServiceCall operation(const char* name, std::string body) {
   return {.target = std::string("AmazonSQS.") + name, .body = std::move(body)};
 }
 
@@ -42,7 +42,7 @@ bool BatchResult::all_done() const {
 
 net::CallHandle Sqs::receive(const std::string& queue_url, const ReceiveOptions& options,
                              Callback<Received> callback) {
-  JsonCall call = operation("ReceiveMessage", sqs_codec::receive_request(queue_url, options));
+  ServiceCall call = operation("ReceiveMessage", sqs_codec::receive_request(queue_url, options));
   call.attempt_timeout = options.wait + kWaitMargin;
   return client_.call(std::move(call),
                       reading<Received>(std::move(callback), &sqs_codec::read_received));
@@ -96,6 +96,16 @@ net::CallHandle Sqs::get_queue_attributes(const std::string& queue_url,
       operation("GetQueueAttributes", sqs_codec::get_queue_attributes_request(queue_url, names)),
       reading<std::map<std::string, std::string>>(std::move(callback),
                                                   &sqs_codec::read_attributes));
+}
+
+net::CallHandle Sqs::set_queue_attributes(const std::string& queue_url,
+                                          const std::map<std::string, std::string>& attributes,
+                                          Callback<void> callback) {
+  return client_.call(
+      operation("SetQueueAttributes",
+                sqs_codec::set_queue_attributes_request(queue_url, attributes)),
+      // AWS answers with no body at all.
+      reading<void>(std::move(callback), [](std::string_view) { return Result<void>{}; }));
 }
 
 net::CallHandle Sqs::get_queue_url(const std::string& queue_name, Callback<std::string> callback) {

@@ -117,6 +117,11 @@ class Sqs {
   net::CallHandle get_queue_attributes(const std::string& queue_url,
                                        const std::vector<std::string>& names,
                                        Callback<std::map<std::string, std::string>> callback);
+  // Sets those named; the others stay. Takes up to 60 s to act, MessageRetentionPeriod up to 15
+  // minutes.
+  net::CallHandle set_queue_attributes(const std::string& queue_url,
+                                       const std::map<std::string, std::string>& attributes,
+                                       Callback<void> callback);
   net::CallHandle get_queue_url(const std::string& queue_name, Callback<std::string> callback);
 
  private:

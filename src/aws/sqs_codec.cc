@@ -244,6 +244,14 @@ std::string get_queue_attributes_request(const std::string& queue_url,
       json::object{{"QueueUrl", queue_url}, {"AttributeNames", std::move(wanted)}});
 }
 
+std::string set_queue_attributes_request(const std::string& queue_url,
+                                         const std::map<std::string, std::string>& attributes) {
+  SG_ASSERT(!attributes.empty());
+  json::object values;
+  for (const auto& [name, value] : attributes) values[name] = value;
+  return json::serialize(json::object{{"QueueUrl", queue_url}, {"Attributes", std::move(values)}});
+}
+
 std::string get_queue_url_request(const std::string& queue_name) {
   return json::serialize(json::object{{"QueueName", queue_name}});
 }

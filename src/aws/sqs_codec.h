@@ -20,6 +20,8 @@ std::string send_batch_request(const std::string& queue_url,
                                const std::vector<OutgoingMessage>& messages);
 std::string get_queue_attributes_request(const std::string& queue_url,
                                          const std::vector<std::string>& names);
+std::string set_queue_attributes_request(const std::string& queue_url,
+                                         const std::map<std::string, std::string>& attributes);
 std::string get_queue_url_request(const std::string& queue_name);
 
 Result<Received> read_received(std::string_view body);
