@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "core/assert.h"
 #include "core/result.h"
 #include "fleet/store_limits.h"
 #include "fleet/store_ops.h"
+#include "stores/note.h"
 
 namespace switchgear::stores {
 
@@ -31,11 +33,28 @@ class Store {
   virtual void execute(const std::string& circuit, const fleet::Operation& operation,
                        AnswerCallback done) = 0;
 
+  // The circuit's note, which lives whether or not there is a record, and until it is removed: it
+  // has no time to live. Consistent: it shows every write that was answered before. Error
+  // "unreadable": somebody else wrote there.
+  virtual void read_note(const std::string& /*circuit*/, NoteCallback /*done*/) {
+    SG_ASSERT(false);
+  }
+  // Replaces the note if its revision is `expected` (0: makes it if there is none); its revision is
+  // then expected + 1. Otherwise `written` is false, and the note is as it was. May be repeated
+  // after an error: where the note already has revision expected + 1 and this very text, `written`
+  // is true, so that the texts of two writers must differ (by a nonce). `text` is UTF-8, not empty;
+  // longer than kNoteBytesMax: error "too_large", and nothing is sent.
+  virtual void write_note(const std::string& /*circuit*/, std::uint64_t /*expected*/,
+                          const std::string& /*text*/, NoteCallback /*done*/) {
+    SG_ASSERT(false);
+  }
+
   // The names of all circuits in this store's namespace, sorted. For people; never on the path
   // of a call.
   virtual void list(NamesCallback done) = 0;
 
-  // Removes a circuit with its evidence and meter. For `circuits reset --forget` and for tests.
+  // Removes a circuit with its evidence, meter and note. For `circuits reset --forget` and for
+  // tests.
   virtual void remove(const std::string& circuit, std::function<void(Result<void>)> done) = 0;
 
   // Push, where the backend has it: `changed` is called when a circuit that is watched gets a new
