@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "aws/json_reader.h"
 #include "core/assert.h"
 
 namespace switchgear::aws::dynamodb_codec {
@@ -55,78 +56,8 @@ json::object search_request(const ItemSearch& search) {
 
 // ---- reading
 
-// Names of attributes are outside data too.
-std::string shown(std::string_view name) {
-  return json::serialize(json::string(name.substr(0, 50)));
-}
-
-// Reads an answer and keeps the first thing that does not fit; what is read after that, or in its
-// place, is empty and of no use.
-class Reader {
+class Reader : public JsonReader {
  public:
-  // Empty: everything fitted.
-  const std::string& flaw() const { return flaw_; }
-  void misfit(const std::string& what) {
-    if (flaw_.empty()) flaw_ = what;
-  }
-
-  static const json::value* find(const json::object& fields, std::string_view member) {
-    const json::value* value = fields.if_contains(member);
-    return value == nullptr || value->is_null() ? nullptr : value;
-  }
-
-  std::string text(const json::value& value, const std::string& path) {
-    if (value.is_string()) return std::string(value.get_string());
-    misfit(path + " is no text");
-    return {};
-  }
-  const json::object& object(const json::value& value, const std::string& path) {
-    static const json::object empty;
-    if (value.is_object()) return value.get_object();
-    misfit(path + " is no object");
-    return empty;
-  }
-  const json::array& array(const json::value& value, const std::string& path) {
-    static const json::array empty;
-    if (value.is_array()) return value.get_array();
-    misfit(path + " is no array");
-    return empty;
-  }
-
-  // Members of `fields`, the object at `path`. Those of the first kind are empty if missing.
-  std::string text_in(const json::object& fields, const std::string& path, const char* member) {
-    const json::value* value = find(fields, member);
-    return value == nullptr ? std::string() : text(*value, path + "." + member);
-  }
-  // 0 if it is missing.
-  double number_in(const json::object& fields, const std::string& path, const char* member) {
-    const json::value* value = find(fields, member);
-    if (value == nullptr) return 0;
-    boost::system::error_code bad;
-    const double number = value->is_number() ? value->to_number<double>(bad) : 0;
-    if (!value->is_number() || bad) misfit(path + "." + member + " is no number");
-    return number;
-  }
-  const json::object& object_in(const json::object& fields, const std::string& path,
-                                const char* member) {
-    static const json::value empty(json::object_kind);
-    const json::value* value = find(fields, member);
-    return object(value == nullptr ? empty : *value, path + "." + member);
-  }
-  const json::array& array_in(const json::object& fields, const std::string& path,
-                              const char* member) {
-    static const json::value empty(json::array_kind);
-    const json::value* value = find(fields, member);
-    return array(value == nullptr ? empty : *value, path + "." + member);
-  }
-  const json::value& required(const json::object& fields, const std::string& path) {
-    static const json::value none;
-    const json::value* value = find(fields, path.substr(path.rfind('.') + 1));
-    if (value != nullptr) return *value;
-    misfit(path + " is missing");
-    return none;
-  }
-
   AttributeValue attribute(const json::value& value, const std::string& path) {
     const json::object& fields = object(value, path);
     std::string type;
@@ -161,33 +92,13 @@ class Reader {
     }
     return out;
   }
-
- private:
-  std::string flaw_;
 };
 
 // Runs `read(reader, answer)` on the answer's object.
 template <class T, class Read>
 Result<T> reading(std::string_view body, Read read) {
-  Reader reader;
-  json::parse_options options;
-  options.max_depth = kDepthMax;
-  boost::system::error_code bad;
-  const json::value answer =
-      json::parse(json::string_view(body.data(), body.size()), bad, {}, options);
-  if (bad) {
-    reader.misfit(bad.message());
-  } else if (!answer.is_object()) {
-    reader.misfit("no JSON object");
-  } else {
-    Result<T> out = read(reader, answer.get_object());
-    if (reader.flaw().empty()) return out;
-  }
-  return Error{
-      .code = "protocol",
-      .message = "the answer is not one of DynamoDB (" + reader.flaw() + "); check the endpoint",
-      .retryable = false,
-      .source = "dynamodb"};
+  return read_json<T, Reader>({.service = "DynamoDB", .source = "dynamodb", .depth_max = kDepthMax},
+                              body, read);
 }
 
 }  // namespace
@@ -315,10 +226,11 @@ Result<KeysPage> read_keys(std::string_view body, const std::string& key_attribu
       const std::string path = "Items[" + std::to_string(i) + "]";
       const json::value* value = Reader::find(reader.object(items[i], path), key_attribute);
       if (value == nullptr) {
-        reader.misfit(path + " has no " + shown(key_attribute));
+        reader.misfit(path + " has no " + Reader::shown(key_attribute));
         continue;
       }
-      const AttributeValue key = reader.attribute(*value, path + "[" + shown(key_attribute) + "]");
+      const AttributeValue key =
+          reader.attribute(*value, path + "[" + Reader::shown(key_attribute) + "]");
       if (key.kind == AttributeValue::Kind::text) page.keys.push_back(key.value);
     }
     if (const json::value* last = Reader::find(answer, "LastEvaluatedKey")) {

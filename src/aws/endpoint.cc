@@ -70,6 +70,18 @@ std::string upper(std::string_view text) {
   return out;
 }
 
+// Services whose variable names them otherwise than their host does.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kVariables{
+    {{"monitoring", "CLOUDWATCH"}, {"events", "EVENTBRIDGE"}, {"states", "SFN"}}};
+
+// What follows AWS_ENDPOINT_URL_.
+std::string variable_part(std::string_view service) {
+  for (const auto& [host, variable] : kVariables) {
+    if (host == service) return std::string(variable);
+  }
+  return upper(service);
+}
+
 Error problem(std::string code, std::string message) {
   return {.code = std::move(code), .message = std::move(message), .retryable = false, .source = ""};
 }
@@ -140,7 +152,7 @@ Result<Endpoint> resolve_endpoint(const EndpointQuestion& question,
     return Given{value_of(environment, name), name};
   };
   const bool ignore = value_of(environment, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") == "true";
-  const Given own = variable("AWS_ENDPOINT_URL_" + upper(question.service));
+  const Given own = variable("AWS_ENDPOINT_URL_" + variable_part(question.service));
   const Given general = variable("AWS_ENDPOINT_URL");
   const Given url = first_given({{question.endpoint_url, "--endpoint-url"},
                                  ignore ? Given{} : own,
@@ -186,8 +198,9 @@ Result<Endpoint> resolve_endpoint(const EndpointQuestion& question,
                                  region.value + "; use --region " + queue_region);
   }
   endpoint.url.scheme = "https";
-  // In GovCloud the usual endpoints are those of FIPS.
-  const bool named_fips = fips && (dual_stack || !region.value.starts_with("us-gov-"));
+  // In GovCloud the usual endpoints are those of FIPS, but for Lambda.
+  const bool named_fips =
+      fips && (dual_stack || question.service == "lambda" || !region.value.starts_with("us-gov-"));
   endpoint.url.host = question.service + (named_fips ? "-fips." : ".") + region.value + "." +
                       std::string(dns_suffix(region.value, dual_stack));
   endpoint.url.port = 443;

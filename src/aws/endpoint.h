@@ -11,7 +11,7 @@
 namespace switchgear::aws {
 
 struct EndpointQuestion {
-  std::string service = "sqs";      // as in host names and signatures
+  std::string service = "sqs";      // as in host names and signatures: CloudWatch is "monitoring"
   std::string endpoint_url = {};    // --endpoint-url; empty: not given
   std::string region = {};          // --region; empty: not given
   std::string queue_url = {};       // whose host may name the region; empty: none
@@ -26,13 +26,14 @@ struct Endpoint {
   bool custom = false;
 };
 
-// Endpoint: --endpoint-url, AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the region's own, as in
-// the AWS CLI; the variables do not count if AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is "true".
-// AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT choose among the region's own; with another
-// endpoint they are an error, as in botocore, since nobody can tell what that one is.
-// Region: --region, AWS_REGION, AWS_DEFAULT_REGION, the queue URL's host. Errors: "endpoint",
-// "region"; a queue URL of AWS in another region than the chosen one is such an error, as SQS
-// would say no more than that the queue does not exist.
+// Endpoint: --endpoint-url, AWS_ENDPOINT_URL_<SERVICE> (AWS_ENDPOINT_URL_CLOUDWATCH),
+// AWS_ENDPOINT_URL, the region's own, as in the AWS CLI; the variables do not count if
+// AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is "true". AWS_USE_FIPS_ENDPOINT and
+// AWS_USE_DUALSTACK_ENDPOINT choose among the region's own; with another endpoint they are an
+// error, as in botocore, since nobody can tell what that one is. Region: --region, AWS_REGION,
+// AWS_DEFAULT_REGION, the queue URL's host. Errors: "endpoint", "region"; a queue URL of AWS in
+// another region than the chosen one is such an error, as SQS would say no more than that the queue
+// does not exist.
 Result<Endpoint> resolve_endpoint(const EndpointQuestion& question, const Environment& environment);
 
 // The domain of the region's partition, as botocore's partitions.json has it:

@@ -49,6 +49,14 @@ TEST(Endpoint, TakesTheMostSpecificSetting) {
   EXPECT_EQ(url_of({.endpoint_url = "http://option:3"}, values), "http://option:3");
 }
 
+TEST(Endpoint, KnowsServicesByTheNamesThatVariablesGiveThem) {
+  const Values values{{"AWS_REGION", "us-east-1"},
+                      {"AWS_ENDPOINT_URL_CLOUDWATCH", "http://cloudwatch:1"},
+                      {"AWS_ENDPOINT_URL_LAMBDA", "http://lambda:1"}};
+  EXPECT_EQ(url_of({.service = "monitoring"}, values), "http://cloudwatch:1");
+  EXPECT_EQ(url_of({.service = "lambda"}, values), "http://lambda:1");
+}
+
 TEST(Endpoint, IgnoresTheVariablesWhenTold) {
   const Values values{{"AWS_REGION", "us-east-1"},
                       {"AWS_ENDPOINT_URL", "http://general:1"},

@@ -60,11 +60,18 @@ constexpr std::array kHints{
     Pair{"AccessDeniedException", "the credentials lack a permission for this call"},
 };
 
-// Codes that mean something else elsewhere.
-constexpr std::array kDynamoDbHints{
-    Pair{"ResourceNotFoundException",
-         "the table does not exist in this region and account: check its name and AWS_REGION, or "
-         "make it with `switchgear init dynamodb`"},
+// For codes that mean something else elsewhere.
+struct HintOfService {
+  std::string_view service;
+  std::string_view code;
+  std::string_view hint;
+};
+constexpr std::array kHintsOfServices{
+    HintOfService{"dynamodb", "ResourceNotFoundException",
+                  "the table does not exist in this region and account: check its name and "
+                  "AWS_REGION, or make it with `switchgear init dynamodb`"},
+    HintOfService{"lambda", "ResourceNotFoundException",
+                  "check the name, ARN or UUID, the region and the account"},
 };
 
 template <class List>
@@ -109,9 +116,11 @@ std::string header(const net::HttpResponse& response, std::string_view name) {
   return std::string(response.headers.get(name).value_or(""));
 }
 
-// DynamoDB's own word on why it throttles, such as "TableWriteKeyRangeThroughputExceeded" for one
-// item written too often; "" if it gives none.
+// The service's own word on why it throttles: of DynamoDB such as
+// "TableWriteKeyRangeThroughputExceeded" for one item written too often, of Lambda such as
+// "ReservedFunctionConcurrentInvocationLimitExceeded"; "" if it gives none.
 std::string throttling_reason(const json::object& fields) {
+  if (const std::string reason = tame(text_of(fields, {"Reason"})); !reason.empty()) return reason;
   for (const char* key : {"ThrottlingReasons", "throttlingReasons"}) {
     const auto* reasons = fields.if_contains(key);
     if (reasons == nullptr || !reasons->is_array()) continue;
@@ -155,8 +164,10 @@ ServiceError read_error(const net::HttpResponse& response, const std::string& se
   ServiceError out;
   Error& error = out.error;
   error.source = service;
-  error.code = normalise_code(text_of(fields, {"__type", "code", "Code"}));
+  error.code = normalise_code(text_of(fields, {"__type"}));
+  // REST-JSON services such as Lambda; botocore asks in this order too.
   if (error.code.empty()) error.code = normalise_code(header(response, "x-amzn-ErrorType"));
+  if (error.code.empty()) error.code = normalise_code(text_of(fields, {"code", "Code"}));
   if (error.code.empty()) error.code = normalise_code(legacy);
   if (error.code.empty()) error.code = normalise_code(xml_text(response.body, "Code"));
   const std::string status = std::to_string(response.status);
@@ -177,10 +188,8 @@ ServiceError read_error(const net::HttpResponse& response, const std::string& se
   const std::string reason = throttling_reason(fields);
   if (!reason.empty()) error.message += ", " + reason;
   error.message += ")";
-  if (service == "dynamodb") {
-    for (const auto& [code, hint] : kDynamoDbHints) {
-      if (code == error.code) error.message += "; " + std::string(hint);
-    }
+  for (const auto& [of, code, hint] : kHintsOfServices) {
+    if (of == service && code == error.code) error.message += "; " + std::string(hint);
   }
   for (const auto& [code, hint] : kHints) {
     if (code == error.code) error.message += "; " + std::string(hint);
