@@ -23,6 +23,17 @@ class SharedTable {
     operations++;
     return table_.execute(circuit, operation, now());
   }
+  stores::NoteAnswer read_note(const std::string& circuit) {
+    const std::lock_guard lock(mutex_);
+    operations++;
+    return table_.read_note(circuit, now());
+  }
+  stores::NoteAnswer write_note(const std::string& circuit, std::uint64_t expected,
+                                const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    operations++;
+    return table_.write_note(circuit, expected, text, now());
+  }
   // By a person.
   void hold(const std::string& circuit, HoldKind kind) {
     write(circuit, [&](const fleet::Snapshot& snapshot) {
@@ -70,15 +81,14 @@ class ScriptedStore final : public stores::Store {
 
   void execute(const std::string& circuit, const fleet::Operation& operation,
                stores::AnswerCallback done) override {
-    if (table_->hangs) return;
-    if (table_->down) {
-      loop_.post([done = std::move(done)] {
-        done(Error{.code = "timeout", .message = "no answer", .retryable = true, .source = "test"});
-      });
-      return;
-    }
-    loop_.post(
-        [done = std::move(done), answer = table_->execute(circuit, operation)] { done(answer); });
+    reply(std::move(done), [&] { return table_->execute(circuit, operation); });
+  }
+  void read_note(const std::string& circuit, stores::NoteCallback done) override {
+    reply(std::move(done), [&] { return table_->read_note(circuit); });
+  }
+  void write_note(const std::string& circuit, std::uint64_t expected, const std::string& text,
+                  stores::NoteCallback done) override {
+    reply(std::move(done), [&] { return table_->write_note(circuit, expected, text); });
   }
   void list(stores::NamesCallback done) override {
     loop_.post([done = std::move(done)] { done(std::vector<std::string>{}); });
@@ -89,6 +99,18 @@ class ScriptedStore final : public stores::Store {
   std::string backend() const override { return "scripted"; }
 
  private:
+  template <class Callback, class Ask>
+  void reply(Callback done, const Ask& ask) {
+    if (table_->hangs) return;
+    if (table_->down) {
+      loop_.post([done = std::move(done)] {
+        done(Error{.code = "timeout", .message = "no answer", .retryable = true, .source = "test"});
+      });
+      return;
+    }
+    loop_.post([done = std::move(done), answer = ask()] { done(answer); });
+  }
+
   net::Loop& loop_;
   const std::shared_ptr<SharedTable> table_;
 };

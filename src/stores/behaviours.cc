@@ -19,6 +19,7 @@ const std::vector<Behaviour>& behaviours() {
     add_claim_behaviours(made);
     add_settle_behaviours(made);
     add_circuit_behaviours(made);
+    add_note_behaviours(made);
     return made;
   }();
   return all.all();

@@ -34,5 +34,6 @@ void add_report_behaviours(Behaviours& all);
 void add_claim_behaviours(Behaviours& all);
 void add_settle_behaviours(Behaviours& all);
 void add_circuit_behaviours(Behaviours& all);
+void add_note_behaviours(Behaviours& all);
 
 }  // namespace switchgear::stores

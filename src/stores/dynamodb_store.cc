@@ -5,6 +5,7 @@
 #include "aws/error.h"
 #include "core/assert.h"
 #include "net/clocks.h"
+#include "stores/dynamodb_note.h"
 
 namespace switchgear::stores {
 namespace {
@@ -36,7 +37,8 @@ struct DynamoDbStore::Work {
 DynamoDbStore::DynamoDbStore(net::Loop& loop, const aws::Endpoint& endpoint,
                              std::shared_ptr<aws::CredentialsProvider> credentials,
                              const DynamoDbStoreOptions& options)
-    : options_(options),
+    : loop_(loop),
+      options_(options),
       clock_(net::read_clocks()),
       http_(loop, options.http),
       client_(loop, http_, endpoint, std::move(credentials), core::Random(options.seed),
@@ -178,6 +180,62 @@ void DynamoDbStore::finish(const Work& work, fleet::Status status,
   work.done(fleet::Answer{.status = status, .snapshot = snapshot_of(item, time->at_least)});
 }
 
+aws::Item DynamoDbStore::note_key(const std::string& circuit) const {
+  return key(circuit + kNoteKeySuffix);
+}
+
+void DynamoDbStore::read_note(const std::string& circuit, NoteCallback done) {
+  get_note(circuit, {}, std::move(done));
+}
+
+void DynamoDbStore::get_note(const std::string& circuit, NoteWrite write, NoteCallback done) {
+  const Duration sent = clock_.sent(net::read_clocks());
+  dynamodb_.get_item(options_.table, note_key(circuit), true,
+                     [this, alive = alive_, write = std::move(write), sent,
+                      done = std::move(done)](const Result<aws::ItemAnswer>& answer) {
+                       if (!*alive) return;
+                       if (!answer) return done(told(answer.error()));
+                       done(note_answer(write, sent, *answer));
+                     });
+}
+
+void DynamoDbStore::write_note(const std::string& circuit, std::uint64_t expected,
+                               const std::string& text, NoteCallback done) {
+  if (auto problem = problem_with_note(text)) {
+    return loop_.post([alive = alive_, done = std::move(done), error = *std::move(problem)] {
+      if (*alive) done(error);
+    });
+  }
+  aws::ItemUpdate update = note_update(expected, text);
+  update.table = options_.table;
+  update.key = note_key(circuit);
+  const Duration sent = clock_.sent(net::read_clocks());
+  dynamodb_.update_item(update,
+                        [this, alive = alive_, circuit, write = NoteWrite{expected, text}, sent,
+                         done = std::move(done)](const Result<aws::ItemAnswer>& answer) mutable {
+                          if (!*alive) return;
+                          if (!answer) return done(told(answer.error()));
+                          if (answer->condition_failed && !answer->item) {
+                            // There is no note, or the server does not show it.
+                            return get_note(circuit, std::move(write), std::move(done));
+                          }
+                          done(note_answer(write, sent, *answer));
+                        });
+}
+
+Result<NoteAnswer> DynamoDbStore::note_answer(const NoteWrite& write, Duration sent,
+                                              const aws::ItemAnswer& answer) {
+  if (auto noted = clock_only(sent, answer); !noted) return noted.error();
+  Result<Note> note = note_of(answer.item);
+  if (!note) return note.error();
+  const auto time = clock_.bounds(net::read_clocks());
+  SG_ASSERT(time);
+  note->time = time->at_least;
+  const bool ours =
+      !write.text.empty() && note->revision == write.expected + 1 && note->text == write.text;
+  return NoteAnswer{.written = ours, .note = *std::move(note)};
+}
+
 void DynamoDbStore::list(NamesCallback done) {
   scan({}, std::make_shared<std::set<std::string>>(), std::move(done));
 }
@@ -206,11 +264,19 @@ void DynamoDbStore::scan(const aws::Item& after, std::shared_ptr<std::set<std::s
 
 void DynamoDbStore::remove(const std::string& circuit, std::function<void(Result<void>)> done) {
   if (const auto it = last_.find(circuit); it != last_.end()) it->second.reset();
+  // The note first: as long as anything is left, `circuits list` shows the circuit.
   dynamodb_.delete_item(
-      options_.table, key(circuit),
-      [alive = alive_, done = std::move(done)](const Result<aws::ItemAnswer>& answer) {
+      options_.table, note_key(circuit),
+      [this, alive = alive_, circuit,
+       done = std::move(done)](const Result<aws::ItemAnswer>& note) mutable {
         if (!*alive) return;
-        done(answer ? Result<void>{} : Result<void>(answer.error()));
+        if (!note) return done(note.error());
+        dynamodb_.delete_item(
+            options_.table, key(circuit),
+            [alive, done = std::move(done)](const Result<aws::ItemAnswer>& answer) {
+              if (!*alive) return;
+              done(answer ? Result<void>{} : Result<void>(answer.error()));
+            });
       });
 }
 

@@ -1,11 +1,12 @@
 // The store on one table of Amazon DynamoDB: a circuit is one item (dynamodb_item.h), each
 // operation one conditional update, so it is atomic on its circuit. A condition that fails answers
-// with the item, so that losers need not read. Time is the service's, known to within a second or
+// with the item, so that losers need not read. The circuit's note is another item
+// (dynamodb_note.h), written likewise. Time is the service's, known to within a second or
 // so (dynamodb_clock.h).
 //
-// Reads are eventually consistent, but for two cases: an answer older than one that this process
-// has seen is read again with consistency; and so is an item before a claim, or a swap that waits
-// for a time, if there was no answer for two seconds.
+// Reads of circuits are eventually consistent, but for two cases: an answer older than one that
+// this process has seen is read again with consistency; and so is an item before a claim, or a swap
+// that waits for a time, if there was no answer for two seconds.
 #pragma once
 
 #include <functional>
@@ -51,6 +52,9 @@ class DynamoDbStore final : public Store {
 
   void execute(const std::string& circuit, const fleet::Operation& operation,
                AnswerCallback done) override;
+  void read_note(const std::string& circuit, NoteCallback done) override;
+  void write_note(const std::string& circuit, std::uint64_t expected, const std::string& text,
+                  NoteCallback done) override;
   void list(NamesCallback done) override;
   void remove(const std::string& circuit, std::function<void(Result<void>)> done) override;
   void release(const std::string& circuit) override { last_.erase(circuit); }
@@ -74,6 +78,10 @@ class DynamoDbStore final : public Store {
 
  private:
   struct Work;
+  struct NoteWrite {
+    std::uint64_t expected = 0;
+    std::string text;
+  };
 
   void next(std::shared_ptr<Work> work);
   void read(std::shared_ptr<Work> work, bool consistent);
@@ -82,10 +90,16 @@ class DynamoDbStore final : public Store {
   Result<void> clock_only(Duration sent, const aws::ItemAnswer& answer);
   Result<void> note(const Work& work, Duration sent, const aws::ItemAnswer& answer);
   const FoundItem* last(const std::string& circuit) const;
+  // `write` is empty where the note is only read.
+  void get_note(const std::string& circuit, NoteWrite write, NoteCallback done);
+  Result<NoteAnswer> note_answer(const NoteWrite& write, Duration sent,
+                                 const aws::ItemAnswer& answer);
+  aws::Item note_key(const std::string& circuit) const;
   void finish(const Work& work, fleet::Status status, const std::optional<aws::Item>& item);
   void scan(const aws::Item& after, std::shared_ptr<std::set<std::string>> found,
             NamesCallback done);
 
+  net::Loop& loop_;
   const DynamoDbStoreOptions options_;
   DynamoDbClock clock_;
   // The newest answer about each circuit in use, once there was one.

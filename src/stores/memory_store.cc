@@ -223,6 +223,24 @@ Answer MemoryTable::execute(const std::string& circuit, const fleet::Operation& 
   return answer;
 }
 
+NoteAnswer MemoryTable::read_note(const std::string& circuit, StoreTime now) const {
+  const auto it = cells_.find(circuit);
+  if (it == cells_.end()) return {.note = {.revision = 0, .text = {}, .time = now}};
+  const Cell& cell = it->second;
+  return {.note = {.revision = cell.note_revision, .text = cell.note, .time = now}};
+}
+
+NoteAnswer MemoryTable::write_note(const std::string& circuit, std::uint64_t expected,
+                                   const std::string& text, StoreTime now) {
+  NoteAnswer found = read_note(circuit, now);
+  found.written = found.note.revision == expected + 1 && found.note.text == text;  // repeated
+  if (found.note.revision != expected) return found;
+  Cell& cell = cells_[circuit];
+  cell.note_revision = expected + 1;
+  cell.note = text;
+  return {.written = true, .note = {.revision = expected + 1, .text = text, .time = now}};
+}
+
 std::vector<std::string> MemoryTable::names() const {
   std::vector<std::string> names;
   for (const auto& [name, cell] : cells_) {
@@ -246,6 +264,23 @@ void MemoryStore::later(std::function<void()> answer) {
 void MemoryStore::execute(const std::string& circuit, const fleet::Operation& operation,
                           AnswerCallback done) {
   later([done = std::move(done), answer = table_.execute(circuit, operation, now_())]() mutable {
+    done(std::move(answer));
+  });
+}
+
+void MemoryStore::read_note(const std::string& circuit, NoteCallback done) {
+  later([done = std::move(done), answer = table_.read_note(circuit, now_())]() mutable {
+    done(std::move(answer));
+  });
+}
+
+void MemoryStore::write_note(const std::string& circuit, std::uint64_t expected,
+                             const std::string& text, NoteCallback done) {
+  if (auto problem = problem_with_note(text)) {
+    return later([done = std::move(done), error = *std::move(problem)] { done(error); });
+  }
+  later([done = std::move(done),
+         answer = table_.write_note(circuit, expected, text, now_())]() mutable {
     done(std::move(answer));
   });
 }

@@ -2,6 +2,7 @@
 // demo and the simulator; the other backends are tested against it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,6 +25,9 @@ class MemoryTable {
   // Carries out one operation at store time `now`. Not thread-safe.
   fleet::Answer execute(const std::string& circuit, const fleet::Operation& operation,
                         StoreTime now);
+  NoteAnswer read_note(const std::string& circuit, StoreTime now) const;
+  NoteAnswer write_note(const std::string& circuit, std::uint64_t expected, const std::string& text,
+                        StoreTime now);
   std::vector<std::string> names() const;
   void remove(const std::string& circuit);
   void clear() { cells_.clear(); }
@@ -35,6 +39,8 @@ class MemoryTable {
     std::vector<fleet::Report> reports;  // newest kReportsMax by time
     fleet::Meter meter;
     std::vector<fleet::StepDelta> steps;
+    std::uint64_t note_revision = 0;
+    std::string note;
     // What `fields` were when they were last read, and what they said: reading them again at every
     // operation would be most of its cost. Whoever changes `fields` need not care.
     fleet::Fields read_fields{};
@@ -58,6 +64,9 @@ class MemoryStore final : public Store {
 
   void execute(const std::string& circuit, const fleet::Operation& operation,
                AnswerCallback done) override;
+  void read_note(const std::string& circuit, NoteCallback done) override;
+  void write_note(const std::string& circuit, std::uint64_t expected, const std::string& text,
+                  NoteCallback done) override;
   void list(NamesCallback done) override;
   void remove(const std::string& circuit, std::function<void(Result<void>)> done) override;
   void release(const std::string& circuit) override { table_.remove(circuit); }

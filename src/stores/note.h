@@ -31,7 +31,10 @@ struct NoteAnswer {
 
 using NoteCallback = std::function<void(Result<NoteAnswer>)>;
 
-// Error "too_large".
+// What is wrong with a note that is to be written, "too_large"; empty if nothing is.
 std::optional<Error> problem_with_note(const std::string& text);
+
+// Error "unreadable"; what is there was written by somebody else.
+Error unreadable_note(const std::string& why);
 
 }  // namespace switchgear::stores

@@ -101,6 +101,14 @@ fleet::Fields fields_of(const Value& list) {
   return fields;
 }
 
+Error strange_answer() {
+  return {
+      .code = "protocol",
+      .message = "the script's answer has another form than ours; is this really a Redis server?",
+      .retryable = false,
+      .source = ""};
+}
+
 bool all_text(const Value& list) {
   for (const Value& item : list.items) {
     if (!item.is_text()) return false;
@@ -115,12 +123,7 @@ RedisCall redis_call(const fleet::Operation& operation) {
 }
 
 Result<fleet::Answer> redis_answer(const Value& value) {
-  const Error strange{.code = "protocol",
-                      .message =
-                          "the script's answer has another form than ours; is this really "
-                          "a Redis server?",
-                      .retryable = false,
-                      .source = ""};
+  const Error strange = strange_answer();
   if (value.kind != net::resp::Kind::array || value.items.size() != 5) return strange;
   const auto& [status_word, time, record, reports, sums] =
       std::tie(value.items[0], value.items[1], value.items[2], value.items[3], value.items[4]);
@@ -144,6 +147,21 @@ Result<fleet::Answer> redis_answer(const Value& value) {
   }
   read_sums(fields_of(sums), snapshot);
   return answer;
+}
+
+Result<NoteAnswer> redis_note_answer(const Value& value, const std::string& text) {
+  if (value.kind != net::resp::Kind::array || value.items.size() != 4) return strange_answer();
+  const auto& [written, time, revision, stored] =
+      std::tie(value.items[0], value.items[1], value.items[2], value.items[3]);
+  const auto now = to_number<std::int64_t>(time.text);
+  if (written.kind != net::resp::Kind::integer || !now) return strange_answer();
+  const auto number = to_number<std::uint64_t>(revision.text);
+  if (!number) return unreadable_note("its revision is no number");
+  const bool ours = written.integer == 1;
+  return NoteAnswer{
+      .written = ours,
+      .note = {
+          .revision = *number, .text = ours ? text : stored.text, .time = store_time_ms(*now)}};
 }
 
 }  // namespace switchgear::stores

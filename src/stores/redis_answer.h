@@ -6,6 +6,7 @@
 
 #include "fleet/store_ops.h"
 #include "net/resp.h"
+#include "stores/note.h"
 #include "stores/redis_scripts.h"
 
 namespace switchgear::stores {
@@ -21,5 +22,9 @@ RedisCall redis_call(const fleet::Operation& operation);
 // understood is no error of the answer: an unreadable record and reports are marked in the
 // snapshot, unknown sums are left out.
 Result<fleet::Answer> redis_answer(const net::resp::Value& value);
+
+// That of the script for notes, `text` being what was to be written. Besides "unreadable": what is
+// there is no note.
+Result<NoteAnswer> redis_note_answer(const net::resp::Value& value, const std::string& text = {});
 
 }  // namespace switchgear::stores

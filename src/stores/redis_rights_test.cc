@@ -42,8 +42,8 @@ TEST(RedisRights, AreThoseOfTheCommandsThatAreSent) {
                                    "+del",  "+scan",   "+subscribe", "+unsubscribe"};
   std::set<std::string> expected = ours;
   const RedisScripts& scripts = redis_scripts();
-  for (const RedisScript* script :
-       {&scripts.read, &scripts.report, &scripts.claim, &scripts.settle, &scripts.swap}) {
+  for (const RedisScript* script : {&scripts.read, &scripts.report, &scripts.claim, &scripts.settle,
+                                    &scripts.swap, &scripts.note}) {
     const std::regex call("redis\\.p?call\\('([A-Z]+)'");
     for (std::sregex_iterator it(script->text.begin(), script->text.end(), call), end; it != end;
          ++it) {

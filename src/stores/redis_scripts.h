@@ -1,4 +1,4 @@
-// The Lua scripts under redis/, one per operation, built into the library.
+// The Lua scripts under redis/, one per operation and one for notes, built into the library.
 #pragma once
 
 #include <string>
@@ -16,6 +16,7 @@ struct RedisScripts {
   RedisScript claim;
   RedisScript settle;
   RedisScript swap;
+  RedisScript note;  // reads and writes
 };
 
 // Made at the first call. From any thread.

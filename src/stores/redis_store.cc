@@ -40,9 +40,12 @@ net::RedisOptions with_acl_rule(net::RedisOptions options) {
 
 RedisStore::RedisStore(net::Loop& loop, const net::RedisAddress& address,
                        const RedisStoreOptions& options)
-    : key_prefix_("{sg:" + with_length(options.name_space) + ":"),
+    : loop_(loop),
+      key_prefix_("{sg:" + with_length(options.name_space) + ":"),
       route_(net::open_redis(loop, address, with_acl_rule(options.redis))),
       watch_(loop, *route_, options.redis.seed) {}
+
+RedisStore::~RedisStore() { *alive_ = false; }
 
 std::string RedisStore::key(const std::string& circuit) const {
   return key_prefix_ + with_length(circuit) + "}";
@@ -61,9 +64,14 @@ void RedisStore::execute(const std::string& circuit, const fleet::Operation& ope
                                : is_report ? fleet::Status::late
                                            : fleet::Status::conflict;
   run(*call.script, prefix, std::move(words),
-      [this, prefix, status, done = std::move(done)](const Result<fleet::Answer>& answer) {
-        if (answer || answer.error().code != "WRONGTYPE") return done(answer);
-        answer_for_foreign_key(prefix, status, done);
+      [this, prefix, status, done = std::move(done)](const Result<net::resp::Value>& value) {
+        if (!value && value.error().code == "WRONGTYPE") {
+          return answer_for_foreign_key(prefix, status, done);
+        }
+        if (!value) return done(value.error());
+        Result<fleet::Answer> answer = redis_answer(*value);
+        if (!answer) answer.error().source = route_->name();
+        done(std::move(answer));
       });
 }
 
@@ -102,13 +110,7 @@ void RedisStore::answer_for_foreign_key(const std::string& prefix, fleet::Status
 // By its checksum; a server that does not know the script (it was restarted) gets the text, and
 // knows it from then on.
 void RedisStore::run(const RedisScript& script, const std::string& prefix,
-                     std::vector<std::string> keys_and_arguments, AnswerCallback done) {
-  const auto answered = [this](const Result<net::resp::Value>& value) -> Result<fleet::Answer> {
-    if (!value) return value.error();
-    Result<fleet::Answer> answer = redis_answer(*value);
-    if (!answer) answer.error().source = route_->name();
-    return answer;
-  };
+                     std::vector<std::string> keys_and_arguments, net::RedisCallback done) {
   const auto command = [](std::string verb, const std::string& what,
                           const std::vector<std::string>& rest) {
     std::vector<std::string> words{std::move(verb), what};
@@ -117,14 +119,45 @@ void RedisStore::run(const RedisScript& script, const std::string& prefix,
   };
   std::vector<std::string> by_sum = command("EVALSHA", script.sha1, keys_and_arguments);
   route_->command(prefix, std::move(by_sum),
-                  [this, prefix, answered, command, &script, rest = std::move(keys_and_arguments),
-                   done = std::move(done)](const Result<net::resp::Value>& value) {
-                    if (value || value.error().code != "NOSCRIPT") return done(answered(value));
-                    route_->command(prefix, command("EVAL", script.text, rest),
-                                    [answered, done](const Result<net::resp::Value>& again) {
-                                      done(answered(again));
-                                    });
+                  [this, prefix, command, &script, rest = std::move(keys_and_arguments),
+                   done = std::move(done)](Result<net::resp::Value> value) {
+                    if (value || value.error().code != "NOSCRIPT") return done(std::move(value));
+                    route_->command(prefix, command("EVAL", script.text, rest), done);
                   });
+}
+
+void RedisStore::read_note(const std::string& circuit, NoteCallback done) {
+  run_note(circuit, {}, {}, std::move(done));
+}
+
+void RedisStore::write_note(const std::string& circuit, std::uint64_t expected,
+                            const std::string& text, NoteCallback done) {
+  if (auto problem = problem_with_note(text)) {
+    return loop_.post([alive = alive_, done = std::move(done), error = *std::move(problem)] {
+      if (*alive) done(error);
+    });
+  }
+  run_note(circuit, {std::to_string(expected), std::to_string(expected + 1), text}, text,
+           std::move(done));
+}
+
+void RedisStore::run_note(const std::string& circuit, std::vector<std::string> arguments,
+                          const std::string& text, NoteCallback done) {
+  const std::string prefix = key(circuit);
+  std::vector<std::string> words{"1", prefix + ":n"};
+  words.insert(words.end(), std::make_move_iterator(arguments.begin()),
+               std::make_move_iterator(arguments.end()));
+  run(redis_scripts().note, prefix, std::move(words),
+      [this, text, key = prefix + ":n",
+       done = std::move(done)](const Result<net::resp::Value>& value) {
+        if (!value && value.error().code == "WRONGTYPE") {
+          return done(unreadable_note("the key " + key + " is no hash"));
+        }
+        if (!value) return done(value.error());
+        Result<NoteAnswer> answer = redis_note_answer(*value, text);
+        if (!answer && answer.error().source.empty()) answer.error().source = route_->name();
+        done(std::move(answer));
+      });
 }
 
 void RedisStore::list(NamesCallback done) {
@@ -142,7 +175,7 @@ void RedisStore::list(NamesCallback done) {
 
 void RedisStore::remove(const std::string& circuit, std::function<void(Result<void>)> done) {
   const std::string prefix = key(circuit);
-  route_->command(prefix, {"DEL", prefix + ":r", prefix + ":e", prefix + ":m"},
+  route_->command(prefix, {"DEL", prefix + ":r", prefix + ":e", prefix + ":m", prefix + ":n"},
                   [done = std::move(done)](const Result<net::resp::Value>& value) {
                     if (!value) return done(value.error());
                     done(Result<void>{});

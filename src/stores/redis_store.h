@@ -6,6 +6,7 @@
 //   {sg:<length>:<namespace>:<length>:<name>}:r   hash: the record's fields and slots "s0" … "s31"
 //   …:e                                           sorted set: the reports, by time
 //   …:m                                           hash: sums, "c:<minute>" …, "s<step>:ok" …
+//   …:n                                           hash: the note, "rev" and "note"
 // and a channel, …:c, on which every new epoch is published.
 #pragma once
 
@@ -33,19 +34,23 @@ struct RedisStoreOptions {
 };
 
 // An unused circuit is forgotten after 7 to 14 days, a record under a hold never; see
-// redis/prelude.lua. Operations are never sent twice, apart from the script's text where the server
-// did not know it, which runs nothing the first time; operations under way together may then be
-// carried out in another order than they were given. Each of those two commands has the time-out of
-// its own, as has each page of list(). Destroying the store drops what is pending without calling
-// back.
+// redis/prelude.lua; its note stays until the circuit is removed. Operations are never sent twice,
+// apart from the script's text where the server did not know it, which runs nothing the first time;
+// operations under way together may then be carried out in another order than they were given. Each
+// of those two commands has the time-out of its own, as has each page of list(). Destroying the
+// store drops what is pending without calling back.
 class RedisStore final : public Store {
  public:
   // `loop` outlives the store.
   RedisStore(net::Loop& loop, const net::RedisAddress& address,
              const RedisStoreOptions& options = {});
+  ~RedisStore() override;
 
   void execute(const std::string& circuit, const fleet::Operation& operation,
                AnswerCallback done) override;
+  void read_note(const std::string& circuit, NoteCallback done) override;
+  void write_note(const std::string& circuit, std::uint64_t expected, const std::string& text,
+                  NoteCallback done) override;
   void list(NamesCallback done) override;
   void remove(const std::string& circuit, std::function<void(Result<void>)> done) override;
   void on_change(
@@ -65,8 +70,13 @@ class RedisStore final : public Store {
   void answer_for_foreign_key(const std::string& prefix, fleet::Status status, AnswerCallback done);
   // `script` lives as long as the process.
   void run(const RedisScript& script, const std::string& prefix,
-           std::vector<std::string> keys_and_arguments, AnswerCallback done);
+           std::vector<std::string> keys_and_arguments, net::RedisCallback done);
+  // `text` is what is written, if anything is.
+  void run_note(const std::string& circuit, std::vector<std::string> arguments,
+                const std::string& text, NoteCallback done);
 
+  net::Loop& loop_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::string key_prefix_;  // "{sg:<length>:<namespace>:"
   // Last, so that they go first: their callbacks use what stands above.
   std::unique_ptr<net::RedisRoute> route_;

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "core/assert.h"
 #include "core/result.h"
 #include "fleet/store_limits.h"
 #include "fleet/store_ops.h"
@@ -36,18 +35,14 @@ class Store {
   // The circuit's note, which lives whether or not there is a record, and until it is removed: it
   // has no time to live. Consistent: it shows every write that was answered before. Error
   // "unreadable": somebody else wrote there.
-  virtual void read_note(const std::string& /*circuit*/, NoteCallback /*done*/) {
-    SG_ASSERT(false);
-  }
+  virtual void read_note(const std::string& circuit, NoteCallback done) = 0;
   // Replaces the note if its revision is `expected` (0: makes it if there is none); its revision is
   // then expected + 1. Otherwise `written` is false, and the note is as it was. May be repeated
   // after an error: where the note already has revision expected + 1 and this very text, `written`
   // is true, so that the texts of two writers must differ (by a nonce). `text` is UTF-8, not empty;
   // longer than kNoteBytesMax: error "too_large", and nothing is sent.
-  virtual void write_note(const std::string& /*circuit*/, std::uint64_t /*expected*/,
-                          const std::string& /*text*/, NoteCallback /*done*/) {
-    SG_ASSERT(false);
-  }
+  virtual void write_note(const std::string& circuit, std::uint64_t expected,
+                          const std::string& text, NoteCallback done) = 0;
 
   // The names of all circuits in this store's namespace, sorted. For people; never on the path
   // of a call.

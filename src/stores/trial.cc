@@ -49,20 +49,73 @@ void Trial::at(StoreTime time, StoreTime expected, std::source_location where) {
   check(time <= expected + traits_.uncertainty, "the time is too late", where);
 }
 
-Answer Trial::apply(const Operation& operation) {
+template <class T, class Start>
+Result<T> Trial::ask(const Start& start) {
   const auto where = std::source_location::current();
   int answers = 0;
-  const auto answer = waiting_.wait_for<Answer>(store_->backend(), [&](const auto& done) {
+  auto answer = waiting_.wait_for<T>(store_->backend(), [&](const auto& done) {
     const auto count = std::make_shared<int>(0);
-    store_->execute(circuit, operation, [this, count, done, where](Result<Answer> result) {
+    start([this, count, done, where](Result<T> result) {
       if (++*count > 1) flaw("answered twice", {}, where);
       done(std::move(result));
     });
     answers = *count;
   });
   check(answers == 0, "it answered from inside the call", where);
-  if (answer) return *answer;
+  return answer;
+}
+
+Answer Trial::apply(const Operation& operation) {
+  auto answer =
+      ask<Answer>([&](auto done) { store_->execute(circuit, operation, std::move(done)); });
+  if (answer) return *std::move(answer);
   failed(std::string(name_of(operation)), answer.error());
+  return {};
+}
+
+NoteAnswer Trial::note() {
+  auto answer = ask<NoteAnswer>([&](auto done) { store_->read_note(circuit, std::move(done)); });
+  if (answer) return *std::move(answer);
+  failed("read_note", answer.error());
+  return {};
+}
+
+Result<NoteAnswer> Trial::try_note(std::uint64_t expected, const std::string& text) {
+  return ask<NoteAnswer>(
+      [&](auto done) { store_->write_note(circuit, expected, text, std::move(done)); });
+}
+
+NoteAnswer Trial::write_note(std::uint64_t expected, const std::string& text) {
+  auto answer = try_note(expected, text);
+  if (answer) return *std::move(answer);
+  failed("write_note", answer.error());
+  return {};
+}
+
+std::string Trial::refusal_of_note(std::uint64_t expected, const std::string& text) {
+  const auto answer = try_note(expected, text);
+  return answer ? "" : answer.error().code;
+}
+
+std::vector<NoteAnswer> Trial::write_notes_at_once(std::uint64_t expected,
+                                                   const std::vector<std::string>& texts) {
+  using Answers = std::vector<NoteAnswer>;
+  auto answers = ask<Answers>([&](const auto& done) {
+    const auto found = std::make_shared<Answers>(texts.size());
+    const auto missing = std::make_shared<std::size_t>(texts.size());
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      store_->write_note(circuit, expected, texts[i],
+                         [done, found, missing, i](const Result<NoteAnswer>& answer) {
+                           if (*missing == 0) return;  // one has failed
+                           if (!answer) *missing = 0;
+                           if (!answer) return done(answer.error());
+                           (*found)[i] = *answer;
+                           if (--*missing == 0) done(*found);
+                         });
+    }
+  });
+  if (answers) return *std::move(answers);
+  failed("write_note", answers.error());
   return {};
 }
 
@@ -83,6 +136,7 @@ void Trial::remove() {
 bool Trial::answers_after_its_end(const Operation& operation) {
   const auto called = std::make_shared<bool>(false);
   store_->execute(circuit, operation, [called](const Result<Answer>&) { *called = true; });
+  store_->read_note(circuit, [called](const Result<NoteAnswer>&) { *called = true; });
   store_.reset();
   waiting_.pause(20ms);
   return *called;

@@ -64,7 +64,15 @@ class Trial {
   StoreTime now() { return read().time; }
   std::vector<std::string> names();
   void remove();
-  // Destroys the store while it works on `operation`; whether it has called back.
+  NoteAnswer note();
+  NoteAnswer write_note(std::uint64_t expected, const std::string& text);
+  // Sent without waiting for each other; in the order of the texts.
+  std::vector<NoteAnswer> write_notes_at_once(std::uint64_t expected,
+                                              const std::vector<std::string>& texts);
+  // The code of the error that this write must end with; "" if it did not.
+  std::string refusal_of_note(std::uint64_t expected, const std::string& text);
+  // Destroys the store while it works on `operation` and reads the note; whether it has called
+  // back.
   bool answers_after_its_end(const fleet::Operation& operation);
   std::string backend() const { return store_->backend(); }
 
@@ -120,6 +128,10 @@ class Trial {
       return "another value";
     }
   }
+  // Every request is answered once, later than it was made.
+  template <class T, class Start>
+  Result<T> ask(const Start& start);
+  Result<NoteAnswer> try_note(std::uint64_t expected, const std::string& text);
   void failed(const std::string& operation, const Error& error);
   void flaw(const std::string& what, std::string_view note, const std::source_location& at);
   bool has_a_brief_lease();

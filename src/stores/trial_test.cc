@@ -26,6 +26,13 @@ class ChangedStore final : public Store {
                      done(std::move(answer));
                    });
   }
+  void read_note(const std::string& circuit, NoteCallback done) override {
+    store_.read_note(circuit, unless_reads_fail(std::move(done)));
+  }
+  void write_note(const std::string& circuit, std::uint64_t expected, const std::string& text,
+                  NoteCallback done) override {
+    store_.write_note(circuit, expected, text, unless_reads_fail(std::move(done)));
+  }
   void list(NamesCallback done) override { store_.list(std::move(done)); }
   void remove(const std::string& circuit, std::function<void(Result<void>)> done) override {
     store_.remove(circuit, std::move(done));
@@ -33,6 +40,15 @@ class ChangedStore final : public Store {
   std::string backend() const override { return "memory"; }
 
  private:
+  NoteCallback unless_reads_fail(NoteCallback done) {
+    return [this, done = std::move(done)](const Result<NoteAnswer>& answer) {
+      Result<Answer> read = Answer{};
+      change_(ReadOp{}, read);
+      if (!read) return done(read.error());
+      done(answer);
+    };
+  }
+
   MemoryStore store_;
   Change change_;
 };

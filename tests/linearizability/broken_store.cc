@@ -103,6 +103,13 @@ class ScriptStore final : public stores::Store {
                       done(value ? stores::redis_answer(*value) : value.error());
                     });
   }
+  void read_note(const std::string& circuit, stores::NoteCallback done) override {
+    keys_.read_note(circuit, std::move(done));
+  }
+  void write_note(const std::string& circuit, std::uint64_t expected, const std::string& text,
+                  stores::NoteCallback done) override {
+    keys_.write_note(circuit, expected, text, std::move(done));
+  }
   void list(stores::NamesCallback done) override { keys_.list(std::move(done)); }
   void remove(const std::string& circuit, std::function<void(Result<void>)> done) override {
     keys_.remove(circuit, std::move(done));
@@ -119,6 +126,13 @@ class ScriptStore final : public stores::Store {
 class WrappedStore : public stores::Store {
  public:
   explicit WrappedStore(std::unique_ptr<stores::Store> inner) : inner_(std::move(inner)) {}
+  void read_note(const std::string& circuit, stores::NoteCallback done) override {
+    inner_->read_note(circuit, std::move(done));
+  }
+  void write_note(const std::string& circuit, std::uint64_t expected, const std::string& text,
+                  stores::NoteCallback done) override {
+    inner_->write_note(circuit, expected, text, std::move(done));
+  }
   void list(stores::NamesCallback done) override { inner_->list(std::move(done)); }
   void remove(const std::string& circuit, std::function<void(Result<void>)> done) override {
     inner_->remove(circuit, std::move(done));
