@@ -11,88 +11,12 @@
 #include "core/mutant.h"
 #include "core/random.h"
 #include "fleet/hold_clock.h"
+#include "fleet/moves.h"
 #include "fleet/window_rule.h"
 
 namespace switchgear::fleet {
 
 namespace {
-
-// Salts that keep the uses of one nonce apart.
-enum Salt : std::uint64_t { kSwapSalt = 1, kJitterSalt, kIncarnationSalt, kSlotSalt };
-
-std::int64_t next_epoch(std::int64_t epoch, StoreTime now) {
-  if (core::mutant(core::Mutant::epoch_reused)) return epoch + 1;
-  return std::max(epoch + 1, to_ms(now));
-}
-
-// The frame of every write: what it expects, and the next revision.
-SwapOp write_over(const Record& current, const PolicyTable& table, const Decider& decider) {
-  SwapOp op;
-  op.expected_epoch = current.epoch;
-  op.expected_revision = current.revision;
-  op.next = current;
-  op.next.revision = current.revision + 1;
-  op.next.swap_id = core::hash2(decider.nonce, kSwapSalt);
-  op.next.fingerprint = table.fingerprint();
-  op.next.probes = table.policy().probes;
-  return op;
-}
-
-void enter(Record& next, State state, StoreTime now, std::string reason, std::string why) {
-  next.epoch = next_epoch(next.epoch, now);
-  next.state = state;
-  next.since = now;
-  next.reason = std::move(reason);
-  next.why = std::move(why);
-  next.probe_ok = 0;
-  next.probe_failed = 0;
-}
-
-// How long the dependency asked to be left alone, by what anybody heard of it.
-Duration asked_pause(const Policy& policy, const Snapshot& snapshot, const Decider& decider) {
-  Duration longest = decider.asked_pause;
-  for (const Report& r : snapshot.reports) {
-    // A report's time is its sender's estimate, which may be ahead of the store's.
-    const auto until =
-        std::min(r.sent, snapshot.time) + std::chrono::milliseconds{r.retry_after_ms};
-    longest = std::max<Duration>(longest, until - snapshot.time);
-  }
-  return std::min(longest, policy.retry_after_max);
-}
-
-SwapOp open_circuit(const PolicyTable& table, const Record& current, const Snapshot& snapshot,
-                    const Decider& decider, std::string reason, std::string why) {
-  SwapOp op = write_over(current, table, decider);
-  if (current.state == State::recovering && current.recovery.slow_start_threshold > 0) {
-    op.next.last_good_limit = current.recovery.slow_start_threshold;
-  }
-  if (current.state == State::closed) {
-    // Without a recovery limit this is the best guess at the pace after the outage. The meter will
-    // forget how many they are, while they make no calls.
-    const FleetEstimate fleet = weigh(table, snapshot).fleet;
-    op.next.recovery = {.calls_per_second = fleet.calls_per_second};
-    op.next.members = fleet.members;
-  }
-  enter(op.next, State::open, snapshot.time, std::move(reason), std::move(why));
-  op.next.opens = current.opens + 1;
-  const double unit = core::to_unit(core::hash2(decider.nonce, kJitterSalt));
-  const Duration open = std::max(core::open_time(table.policy(), op.next.opens, unit),
-                                 asked_pause(table.policy(), snapshot, decider));
-  op.next.reopen = snapshot.time + ceil_ms(open);
-  return op;
-}
-
-SwapOp close_circuit(const PolicyTable& table, const Record& current, const Snapshot& snapshot,
-                     const Decider& decider, std::string reason, std::string why) {
-  SwapOp op = write_over(current, table, decider);
-  if (current.state == State::recovering && current.recovery.slow_start_threshold > 0) {
-    op.next.last_good_limit = current.recovery.slow_start_threshold;
-  }
-  enter(op.next, State::closed, snapshot.time, std::move(reason), std::move(why));
-  op.next.opens = 0;
-  op.next.reopen = StoreTime{};
-  return op;
-}
 
 std::optional<SwapOp> end_of_probing(const PolicyTable& table, const Record& current,
                                      const Snapshot& snapshot, const Decider& decider) {

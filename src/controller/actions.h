@@ -1,0 +1,93 @@
+// What the deciding half of the controller asks of the half that carries out, and what it says for
+// people to read. Values.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "controller/mapping.h"
+#include "fleet/store_ops.h"
+
+namespace switchgear::controller {
+
+// ---- The store. Answers: circuit_answered(), note_answered().
+struct CircuitAction {
+  fleet::Operation operation;  // a read or a swap
+};
+struct ReadNoteAction {};
+struct WriteNoteAction {
+  std::uint64_t expected = 0;
+  std::string text;
+};
+// ---- CloudWatch. Answer: alarms_answered().
+struct ReadAlarmsAction {
+  std::vector<std::string> names;
+};
+// ---- Lambda's control plane: each one call, or one per page.
+// Answer: mappings_listed().
+struct ListMappingsAction {
+  Selector selector;
+};
+// Answer: mapping_answered().
+struct GetMappingAction {
+  std::string uuid;
+};
+// Enabled and the limit are always sent, in one update. Answer: mapping_answered().
+struct UpdateMappingAction {
+  std::string uuid;
+  Settings settings;
+  bool limitable = true;  // otherwise the limit is not sent
+};
+// Answer: tags_answered().
+struct ReadTagsAction {
+  std::string uuid;
+  std::string arn;
+};
+// Answer: tagged().
+struct TagAction {
+  std::string uuid;
+  std::string arn;
+  std::map<std::string, std::string> tags;
+};
+struct UntagAction {
+  std::string uuid;
+  std::string arn;
+  std::vector<std::string> keys;
+};
+// ---- One trial message of this mapping. Answer: trial_ended(); may take as long as the function.
+struct TrialAction {
+  Mapping mapping;
+};
+
+using Action = std::variant<CircuitAction, ReadNoteAction, WriteNoteAction, ReadAlarmsAction,
+                            ListMappingsAction, GetMappingAction, UpdateMappingAction,
+                            ReadTagsAction, TagAction, UntagAction, TrialAction>;
+// Whether it counts against the budget of the control plane.
+bool calls_control_plane(const Action&);
+
+// How a trial ended.
+struct TrialResult {
+  enum class Kind : unsigned char {
+    succeeded,   // the message is done and deleted
+    failed,      // the function failed, or said so of the message
+    nothing,     // no message waits
+    no_verdict,  // throttled, answer lost, no right to: says nothing of the dependency
+    not_so,      // this mapping cannot be tried at all
+  };
+  Kind kind = Kind::no_verdict;
+  std::string detail;  // for a person
+};
+
+// Something worth a line in the log.
+struct Notice {
+  enum class Level : unsigned char { info, warn, error };
+  Level level = Level::info;
+  std::string text;
+  std::vector<std::pair<std::string, std::string>> fields;
+};
+
+}  // namespace switchgear::controller

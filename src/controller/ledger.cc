@@ -1,0 +1,131 @@
+#include "controller/ledger.h"
+
+#include <boost/json.hpp>
+#include <charconv>
+#include <cstdio>
+#include <optional>
+#include <utility>
+
+namespace switchgear::controller {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::int64_t kVersion = 1;
+// An entry's marks, behind its two settings.
+constexpr std::string_view kDone = "done";
+constexpr std::string_view kLeftAlone = "left_alone";
+
+Error unreadable(const std::string& what) {
+  return {.code = "unreadable",
+          .message = "the controller's note cannot be read: " + what +
+                     "; it is left as it is, and no mapping is touched",
+          .retryable = false,
+          .source = "controller"};
+}
+
+std::string hex(std::uint64_t value) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+std::string encode_entry(const Entry& entry) {
+  std::string text = encode(entry.before) + " " + encode(entry.wanted);
+  if (entry.done) text += " " + std::string(kDone);
+  if (entry.left_alone) text += " " + std::string(kLeftAlone);
+  return text;
+}
+
+std::optional<Entry> decode_entry(std::string_view text) {
+  const auto word = [&text] {
+    const std::string_view first = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(text.size(), first.size() + 1));
+    return first;
+  };
+  Entry entry;
+  const auto before = decode_settings(word());
+  const auto wanted = decode_settings(word());
+  if (!before || !wanted) return std::nullopt;
+  entry.before = *before;
+  entry.wanted = *wanted;
+  while (!text.empty()) {
+    const std::string_view mark = word();
+    if (mark == kDone) {
+      entry.done = true;
+    } else if (mark == kLeftAlone) {
+      entry.left_alone = true;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return entry;
+}
+
+}  // namespace
+
+std::string encode(const Ledger& ledger) {
+  json::object entries;
+  for (const auto& [uuid, entry] : ledger.entries) entries[uuid] = encode_entry(entry);
+  json::object alarms;
+  for (const auto& [name, at] : ledger.applied_alarms) alarms[name] = at;
+  return json::serialize(json::object{{"v", kVersion},
+                                      {"owner", to_string(ledger.owner)},
+                                      {"lease_until", to_ms(ledger.lease_until)},
+                                      {"nonce", hex(ledger.nonce)},
+                                      {"adopted_epoch", ledger.adopted_epoch},
+                                      {"entries", std::move(entries)},
+                                      {"applied_alarms", std::move(alarms)}});
+}
+
+Result<Ledger> decode_ledger(const std::string& text) {
+  json::error_code error;
+  const json::value document = json::parse(text, error);
+  if (error || !document.is_object()) return unreadable("it is no JSON object");
+  const json::object& object = document.get_object();
+  const auto integer = [&object](std::string_view name) -> std::optional<std::int64_t> {
+    const json::value* value = object.if_contains(name);
+    if (value == nullptr || !value->is_int64()) return std::nullopt;
+    return value->get_int64();
+  };
+  const auto word = [&object](std::string_view name) -> std::string {
+    const json::value* value = object.if_contains(name);
+    return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
+  };
+  if (integer("v") != kVersion) {
+    return unreadable("its version is not 1, so a newer controller has written it");
+  }
+  Ledger ledger;
+  const auto owner = fleet::instance_from_string(word("owner"));
+  if (!owner) return unreadable("owner is no instance");
+  ledger.owner = *owner;
+  const auto until = integer("lease_until");
+  const auto adopted = integer("adopted_epoch");
+  if (!until || !adopted) return unreadable("lease_until or adopted_epoch is no number");
+  ledger.lease_until = store_time_ms(*until);
+  ledger.adopted_epoch = *adopted;
+  const std::string nonce = word("nonce");
+  const char* const end = nonce.data() + nonce.size();
+  if (nonce.empty() || std::from_chars(nonce.data(), end, ledger.nonce, 16).ptr != end) {
+    return unreadable("nonce is no hexadecimal number");
+  }
+  const json::value* entries = object.if_contains("entries");
+  if (entries == nullptr || !entries->is_object()) return unreadable("entries is no object");
+  for (const auto& [uuid, value] : entries->get_object()) {
+    const auto entry =
+        value.is_string()
+            ? decode_entry(std::string_view(value.get_string().data(), value.get_string().size()))
+            : std::nullopt;
+    if (!entry) return unreadable("the entry of " + std::string(uuid));
+    ledger.entries.emplace(std::string(uuid), *entry);
+  }
+  const json::value* alarms = object.if_contains("applied_alarms");
+  if (alarms == nullptr || !alarms->is_object()) return unreadable("applied_alarms is no object");
+  for (const auto& [name, at] : alarms->get_object()) {
+    if (!at.is_int64()) return unreadable("the time of the alarm " + std::string(name));
+    ledger.applied_alarms.emplace(std::string(name), at.get_int64());
+  }
+  return ledger;
+}
+
+}  // namespace switchgear::controller

@@ -1,0 +1,405 @@
+// What the reconciler does to mappings: take them over, bring each to its target, tell what a
+// person changed, give them back.
+#include <algorithm>
+#include <utility>
+
+#include "controller/reconciler.h"
+
+namespace switchgear::controller {
+namespace {
+
+using fleet::HoldTime;
+
+// The facts on which mappings are taken over are no older than this: what a person switched off a
+// minute ago must not count as on.
+constexpr Duration kFreshFacts = 10s;
+// How soon a mapping that is changing is looked at again: 1 s, doubling. AWS documents no time.
+constexpr core::Backoff kLook{.base = 1s, .cap = 15s, .jitter = core::Jitter::equal};
+constexpr core::Backoff kRefused{.base = 2s, .cap = 5min, .jitter = core::Jitter::equal};
+
+constexpr std::string_view kOwnerTag = "switchgear:owner";
+constexpr std::string_view kCircuitTag = "switchgear:circuit";
+constexpr std::string_view kEpochTag = "switchgear:epoch";
+constexpr std::string_view kBeforeTag = "switchgear:before";
+
+bool is_throttle(const Error& error) {
+  return error.code == "TooManyRequestsException" || error.code == "ThrottlingException" ||
+         error.code == "Throttling";
+}
+
+std::string tag(const std::map<std::string, std::string>& tags, std::string_view name) {
+  const auto found = tags.find(std::string(name));
+  return found == tags.end() ? "" : found->second;
+}
+
+}  // namespace
+
+std::optional<Action> Reconciler::mapping_action(HoldTime h, bool may_call) {
+  settled_ = false;
+  if (!may_call || h < calls_not_before_) return std::nullopt;
+  if (auto action = list_action(h)) return action;
+  if (auto action = recover_action()) return action;
+  plan(h);
+  if (must_write_) return ReadNoteAction{};  // the note is written instead
+  bool settled = opening_to_adopt() == 0;
+  const auto wanted = wanted_settings(target(h), ledger_, known_mappings(), options_);
+  for (const auto& [uuid, settings] : wanted) {
+    Known& known = mappings_.at(uuid);
+    const Entry& entry = ledger_.entries.at(uuid);
+    const Step step = next_step(known.mapping, entry, settings);
+    if (step == Step::none || step == Step::seen) continue;
+    settled = false;
+    if (h < known.not_before) continue;
+    if (step == Step::ask) {
+      asked_for_ = uuid;
+      return UpdateMappingAction{
+          .uuid = uuid, .settings = entry.wanted, .limitable = known.mapping.limitable()};
+    }
+    if (h >= known.look) {
+      asked_for_ = uuid;
+      return GetMappingAction{uuid};
+    }
+  }
+  settled_ = settled;
+  return tag_action(h);
+}
+
+// ---- Knowing them ------------------------------------------------------------------------------
+
+std::map<std::string, Mapping> Reconciler::known_mappings() const {
+  std::map<std::string, Mapping> all;
+  for (const auto& [uuid, known] : mappings_) all.emplace(uuid, known.mapping);
+  return all;
+}
+
+std::optional<Action> Reconciler::list_action(HoldTime h) {
+  const std::int64_t opening = opening_to_adopt();
+  if (opening != opening_) {
+    opening_ = opening;
+    opening_seen_ = h;
+  }
+  for (const Selector& selector : options_.mappings) {
+    const auto listed = listed_.find(selector.text);
+    const bool known = listed != listed_.end() && h < listed->second + options_.mapping_interval;
+    // Before they are taken over, anew.
+    if (known && (opening == 0 || opening_seen_ < listed->second + kFreshFacts)) continue;
+    listing_ = selector.text;
+    return ListMappingsAction{selector};
+  }
+  return std::nullopt;
+}
+
+void Reconciler::mappings_listed(const Result<std::vector<Mapping>>& mappings, const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  awaiting_.reset();
+  if (!mappings) {
+    control_plane_failed(mappings.error(), "the mappings of " + listing_ + " cannot be listed", h);
+    return;
+  }
+  throttled_ = 0;
+  if (mappings->empty()) {
+    notice(Notice::Level::warn, "there is no event source mapping of " + listing_ +
+                                    ": nothing is controlled by it; check the name under "
+                                    "mappings, and the region");
+  }
+  listed_[listing_] = h;
+  for (const Mapping& mapping : *mappings) {
+    Known& known = mappings_[mapping.uuid];
+    // A list lags behind changes: what was looked up since says more.
+    if (known.looked_up && known.seen + kFreshFacts > h) continue;
+    take_facts(known, mapping, false, h);
+  }
+  // What no list shows any more has been deleted.
+  const bool all_listed = std::ranges::all_of(options_.mappings, [&](const Selector& selector) {
+    const auto at = listed_.find(selector.text);
+    return at != listed_.end() && h < at->second + options_.mapping_interval;
+  });
+  if (!all_listed) return;
+  std::erase_if(mappings_, [&](const auto& known) {
+    return h > known.second.seen + 3 * options_.mapping_interval;
+  });
+  for (auto entry = ledger_.entries.begin(); entry != ledger_.entries.end();) {
+    if (mappings_.contains(entry->first)) {
+      ++entry;
+      continue;
+    }
+    notice(Notice::Level::warn,
+           "the mapping " + entry->first +
+               " is gone; what it was before is forgotten: " + describe(entry->second.before));
+    entry = ledger_.entries.erase(entry);
+    must_write_ = true;
+  }
+}
+
+void Reconciler::take_facts(Known& known, const Mapping& mapping, bool looked_up, HoldTime h) {
+  known.mapping = mapping;
+  known.seen = h;
+  known.looked_up = looked_up;
+  if (mapping.changing) {
+    ++known.looks;
+    known.look = h + core::delay(kLook, static_cast<std::uint64_t>(known.looks), random_);
+  } else {
+    known.looks = 0;
+    known.look = HoldTime::max();
+  }
+}
+
+void Reconciler::mapping_answered(const Result<Mapping>& mapping, const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  const bool updated = awaiting_ && std::holds_alternative<UpdateMappingAction>(*awaiting_);
+  awaiting_.reset();
+  const auto found = mappings_.find(asked_for_);
+  if (found == mappings_.end()) return;
+  Known& known = found->second;
+  if (mapping) {
+    throttled_ = 0;
+    known.refusals = 0;
+    known.not_before = HoldTime{0};
+    take_facts(known, *mapping, true, h);
+    return;
+  }
+  const Error& error = mapping.error();
+  if (error.code == "ResourceNotFoundException") {
+    notice(Notice::Level::warn, "the mapping " + asked_for_ + " is gone: it was deleted");
+    ledger_.entries.erase(asked_for_);
+    mappings_.erase(found);
+    must_write_ = true;
+    return;
+  }
+  if (error.code == "ResourceInUseException" || error.code == "ResourceConflictException") {
+    // It is changing, whatever it said before.
+    known.mapping.changing = true;
+    ++known.looks;
+    known.look = h + core::delay(kLook, static_cast<std::uint64_t>(known.looks), random_);
+    return;
+  }
+  ++known.refusals;
+  known.not_before = h + core::delay(kRefused, static_cast<std::uint64_t>(known.refusals), random_);
+  control_plane_failed(
+      error, "the mapping " + asked_for_ + " cannot be " + (updated ? "changed" : "read"), h);
+}
+
+void Reconciler::control_plane_failed(const Error& error, const std::string& what, HoldTime h) {
+  if (is_throttle(error)) {
+    ++throttled_;
+    calls_not_before_ = h + core::delay(kRefused, static_cast<std::uint64_t>(throttled_), random_);
+    notice(Notice::Level::info, "the control plane is busy: " + error.message);
+    return;
+  }
+  calls_not_before_ = h + core::delay(kLook, 1, random_);
+  notice(Notice::Level::error, what + ": " + error.text() + "; it is tried again");
+}
+
+// ---- Taking over and deciding ------------------------------------------------------------------
+
+// The epoch of an opening for which the mappings have not been taken over; 0: there is none.
+std::int64_t Reconciler::opening_to_adopt() const {
+  const fleet::Record* r = record();
+  if (!r) return 0;
+  const Target wanted = target(clock_.elapsed());
+  if (wanted.gate == Gate::as_before) return 0;
+  if (r->hold.kind != HoldKind::none) {
+    return r->hold.epoch > ledger_.adopted_epoch ? r->hold.epoch : 0;
+  }
+  // A trial that failed is no new evidence against what a person switched on meanwhile.
+  const bool fresh = r->state == State::open && r->reason != "probe_failed" &&
+                     r->reason != "hold_ended" && r->epoch > ledger_.adopted_epoch;
+  const bool never = ledger_.adopted_epoch == 0 || ledger_.entries.empty();
+  return fresh || (never && r->epoch > ledger_.adopted_epoch) ? r->epoch : 0;
+}
+
+void Reconciler::adopt() {
+  const std::int64_t epoch = opening_to_adopt();
+  if (epoch == 0) return;
+  int off = 0;
+  for (const auto& [uuid, known] : mappings_) {
+    const auto entry = ledger_.entries.find(uuid);
+    // What we had changed already keeps what it was before that.
+    if (entry != ledger_.entries.end() && !entry->second.left_alone) continue;
+    Settings before{.enabled = known.mapping.settings.enabled,
+                    .limit = known.mapping.settings.limit};
+    if (trials_are_not_for(known.mapping)) before = known.mapping.settings;
+    if (!before.enabled) ++off;
+    ledger_.entries[uuid] = {.before = before, .wanted = before, .done = true};
+  }
+  ledger_.adopted_epoch = epoch;
+  must_write_ = true;
+  notice(Notice::Level::info,
+         "took over " + std::to_string(ledger_.entries.size()) + " mappings" +
+             (off > 0 ? ", " + std::to_string(off) + " of which were off and stay so" : ""));
+}
+
+bool Reconciler::trials_are_not_for(const Mapping& mapping) const {
+  return options_.half_open == HalfOpen::limited || !may_be_tried(mapping);
+}
+
+void Reconciler::plan(HoldTime h) {
+  adopt();
+  const Target wanted = target(h);
+  const auto settings = wanted_settings(wanted, ledger_, known_mappings(), options_);
+  for (const auto& [uuid, should] : settings) {
+    Entry& entry = ledger_.entries.at(uuid);
+    Known& known = mappings_.at(uuid);
+    switch (next_step(known.mapping, entry, should)) {
+      case Step::intend:
+        entry.wanted = should;
+        entry.done = is_as(known.mapping.settings, should);
+        must_write_ = true;
+        break;
+      case Step::seen:
+        entry.done = true;
+        break;
+      case Step::person:
+        if (known.looked_up) {
+          person_changed(uuid, entry, known.mapping);
+        } else {
+          known.look = std::min(known.look, h);
+        }
+        break;
+      case Step::none:
+      case Step::ask:
+      case Step::wait:
+        break;
+    }
+  }
+  // Done with: the mapping is as it was, or as a person wants it.
+  if (wanted.gate != Gate::as_before) return;
+  for (auto entry = ledger_.entries.begin(); entry != ledger_.entries.end();) {
+    const auto known = mappings_.find(entry->first);
+    const bool back =
+        entry->second.left_alone ||
+        (entry->second.done && entry->second.wanted == entry->second.before &&
+         known != mappings_.end() && is_as(known->second.mapping.settings, entry->second.before));
+    const bool tagged =
+        known != mappings_.end() && known->second.tags != Known::Tags::none && tags_may_be_written_;
+    if (back && !tagged) {
+      entry = ledger_.entries.erase(entry);
+      must_write_ = true;
+    } else {
+      ++entry;
+    }
+  }
+}
+
+// It was as we had asked, and is not any more. What a person wants stays.
+void Reconciler::person_changed(const std::string& uuid, Entry& entry, const Mapping& mapping) {
+  must_write_ = true;
+  const Settings& now = mapping.settings;
+  if (!now.enabled && !entry.wanted.enabled) {
+    entry.before.limit = now.limit;
+    entry.wanted.limit = now.limit;
+    notice(Notice::Level::info, "the cap of the mapping " + uuid +
+                                    " was changed by somebody: kept for when it is on again, " +
+                                    describe(entry.before));
+    return;
+  }
+  const bool off_by_us = !entry.wanted.enabled;
+  entry.before = {.enabled = now.enabled, .limit = now.limit};
+  entry.left_alone = true;
+  notice(Notice::Level::warn,
+         "the mapping " + uuid +
+             " was changed by somebody, and is left alone now: " + describe(now) +
+             (off_by_us ? "; it delivers to a dependency whose circuit is open until new evidence "
+                          "opens it again; to keep it off, hold the circuit: switchgear circuits "
+                          "hold " +
+                              options_.name
+                        : ""),
+         {{"mapping", uuid}});
+}
+
+// ---- Tags --------------------------------------------------------------------------------------
+
+// The copy of the ledger that people see, and that is left if the store is lost.
+std::optional<Action> Reconciler::tag_action(HoldTime h) {
+  if (!tags_may_be_written_) return std::nullopt;
+  for (auto& [uuid, known] : mappings_) {
+    if (h < known.not_before || known.mapping.arn.empty()) continue;
+    const auto entry = ledger_.entries.find(uuid);
+    if (entry == ledger_.entries.end()) continue;
+    const bool back = target(h).gate == Gate::as_before || entry->second.left_alone;
+    if (!back && known.tags != Known::Tags::set) {
+      asked_for_ = uuid;
+      return TagAction{uuid,
+                       known.mapping.arn,
+                       {{std::string(kOwnerTag), to_string(self_)},
+                        {std::string(kCircuitTag), options_.name},
+                        {std::string(kEpochTag), std::to_string(ledger_.adopted_epoch)},
+                        {std::string(kBeforeTag), encode(entry->second.before)}}};
+    }
+    if (back && known.tags != Known::Tags::none &&
+        (entry->second.left_alone || entry->second.done)) {
+      asked_for_ = uuid;
+      return UntagAction{uuid,
+                         known.mapping.arn,
+                         {std::string(kOwnerTag), std::string(kCircuitTag), std::string(kEpochTag),
+                          std::string(kBeforeTag)}};
+    }
+  }
+  return std::nullopt;
+}
+
+void Reconciler::tagged(const Result<void>& result, const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  const bool set = awaiting_ && std::holds_alternative<TagAction>(*awaiting_);
+  awaiting_.reset();
+  const auto known = mappings_.find(asked_for_);
+  if (known == mappings_.end()) return;
+  if (result) {
+    known->second.tags = set ? Known::Tags::set : Known::Tags::none;
+    return;
+  }
+  if (is_throttle(result.error()) || result.error().retryable) {
+    control_plane_failed(result.error(), "tags of the mapping " + asked_for_, h);
+    return;
+  }
+  tags_may_be_written_ = false;
+  notice(Notice::Level::warn,
+         "mappings cannot be tagged, so only the store knows what they were before: " +
+             result.error().text() + "; allow lambda:TagResource and lambda:UntagResource");
+}
+
+// A mapping that is off, of which the store knows nothing: its tags tell if it was us.
+std::optional<Action> Reconciler::recover_action() {
+  if (recovered_) return std::nullopt;
+  for (auto& [uuid, known] : mappings_) {
+    if (known.mapping.settings.enabled || ledger_.entries.contains(uuid)) continue;
+    if (known.tags != Known::Tags::unknown || known.mapping.arn.empty()) continue;
+    asked_for_ = uuid;
+    return ReadTagsAction{uuid, known.mapping.arn};
+  }
+  recovered_ = true;
+  return std::nullopt;
+}
+
+void Reconciler::tags_answered(const Result<std::map<std::string, std::string>>& tags,
+                               const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  awaiting_.reset();
+  const auto known = mappings_.find(asked_for_);
+  if (known == mappings_.end()) return;
+  if (!tags) {
+    if (is_throttle(tags.error()) || tags.error().retryable) {
+      control_plane_failed(tags.error(), "tags of the mapping " + asked_for_, h);
+      return;
+    }
+    recovered_ = true;
+    notice(Notice::Level::warn,
+           "tags of mappings cannot be read, so only the store knows what they were before: " +
+               tags.error().text() + "; allow lambda:ListTags");
+    return;
+  }
+  known->second.tags = Known::Tags::none;
+  const auto before = decode_settings(tag(*tags, kBeforeTag));
+  if (tag(*tags, kCircuitTag) != options_.name || !before) return;
+  known->second.tags = Known::Tags::set;
+  Settings off = *before;
+  off.enabled = false;
+  off.limit = known->second.mapping.settings.limit;
+  ledger_.entries[asked_for_] = {.before = *before, .wanted = off, .done = true};
+  must_write_ = true;
+  notice(Notice::Level::warn,
+         "the store knew nothing of the mapping " + asked_for_ +
+             ", but its tags say that it was off for this circuit; before: " + describe(*before));
+}
+
+}  // namespace switchgear::controller

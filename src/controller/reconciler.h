@@ -1,0 +1,180 @@
+// The controller of one circuit: compares what should be with what is, and takes one step.
+//
+// Sans-I/O: time and answers come in, one action at a time goes out (and beside it one trial). All
+// that it needs to go on with is in the store and in the mappings themselves, so it may be killed
+// between any two actions. Not thread-safe; never throws.
+//
+//   next_action(now, may_call) -> action     whatever is due
+//   …_answered(answer, now)                  what came of it
+//   until_next(now)                          when to ask again at the latest
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controller/actions.h"
+#include "controller/decision.h"
+#include "controller/ledger.h"
+#include "controller/options.h"
+#include "controller/plan.h"
+#include "core/backoff.h"
+#include "core/random.h"
+#include "core/result.h"
+#include "fleet/hold_clock.h"
+#include "fleet/store_ops.h"
+#include "fleet/transition.h"
+#include "stores/note.h"
+
+namespace switchgear::controller {
+
+class Reconciler {
+ public:
+  // `table` outlives it. `self` names this controller among those that wait for the lease; `seed`
+  // must differ between them.
+  Reconciler(CircuitOptions options, const fleet::PolicyTable& table, Duration lease,
+             fleet::InstanceId self, std::uint64_t seed, const Now& now);
+
+  // ---- What is due -----------------------------------------------------------------------------
+  // Nothing, while an answer is awaited. `may_call`: whether the budget of the control plane allows
+  // a call now.
+  std::optional<Action> next_action(const Now& now, bool may_call = true);
+  Duration until_next(const Now& now);
+
+  void circuit_answered(const Result<fleet::Answer>& answer, const Now& now);
+  void note_answered(const Result<stores::NoteAnswer>& answer, const Now& now);
+  void alarms_answered(const Result<Alarms>& alarms, const Now& now);
+  void mappings_listed(const Result<std::vector<Mapping>>& mappings, const Now& now);
+  void mapping_answered(const Result<Mapping>& mapping, const Now& now);
+  void tags_answered(const Result<std::map<std::string, std::string>>& tags, const Now& now);
+  void tagged(const Result<void>& result, const Now& now);
+  void trial_ended(const TrialResult& result, const Now& now);
+
+  // An event says that something has changed: the alarms are read at once.
+  void wake() { alarms_due_ = fleet::HoldTime{0}; }
+  // No further changes; the lease is given up, so that another need not wait for its end.
+  void leave() { leaving_ = true; }
+  bool left() const { return leaving_ && !awaiting_ && !holds_lease_; }
+
+  // ---- View ------------------------------------------------------------------------------------
+  const std::string& name() const { return options_.name; }
+  bool in_control(const Now& now);
+  const fleet::Record* record() const { return snapshot_ ? snapshot_->readable() : nullptr; }
+  const Ledger& ledger() const { return ledger_; }
+  // Whether every mapping is as it should be.
+  bool settled() const { return settled_; }
+  // Mappings that are off or limited now because of the circuit.
+  int paused() const;
+  std::vector<Notice> take_notices();
+
+ private:
+  using HoldTime = fleet::HoldTime;
+
+  struct Known {
+    Mapping mapping;
+    HoldTime seen{0};
+    bool looked_up = false;  // by itself: a list lags behind changes by seconds
+    HoldTime look{HoldTime::max()};
+    int looks = 0;     // in a row, while it is changing
+    int refusals = 0;  // in a row
+    HoldTime not_before{0};
+    enum class Tags : unsigned char { unknown, set, none } tags = Tags::unknown;
+  };
+
+  // What is due, in this order. reconciler.cc
+  std::optional<Action> lease_action(HoldTime h);
+  std::optional<Action> store_action(HoldTime h);
+  std::optional<Action> alarm_action(HoldTime h);
+  std::optional<Action> decision_action(HoldTime h);
+  std::optional<Action> trial_action(HoldTime h);
+
+  // mapping_work.cc
+  std::optional<Action> mapping_action(HoldTime h, bool may_call);
+  std::optional<Action> list_action(HoldTime h);
+  std::optional<Action> recover_action();
+  std::optional<Action> tag_action(HoldTime h);
+  void adopt();
+  void plan(HoldTime h);
+  void person_changed(const std::string& uuid, Entry& entry, const Mapping& mapping);
+  std::int64_t opening_to_adopt() const;
+  bool trials_are_not_for(const Mapping& mapping) const;
+  std::map<std::string, Mapping> known_mappings() const;
+  void take_facts(Known& known, const Mapping& mapping, bool looked_up, HoldTime h);
+  void control_plane_failed(const Error& error, const std::string& what, HoldTime h);
+
+  void note_found(const stores::Note& note, bool wrote, HoldTime h);
+  std::optional<Action> begin(Action action);
+  Action write_note(HoldTime h);
+  void take_snapshot(const fleet::Snapshot& snapshot, HoldTime h);
+  StoreTime store_now(HoldTime h) const;
+  Target target(HoldTime h) const;
+  bool trials_impossible() const;
+  const Mapping* next_to_try();
+  fleet::Decider decider();
+  Facts facts() const;
+  void notice(Notice::Level level, std::string text,
+              std::vector<std::pair<std::string, std::string>> fields = {});
+
+  const CircuitOptions options_;
+  const fleet::PolicyTable& table_;
+  const Duration lease_;
+  const fleet::InstanceId self_;
+  core::Random random_;
+  fleet::HoldClock clock_;
+
+  std::optional<Action> awaiting_;  // whose answer is not here yet
+  HoldTime asked_at_{0};
+  bool trial_out_ = false;
+  bool leaving_ = false;
+
+  // The lease and the note.
+  bool holds_lease_ = false;
+  HoldTime lease_until_{0};  // by our own pessimistic clock
+  HoldTime note_due_{0};
+  std::uint64_t note_revision_ = 0;
+  Ledger ledger_;
+  bool must_write_ = false;  // before anything else: what we are about to do
+  bool taking_ = false;      // the lease was found free
+  StoreTime store_time_{};   // of the last answer
+  HoldTime store_time_at_{0};
+
+  // The circuit.
+  std::optional<fleet::Snapshot> snapshot_;
+  HoldTime circuit_due_{0};
+  std::int64_t seen_epoch_ = 0;
+  std::uint32_t seen_step_ = 0;
+
+  // The alarms.
+  Alarms alarms_;
+  bool alarms_known_ = false;
+  HoldTime alarms_due_{0};
+
+  // The mappings.
+  std::map<std::string, Known> mappings_;
+  std::map<std::string, HoldTime> listed_;  // by the selector's text
+  std::int64_t opening_ = 0;                // to be adopted
+  HoldTime opening_seen_{0};
+  std::string listing_;    // the selector of the list under way
+  std::string asked_for_;  // the mapping of the call under way
+  bool tags_may_be_written_ = true;
+  bool recovered_ = false;  // looked whether tags tell of a ledger that was lost
+  bool settled_ = false;
+  HoldTime calls_not_before_{0};  // the control plane is throttled
+  int throttled_ = 0;             // in a row
+
+  Trials trials_;
+  std::map<std::string, bool> tried_empty_;
+  std::map<std::string, bool> not_triable_;
+  std::string last_tried_;
+  std::int64_t trial_epoch_ = 0;
+  std::uint32_t trial_step_ = 0;
+  HoldTime trial_not_before_{0};
+  int no_verdicts_ = 0;
+
+  std::vector<Notice> notices_;
+  std::string last_trouble_;
+};
+
+}  // namespace switchgear::controller

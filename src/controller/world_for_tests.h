@@ -1,0 +1,292 @@
+// A small world around reconcilers: mappings that take their time, alarms over one-minute windows,
+// a queue and a dependency, in virtual time. Where it goes beyond what emulators do (states of
+// transition, refusals while they last, lists that lag) it follows AWS's Lambda API reference; it
+// was never compared with AWS.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controller/reconciler.h"
+#include "stores/memory_store.h"
+
+namespace switchgear::controller {
+
+class World {
+ public:
+  struct Function {
+    Mapping mapping;
+    Duration changes_until{0};
+    bool listed_enabled = true;  // what lists say: lags behind
+    Duration list_lags_until{0};
+    std::map<std::string, std::string> tags;
+    int updates = 0;
+  };
+
+  explicit World(CircuitOptions options, Policy policy = {}) : options_(std::move(options)) {
+    policy.open_duration = 30s;
+    policy.max_open_duration = 2min;
+    table_ = std::make_unique<fleet::PolicyTable>(policy);
+    start();
+  }
+
+  static constexpr Duration kTick = 1s;
+  static constexpr Duration kWayOfAnAnswer = 40ms;
+  static constexpr Duration kToggle = 8s;
+
+  // ---- The world's facts -----------------------------------------------------------------------
+  std::map<std::string, Function> functions;
+  std::map<std::string, std::string> of_selector;  // text of the selector: UUID
+  bool healthy = true;
+  bool alarm_exists = true;
+  bool alarm_stuck = false;  // stays in ALARM once there: another trigger of the function fails
+  int backlog = 1'000'000;   // messages in the queue
+  int arriving = 0;          // more each tick
+  int trials = 0;
+  int failed_calls = 0;
+  int good_calls = 0;
+  int limit_max_seen = 0;
+  std::vector<std::string> log;
+  stores::MemoryTable store;
+  stores::Note note;
+
+  void add_mapping(const std::string& uuid, std::optional<int> limit = 50, bool enabled = true) {
+    Function f;
+    f.mapping = {.uuid = uuid,
+                 .arn = "arn:aws:lambda:eu-central-1:123456789012:event-source-mapping:" + uuid,
+                 .function_arn = "arn:aws:lambda:eu-central-1:123456789012:function:f-" + uuid,
+                 .source_arn = "arn:aws:sqs:eu-central-1:123456789012:orders-" + uuid,
+                 .settings = {.enabled = enabled, .limit = limit, .batch_size = 10, .window_s = 0}};
+    f.listed_enabled = enabled;
+    functions.emplace(uuid, f);
+  }
+
+  // A person's hand on a mapping.
+  void set(const std::string& uuid, const Settings& settings) {
+    Function& f = functions.at(uuid);
+    f.mapping.settings.enabled = settings.enabled;
+    f.mapping.settings.limit = settings.limit;
+    change(f);
+  }
+
+  // ---- Running ---------------------------------------------------------------------------------
+  // Kills the controller at its `number`th action from now on: before the action has any effect, or
+  // after it, so that its answer is lost. Another starts at once.
+  struct Kill {
+    int number = 0;
+    bool after = false;
+  };
+  std::optional<Kill> kill;
+  int actions = 0;
+  int kills = 0;
+
+  void run(Duration time) {
+    const Duration end = elapsed_ + time;
+    while (elapsed_ < end) {
+      step_world();
+      for (int i = 0; i < 20; ++i) {
+        auto action = reconciler->next_action(now());
+        if (!action) break;
+        pass(kWayOfAnAnswer);
+        act(*action);
+      }
+      for (const Notice& n : reconciler->take_notices()) {
+        log.push_back(
+            std::to_string(std::chrono::duration_cast<std::chrono::seconds>(elapsed_).count()) +
+            " " + n.text);
+      }
+      pass(kTick);
+    }
+  }
+  bool run_until(const std::function<bool()>& done, Duration most) {
+    const Duration end = elapsed_ + most;
+    while (!done() && elapsed_ < end) run(kTick);
+    return done();
+  }
+
+  void start() {
+    ++starts_;
+    reconciler.emplace(options_, *table_, 1min, fleet::InstanceId{static_cast<unsigned>(starts_)},
+                       static_cast<std::uint64_t>(starts_) * 77, now());
+  }
+
+  State state() const {
+    const auto cell = store.cells().find(options_.name);
+    if (cell == store.cells().end()) return State::closed;
+    stores::MemoryTable copy = store;
+    const auto answer = copy.execute(options_.name, fleet::ReadOp{}, StoreTime{});
+    return answer.snapshot.readable() ? answer.snapshot.readable()->state : State::closed;
+  }
+  bool enabled(const std::string& uuid) const {
+    return functions.at(uuid).mapping.settings.enabled;
+  }
+  std::optional<int> limit(const std::string& uuid) const {
+    return functions.at(uuid).mapping.settings.limit;
+  }
+  std::string told() const {
+    std::string text;
+    for (const std::string& line : log) text += line + "\n";
+    return text;
+  }
+  Now now() const {
+    return {MonoTime(elapsed_), BootTime(elapsed_), WallTime(1'700'000'000s + elapsed_)};
+  }
+  StoreTime store_time() const {
+    return StoreTime{std::chrono::milliseconds{1'700'000'000'000} + floor_ms(elapsed_)};
+  }
+  Duration elapsed() const { return elapsed_; }
+
+  std::optional<Reconciler> reconciler;
+
+ private:
+  void pass(Duration time) { elapsed_ += time; }
+
+  void change(Function& f) {
+    ++f.updates;
+    f.mapping.changing = true;
+    f.changes_until = elapsed_ + kToggle;
+    f.list_lags_until = elapsed_ + 3s;
+  }
+
+  void step_world() {
+    int calls = 0;
+    int limits = 0;
+    for (auto& [uuid, f] : functions) {
+      if (f.mapping.changing && elapsed_ >= f.changes_until) f.mapping.changing = false;
+      if (elapsed_ >= f.list_lags_until) f.listed_enabled = f.mapping.settings.enabled;
+      if (!f.mapping.settings.enabled) continue;
+      const int limit = f.mapping.settings.limit.value_or(100);
+      limits += limit;
+      calls += std::min(limit, backlog);
+    }
+    limit_max_seen = std::max(limit_max_seen, limits);
+    backlog += arriving;
+    (healthy ? good_calls : failed_calls) += calls;
+    if (healthy) backlog -= std::min(backlog, calls);
+    if (calls > 0) datapoints_.push_back({elapsed_, !healthy});
+    while (!datapoints_.empty() && datapoints_.front().at + 60s < elapsed_) datapoints_.pop_front();
+    const bool failing = std::ranges::any_of(datapoints_, [](const auto& d) { return d.failed; });
+    const auto was = alarm_.state;
+    alarm_.state = datapoints_.empty() ? AlarmView::State::insufficient_data
+                   : failing           ? AlarmView::State::alarm
+                                       : AlarmView::State::ok;
+    if (alarm_stuck && was == AlarmView::State::alarm) alarm_.state = was;
+    if (alarm_.state != was) {
+      alarm_.since_ms = to_ms(store_time());
+      alarm_.reason = "Threshold Crossed";
+    }
+  }
+
+  void act(const Action& action) {
+    ++actions;
+    const bool dies = kill && --kill->number == 0;
+    if (dies && !kill->after) return die();
+    std::visit([this, dies](const auto& a) { carry_out(a, dies); }, action);
+    if (dies) die();
+  }
+  void die() {
+    kill.reset();
+    ++kills;
+    start();
+  }
+
+  void carry_out(const CircuitAction& a, bool dies) {
+    const auto answer = store.execute(options_.name, a.operation, store_time());
+    if (!dies) reconciler->circuit_answered(answer, now());
+  }
+  void carry_out(const ReadNoteAction&, bool dies) {
+    stores::NoteAnswer answer{.note = note};
+    answer.note.time = store_time();
+    if (!dies) reconciler->note_answered(answer, now());
+  }
+  void carry_out(const WriteNoteAction& a, bool dies) {
+    stores::NoteAnswer answer;
+    if (note.revision == a.expected) {
+      note = {.revision = a.expected + 1, .text = a.text};
+      answer.written = true;
+    }
+    answer.note = note;
+    answer.note.time = store_time();
+    if (!dies) reconciler->note_answered(answer, now());
+  }
+  void carry_out(const ReadAlarmsAction& a, bool dies) {
+    Alarms alarms;
+    for (const std::string& name : a.names) {
+      alarms[name] = alarm_exists ? alarm_ : AlarmView{.state = AlarmView::State::missing};
+    }
+    if (!dies) reconciler->alarms_answered(alarms, now());
+  }
+  void carry_out(const ListMappingsAction& a, bool dies) {
+    std::vector<Mapping> found;
+    for (const auto& [uuid, f] : functions) {
+      if (a.selector.text != "all" && a.selector.text != uuid) continue;
+      Mapping mapping = f.mapping;
+      mapping.settings.enabled = f.listed_enabled;
+      found.push_back(mapping);
+    }
+    if (!dies) reconciler->mappings_listed(found, now());
+  }
+  void carry_out(const GetMappingAction& a, bool dies) {
+    if (!dies) reconciler->mapping_answered(mapping_of(a.uuid), now());
+  }
+  void carry_out(const UpdateMappingAction& a, bool dies) {
+    Result<Mapping> answer = mapping_of(a.uuid);
+    if (answer && answer->changing) {
+      answer = Error{"ResourceInUseException", "in use", true, "lambda"};
+    } else if (answer) {
+      Function& f = functions.at(a.uuid);
+      f.mapping.settings.enabled = a.settings.enabled;
+      f.mapping.settings.limit = a.settings.limit;
+      if (a.settings.batch_size) f.mapping.settings.batch_size = a.settings.batch_size;
+      if (a.settings.window_s) f.mapping.settings.window_s = a.settings.window_s;
+      change(f);
+      answer = f.mapping;
+    }
+    if (!dies) reconciler->mapping_answered(answer, now());
+  }
+  void carry_out(const ReadTagsAction& a, bool dies) {
+    if (!dies) reconciler->tags_answered(functions.at(a.uuid).tags, now());
+  }
+  void carry_out(const TagAction& a, bool dies) {
+    functions.at(a.uuid).tags = a.tags;
+    if (!dies) reconciler->tagged({}, now());
+  }
+  void carry_out(const UntagAction& a, bool dies) {
+    functions.at(a.uuid).tags.clear();
+    if (!dies) reconciler->tagged({}, now());
+  }
+  void carry_out(const TrialAction&, bool dies) {
+    TrialResult result{.kind = TrialResult::Kind::nothing};
+    if (backlog > 0) {
+      ++trials;
+      result.kind = healthy ? TrialResult::Kind::succeeded : TrialResult::Kind::failed;
+      result.detail = "the trial message failed";
+      if (healthy) --backlog;
+    }
+    if (!dies) reconciler->trial_ended(result, now());
+  }
+  Result<Mapping> mapping_of(const std::string& uuid) const {
+    const auto f = functions.find(uuid);
+    if (f == functions.end()) return Error{"ResourceNotFoundException", "none", false, "lambda"};
+    return f->second.mapping;
+  }
+
+  struct Datapoint {
+    Duration at{0};
+    bool failed = false;
+  };
+  CircuitOptions options_;
+  std::unique_ptr<fleet::PolicyTable> table_;
+  Duration elapsed_ = 1000s;
+  int starts_ = 0;
+  AlarmView alarm_{.state = AlarmView::State::insufficient_data};
+  std::deque<Datapoint> datapoints_;
+};
+
+}  // namespace switchgear::controller
