@@ -378,6 +378,16 @@ int Reconciler::paused() const {
   }));
 }
 
+std::vector<Mapping> Reconciler::triable() const {
+  std::vector<Mapping> found;
+  for (const auto& [uuid, known] : mappings_) {
+    if (may_be_tried(known.mapping) && !not_triable_.contains(uuid)) {
+      found.push_back(known.mapping);
+    }
+  }
+  return found;
+}
+
 std::vector<Notice> Reconciler::take_notices() { return std::exchange(notices_, {}); }
 
 void Reconciler::notice(Notice::Level level, std::string text,

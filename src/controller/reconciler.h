@@ -67,6 +67,8 @@ class Reconciler {
   bool settled() const { return settled_; }
   // Mappings that are off or limited now because of the circuit.
   int paused() const;
+  // Those that trial messages may be given to.
+  std::vector<Mapping> triable() const;
   std::vector<Notice> take_notices();
 
  private:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 #include <cstdint>
 
 namespace switchgear::queue {
@@ -32,6 +33,20 @@ void read_system_attributes(Message& message) {
   }
   if (const auto t = time(message, "SentTimestamp")) message.sent = t;
   if (const auto t = time(message, "ApproximateFirstReceiveTimestamp")) message.first_received = t;
+}
+
+Message message_of(aws::Message from) {
+  Message message;
+  message.id = std::move(from.id);
+  message.receipt_handle = std::move(from.receipt_handle);
+  message.body = std::move(from.body);
+  message.system_attributes = std::move(from.attributes);
+  for (auto& [name, attribute] : from.message_attributes) {
+    message.attributes.emplace(name,
+                               Attribute{std::move(attribute.type), std::move(attribute.value)});
+  }
+  read_system_attributes(message);
+  return message;
 }
 
 }  // namespace switchgear::queue

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "aws/sqs.h"
 #include "core/time.h"
 
 namespace switchgear::queue {
@@ -36,5 +37,8 @@ struct Message {
 // The number and times out of `system_attributes` (ApproximateReceiveCount, SentTimestamp,
 // ApproximateFirstReceiveTimestamp); what is missing or malformed keeps its default.
 void read_system_attributes(Message& message);
+
+// As SQS gave it.
+Message message_of(aws::Message from);
 
 }  // namespace switchgear::queue

@@ -60,20 +60,6 @@ ops::LogLevel level_of(Notice::Level level) {
   return ops::LogLevel::error;
 }
 
-queue::Message message_of(aws::Message& from) {
-  queue::Message message;
-  message.id = std::move(from.id);
-  message.receipt_handle = std::move(from.receipt_handle);
-  message.body = std::move(from.body);
-  message.system_attributes = std::move(from.attributes);
-  for (auto& [name, attribute] : from.message_attributes) {
-    message.attributes.emplace(
-        name, queue::Attribute{std::move(attribute.type), std::move(attribute.value)});
-  }
-  queue::read_system_attributes(message);
-  return message;
-}
-
 Result<std::vector<EntryFailure>> failures_of(const Result<aws::BatchResult>& result) {
   if (!result) return result.error();
   std::vector<EntryFailure> failures;
@@ -374,7 +360,7 @@ void Worker::receive(const ReceiveAction& action) {
           std::vector<queue::Message> messages;
           messages.reserve(result->messages.size());
           for (aws::Message& message : result->messages) {
-            messages.push_back(message_of(message));
+            messages.push_back(queue::message_of(std::move(message)));
             // From the answer on, not from the request: a receive may wait for its messages.
             ages_.received(messages.back(), now().mono + visibility);
           }

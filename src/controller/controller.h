@@ -1,0 +1,123 @@
+// The carrying-out half of the controller: its circuits, one store and three services of AWS, on
+// one event loop.
+#pragma once
+
+#include <csignal>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "aws/access.h"
+#include "aws/cloudwatch.h"
+#include "aws/lambda.h"
+#include "aws/sqs.h"
+#include "controller/call_budget.h"
+#include "controller/options.h"
+#include "controller/reconciler.h"
+#include "controller/trial_runner.h"
+#include "core/policy.h"
+#include "net/http_client.h"
+#include "net/loop.h"
+#include "ops/http.h"
+#include "ops/log.h"
+#include "ops/metrics.h"
+#include "stores/store.h"
+
+namespace switchgear::controller {
+
+// All that a controller is made of. Valid: whoever makes it has asked validate().
+struct ControllerSetup {
+  ControllerOptions options;
+  std::map<std::string, Policy> policies;  // of each circuit; missing: the default
+  std::unique_ptr<stores::Store> store;
+  aws::Access lambda;
+  aws::Access cloudwatch;
+  aws::Access sqs;
+  // Ends by itself after so long, for a scheduled function; 0: never.
+  Duration run_for{0};
+  std::string listen = "127.0.0.1:0";  // for /metrics and /healthz
+};
+
+class Controller {
+ public:
+  // `loop` and `log` outlive the controller.
+  Controller(net::Loop& loop, ControllerSetup setup, ops::Log& log);
+  ~Controller();
+  Controller(const Controller&) = delete;
+  Controller& operator=(const Controller&) = delete;
+
+  // Works until told to stop, gives its leases up and answers the exit code. Runs the loop and
+  // takes SIGINT and SIGTERM.
+  int run();
+
+ private:
+  // A client and what it stands on.
+  struct Service {
+    Service(net::Loop& loop, aws::Access access, std::uint64_t seed, int attempts_max);
+    net::HttpClient http;
+    aws::AwsClient client;
+  };
+  struct Circuit {
+    explicit Circuit(const Policy& policy) : table(policy) {}
+    fleet::PolicyTable table;
+    std::unique_ptr<Reconciler> reconciler;
+    State last_state = State::closed;
+  };
+
+  bool serve_ops();
+  void collect(ops::MetricsText& text);
+  void pump();
+  void tell(Circuit& circuit);
+  void after_recovery(Circuit& circuit);
+  void carry_out(Reconciler& to, const Action& action);
+  void carry_out(Reconciler& to, const CircuitAction& action);
+  void carry_out(Reconciler& to, const ReadNoteAction& action);
+  void carry_out(Reconciler& to, const WriteNoteAction& action);
+  void carry_out(Reconciler& to, const ReadAlarmsAction& action);
+  void carry_out(Reconciler& to, const ListMappingsAction& action);
+  void carry_out(Reconciler& to, const GetMappingAction& action);
+  void carry_out(Reconciler& to, const UpdateMappingAction& action);
+  void carry_out(Reconciler& to, const ReadTagsAction& action);
+  void carry_out(Reconciler& to, const TagAction& action);
+  void carry_out(Reconciler& to, const UntagAction& action);
+  void carry_out(Reconciler& to, const TrialAction& action);
+  void read_alarms(Reconciler& to, std::vector<std::string> names, Alarms so_far);
+  void list_page(Reconciler& to, aws::ListMappings which, std::vector<Mapping> so_far);
+  // `fn` on the loop, then whatever is due; not after the end.
+  template <class Fn>
+  auto answer(Fn fn);
+  void stop(int signal);
+  Now now() const;
+
+  net::Loop& loop_;
+  ops::Log& log_;
+  const ControllerOptions options_;
+  const Duration run_for_;
+  const std::string listen_;
+  std::unique_ptr<stores::Store> store_;
+  std::unique_ptr<Service> lambda_service_;
+  std::unique_ptr<Service> cloudwatch_service_;
+  std::unique_ptr<Service> sqs_service_;
+  aws::Lambda lambda_;
+  aws::CloudWatch cloudwatch_;
+  aws::Sqs sqs_;
+  TrialRunner trials_;
+  CallBudget budget_;
+  std::map<std::string, std::unique_ptr<Circuit>> circuits_;
+  std::uint64_t calls_ = 0;  // of the control plane
+  net::Timer timer_;
+  bool pumping_ = false;
+  bool pump_again_ = false;
+  bool stopping_ = false;
+  int signal_ = 0;
+  ops::Metrics metrics_;
+  std::unique_ptr<ops::OpsServer> ops_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+// A mapping as the service describes it.
+Mapping mapping_of(const aws::EventSourceMapping& from);
+AlarmView alarm_view(const aws::Alarm& from);
+
+}  // namespace switchgear::controller

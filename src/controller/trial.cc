@@ -1,0 +1,152 @@
+#include "controller/trial.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/assert.h"
+#include "core/backoff.h"
+#include "queue/sqs_event.h"
+#include "queue/visibility.h"
+
+namespace switchgear::controller {
+namespace {
+
+using std::chrono::seconds;
+
+// Beside the function's own timeout: for the way there and back, and for a cold start.
+constexpr seconds kMargin{30};
+// How long a failed scout stays away, by how often it has been received: other messages are tried
+// meanwhile, so that none spends its receives.
+constexpr core::Backoff kRest{.base = 1min, .cap = 15min, .jitter = core::Jitter::equal};
+// Refused by a limit of the account or the function, it is asked again, so often.
+constexpr int kThrottledMax = 5;
+constexpr core::Backoff kThrottle{.base = 1s, .cap = 8s, .jitter = core::Jitter::equal};
+
+std::string first_of(const std::string& payload) {
+  constexpr std::size_t kMost = 200;
+  return payload.size() <= kMost ? payload : payload.substr(0, kMost) + "…";
+}
+
+}  // namespace
+
+void KeptMessages::keep(queue::Message message, std::string queue_arn, MonoTime now) {
+  kept_.push_back({std::move(message), std::move(queue_arn), now + kHidden * 2 / 3});
+}
+
+bool KeptMessages::has(const std::string& queue_arn) const {
+  return std::ranges::find(kept_, queue_arn, &Kept::queue_arn) != kept_.end();
+}
+
+std::optional<queue::Message> KeptMessages::take(const std::string& queue_arn) {
+  const auto found = std::ranges::find(kept_, queue_arn, &Kept::queue_arn);
+  if (found == kept_.end()) return std::nullopt;
+  queue::Message message = std::move(found->message);
+  kept_.erase(found);
+  return message;
+}
+
+std::vector<KeptMessages::Due> KeptMessages::due(MonoTime now) {
+  std::vector<Due> due;
+  for (Kept& kept : kept_) {
+    if (now < kept.hide_at) continue;
+    due.push_back({kept.message, kept.queue_arn});
+    kept.hide_at = now + kHidden * 2 / 3;
+  }
+  return due;
+}
+
+Trial::Trial(const Mapping& mapping, queue::QueueAttributes attributes, seconds timeout,
+             KeptMessages& kept, core::Random random)
+    : mapping_(mapping),
+      attributes_(std::move(attributes)),
+      timeout_(timeout),
+      kept_(kept),
+      random_(random) {}
+
+TrialStep Trial::start() { return ReceiveScout{timeout_ + kMargin}; }
+
+TrialStep Trial::start_with_kept(MonoTime now) {
+  scout_ = kept_.take(mapping_.source_arn);
+  SG_ASSERT(scout_);
+  received_at_ = now;
+  return InvokeWithScout{*scout_};
+}
+
+TrialStep Trial::received(Result<std::vector<queue::Message>> messages, MonoTime now) {
+  if (!messages) {
+    return TrialResult{TrialResult::Kind::no_verdict,
+                       "no message could be received: " + messages.error().text()};
+  }
+  received_at_ = now;
+  if (messages->empty()) {
+    // Better one that has a single receive left than none at all.
+    scout_ = kept_.take(mapping_.source_arn);
+    if (!scout_) return TrialResult{TrialResult::Kind::nothing, "no message waits"};
+    return InvokeWithScout{*scout_};
+  }
+  scout_ = std::move(messages->front());
+  if (queue::on_last_receive(*scout_, attributes_) && kept_.room()) {
+    kept_.keep(*scout_, mapping_.source_arn, now);
+    return HideScout{*scout_, KeptMessages::kHidden};
+  }
+  return InvokeWithScout{*scout_};
+}
+
+TrialStep Trial::invoked(const Result<aws::Invocation>& invocation, MonoTime now) {
+  if (invocation) return judge(*invocation);
+  const Error& error = invocation.error();
+  if (error.code == "TooManyRequestsException") {
+    // Says nothing of the dependency, and the message has not been tried.
+    if (++throttled_ <= kThrottledMax && now - received_at_ < kMargin) {
+      return WaitForThrottle{
+          core::delay(kThrottle, static_cast<std::uint64_t>(throttled_), random_)};
+    }
+    return hide(seconds{0},
+                {TrialResult::Kind::no_verdict, "the function is throttled: " + error.message});
+  }
+  if (aws::may_have_run(error)) {
+    // It may be running still. Nothing is deleted, and the message stays hidden for as long as it
+    // may run.
+    return TrialResult{TrialResult::Kind::no_verdict,
+                       "the function's answer was lost: " + error.text()};
+  }
+  return hide(seconds{0},
+              {TrialResult::Kind::no_verdict, "the function could not be called: " + error.text() +
+                                                  "; the controller needs lambda:InvokeFunction"});
+}
+
+TrialStep Trial::judge(const aws::Invocation& invocation) {
+  std::string why;
+  if (!invocation.function_error.empty()) {
+    why =
+        "the function failed (" + invocation.function_error + "): " + first_of(invocation.payload);
+  } else if (mapping_.report_batch_item_failures) {
+    const auto answer = queue::read_batch_answer(invocation.payload, {*scout_});
+    if (answer.all_failed) {
+      why = "all of the batch failed: " + answer.why;
+    } else if (answer.failed_is(scout_->id)) {
+      why = "the function named the message in batchItemFailures";
+    }
+  }
+  if (why.empty()) {
+    result_ = TrialResult{TrialResult::Kind::succeeded, ""};
+    return DeleteScout{*scout_};
+  }
+  return hide(queue::back_off(kRest, scout_->receive_count, Duration{0}, random_),
+              {TrialResult::Kind::failed, "trial message " + scout_->id + ": " + why});
+}
+
+TrialStep Trial::hide(seconds time, TrialResult result) {
+  result_ = std::move(result);
+  return HideScout{*scout_, time};
+}
+
+TrialStep Trial::waited() { return InvokeWithScout{*scout_}; }
+
+TrialStep Trial::settled(const Result<void>& done) {
+  if (!result_) return start();
+  if (!done) result_->detail += " (and it could not be settled: " + done.error().text() + ")";
+  return *result_;
+}
+
+}  // namespace switchgear::controller

@@ -1,0 +1,108 @@
+// One trial message: received, given to the function as its mapping would, and judged. Sans-I/O:
+// facts in, the next step out. A trial that is cut off anywhere loses nothing: the message comes
+// back when its visibility timeout ends.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "aws/lambda.h"
+#include "controller/actions.h"
+#include "core/random.h"
+#include "core/result.h"
+#include "queue/message.h"
+#include "queue/queue_attributes.h"
+
+namespace switchgear::controller {
+
+// ---- What a trial wants
+struct ReceiveScout {
+  std::chrono::seconds visibility{30};
+};
+struct InvokeWithScout {
+  queue::Message message;
+};
+struct DeleteScout {
+  queue::Message message;
+};
+// Hides the message from now on for so long.
+struct HideScout {
+  queue::Message message;
+  std::chrono::seconds visibility{0};
+};
+struct WaitForThrottle {
+  Duration pause{0};
+};
+using TrialStep = std::variant<ReceiveScout, InvokeWithScout, DeleteScout, HideScout,
+                               WaitForThrottle, TrialResult>;
+
+// Messages on their last receive, kept hidden until the dependency is well: given back now, the
+// next receive would dead-letter them untried. Held across trials.
+class KeptMessages {
+ public:
+  // More than so many are not kept: they are tried.
+  static constexpr std::size_t kMost = 10;
+  // Each is hidden for this long at a time, and hidden anew in good time.
+  static constexpr std::chrono::seconds kHidden{900};
+
+  bool room() const { return kept_.size() < kMost; }
+  bool empty() const { return kept_.empty(); }
+  std::size_t size() const { return kept_.size(); }
+  void keep(queue::Message message, std::string queue_arn, MonoTime now);
+  bool has(const std::string& queue_arn) const;
+  // One to try, of this queue.
+  std::optional<queue::Message> take(const std::string& queue_arn);
+  // Those to be hidden again now.
+  struct Due {
+    queue::Message message;
+    std::string queue_arn;
+  };
+  std::vector<Due> due(MonoTime now);
+
+ private:
+  struct Kept {
+    queue::Message message;
+    std::string queue_arn;
+    MonoTime hide_at;
+  };
+  std::vector<Kept> kept_;
+};
+
+// Not thread-safe. `kept` outlives it.
+class Trial {
+ public:
+  // `timeout` is the function's own.
+  Trial(const Mapping& mapping, queue::QueueAttributes attributes, std::chrono::seconds timeout,
+        KeptMessages& kept, core::Random random);
+
+  // The first step; then the next after each answer. A TrialResult is the last.
+  TrialStep start();
+  // With a message that was kept, instead of one of the queue; there is one.
+  TrialStep start_with_kept(MonoTime now);
+  TrialStep received(Result<std::vector<queue::Message>> messages, MonoTime now);
+  TrialStep invoked(const Result<aws::Invocation>& invocation, MonoTime now);
+  TrialStep waited();
+  // Of the deletion or the hiding. A message that could not be deleted is done all the same, and
+  // comes again.
+  TrialStep settled(const Result<void>& done);
+
+ private:
+  TrialStep judge(const aws::Invocation& invocation);
+  TrialStep hide(std::chrono::seconds time, TrialResult result);
+
+  const Mapping mapping_;
+  const queue::QueueAttributes attributes_;
+  const std::chrono::seconds timeout_;
+  KeptMessages& kept_;
+  core::Random random_;
+  std::optional<queue::Message> scout_;
+  MonoTime received_at_{};
+  int throttled_ = 0;
+  // What comes of it once the message is settled; none: another message is received.
+  std::optional<TrialResult> result_;
+};
+
+}  // namespace switchgear::controller

@@ -1,0 +1,73 @@
+// Carries out trials: one queue, one function, one message at a time.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "aws/lambda.h"
+#include "aws/sqs.h"
+#include "controller/trial.h"
+#include "core/random.h"
+#include "net/loop.h"
+
+namespace switchgear::controller {
+
+// On the loop's thread. Callbacks never come after its end.
+class TrialRunner {
+ public:
+  using Done = std::function<void(const TrialResult&)>;
+
+  // All outlive it.
+  TrialRunner(net::Loop& loop, aws::Lambda& lambda, aws::Sqs& sqs, std::uint64_t seed);
+  ~TrialRunner();
+  TrialRunner(const TrialRunner&) = delete;
+  TrialRunner& operator=(const TrialRunner&) = delete;
+
+  // Each mapping once at a time.
+  void run(const Mapping& mapping, Done done);
+  // The dependency is well: what was kept from this mapping's queue is tried, one after another.
+  void try_kept(const Mapping& mapping);
+  // Hides anew what is kept. To be called every minute or so while there is some.
+  void hide_kept();
+  bool keeps_some() const { return !kept_.empty(); }
+  std::size_t kept() const { return kept_.size(); }
+
+ private:
+  // What is known of a queue and of a function, for a while.
+  struct Queue {
+    std::string url;
+    queue::QueueAttributes attributes;
+    MonoTime read{};
+  };
+  struct Function {
+    std::chrono::seconds timeout{0};
+    MonoTime read{};
+  };
+  struct Run;
+  using RunPtr = std::shared_ptr<Run>;
+
+  void prepare(const RunPtr& run);
+  void read_queue(const RunPtr& run, const std::string& url);
+  void begin(const RunPtr& run);
+  void take(const RunPtr& run, const TrialStep& step);
+  void invoke(const RunPtr& run, const queue::Message& message);
+  static void cannot(const RunPtr& run, const std::string& why);
+  MonoTime now() const;
+
+  net::Loop& loop_;
+  aws::Lambda& lambda_;
+  aws::Sqs& sqs_;
+  core::Random random_;
+  KeptMessages kept_;
+  std::map<std::string, Queue> queues_;        // by ARN
+  std::map<std::string, Function> functions_;  // by ARN
+  bool trying_kept_ = false;
+  std::set<RunPtr> waiting_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace switchgear::controller

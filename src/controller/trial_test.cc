@@ -1,0 +1,153 @@
+#include "controller/trial.h"
+
+#include <gtest/gtest.h>
+
+namespace switchgear::controller {
+namespace {
+
+using std::chrono::seconds;
+using Kind = TrialResult::Kind;
+
+queue::Message message(const std::string& id, int receive_count = 1) {
+  queue::Message m;
+  m.id = id;
+  m.receipt_handle = "receipt-" + id;
+  m.receive_count = receive_count;
+  return m;
+}
+
+class TrialTest : public ::testing::Test {
+ protected:
+  Trial& begin(bool partial = false) {
+    Mapping mapping{.uuid = "u",
+                    .function_arn = "f",
+                    .source_arn = "arn:aws:sqs:eu-central-1:1:orders",
+                    .report_batch_item_failures = partial};
+    queue::QueueAttributes attributes;
+    attributes.redrive = queue::RedrivePolicy{5, "dlq"};
+    trial.emplace(mapping, attributes, seconds(60), kept, core::Random(3));
+    step = trial->start();
+    return *trial;
+  }
+  void receive(std::vector<queue::Message> messages) {
+    step = trial->received(std::move(messages), MonoTime(100s));
+  }
+  void answer(aws::Invocation invocation) { step = trial->invoked(invocation, MonoTime(101s)); }
+  void refuse(const std::string& code) {
+    step = trial->invoked(Error{code, "refused", true, "lambda"}, MonoTime(101s));
+  }
+  TrialResult settle() {
+    step = trial->settled({});
+    EXPECT_TRUE(std::holds_alternative<TrialResult>(step));
+    return std::get<TrialResult>(step);
+  }
+  template <class T>
+  const T* is() const {
+    return std::get_if<T>(&step);
+  }
+  KeptMessages kept;
+  std::optional<Trial> trial;
+  TrialStep step;
+};
+
+TEST_F(TrialTest, HidesTheMessageForLongerThanTheFunctionMayTake) {
+  begin();
+  ASSERT_TRUE(is<ReceiveScout>());
+  EXPECT_EQ(is<ReceiveScout>()->visibility, 90s);
+}
+
+TEST_F(TrialTest, DeletesWhatSucceeded) {
+  begin();
+  receive({message("m")});
+  ASSERT_TRUE(is<InvokeWithScout>());
+  answer({});
+  ASSERT_TRUE(is<DeleteScout>());
+  EXPECT_EQ(settle().kind, Kind::succeeded);
+}
+
+TEST_F(TrialTest, HidesWhatFailedSoThatTheNextIsAnother) {
+  begin();
+  receive({message("m", 2)});
+  answer({.function_error = "Unhandled", .payload = R"({"errorMessage":"no"})"});
+  ASSERT_TRUE(is<HideScout>());
+  EXPECT_GE(is<HideScout>()->visibility, 60s);
+  const TrialResult result = settle();
+  EXPECT_EQ(result.kind, Kind::failed);
+  EXPECT_NE(result.detail.find("errorMessage"), std::string::npos);
+}
+
+TEST_F(TrialTest, HonoursBatchItemFailuresWhereTheMappingDoes) {
+  const aws::Invocation partial{.payload = R"({"batchItemFailures":[{"itemIdentifier":"m"}]})"};
+  begin(true);
+  receive({message("m")});
+  answer(partial);
+  ASSERT_TRUE(is<HideScout>());
+  EXPECT_EQ(settle().kind, Kind::failed);
+  begin(false);
+  receive({message("m")});
+  answer(partial);
+  ASSERT_TRUE(is<DeleteScout>()) << "a mapping without ReportBatchItemFailures deletes it too";
+}
+
+TEST_F(TrialTest, KeepsTheReceiptAndAsksAgainWhenThrottled) {
+  begin();
+  receive({message("m")});
+  refuse("TooManyRequestsException");
+  ASSERT_TRUE(is<WaitForThrottle>());
+  step = trial->waited();
+  ASSERT_TRUE(is<InvokeWithScout>());
+  EXPECT_EQ(is<InvokeWithScout>()->message.id, "m");
+  for (int i = 0; i < 4; ++i) {
+    refuse("TooManyRequestsException");
+    step = trial->waited();
+  }
+  refuse("TooManyRequestsException");
+  ASSERT_TRUE(is<HideScout>());
+  EXPECT_EQ(settle().kind, Kind::no_verdict);
+}
+
+TEST_F(TrialTest, LeavesTheMessageHiddenWhenTheAnswerIsLost) {
+  begin();
+  receive({message("m")});
+  refuse("closed");
+  ASSERT_TRUE(is<TrialResult>()) << "neither deleted nor given back";
+  EXPECT_EQ(is<TrialResult>()->kind, Kind::no_verdict);
+}
+
+TEST_F(TrialTest, SaysThatNothingWaits) {
+  begin();
+  receive({});
+  ASSERT_TRUE(is<TrialResult>());
+  EXPECT_EQ(is<TrialResult>()->kind, Kind::nothing);
+}
+
+TEST_F(TrialTest, SpendsNoMessageOnItsLastReceiveWhileThereAreOthers) {
+  begin();
+  receive({message("old", 5)});
+  ASSERT_TRUE(is<HideScout>());
+  EXPECT_EQ(kept.size(), 1u);
+  step = trial->settled({});
+  ASSERT_TRUE(is<ReceiveScout>());
+  receive({message("young")});
+  EXPECT_EQ(is<InvokeWithScout>()->message.id, "young");
+}
+
+TEST_F(TrialTest, TriesTheKeptMessageWhenThereIsNoOther) {
+  begin();
+  receive({message("old", 5)});
+  step = trial->settled({});
+  receive({});
+  ASSERT_TRUE(is<InvokeWithScout>());
+  EXPECT_EQ(is<InvokeWithScout>()->message.id, "old");
+  EXPECT_TRUE(kept.empty());
+}
+
+TEST_F(TrialTest, KeptMessagesAreHiddenAnewInTime) {
+  kept.keep(message("old", 5), "q", MonoTime(0s));
+  EXPECT_TRUE(kept.due(MonoTime(5min)).empty());
+  EXPECT_EQ(kept.due(MonoTime(11min)).size(), 1u);
+  EXPECT_TRUE(kept.due(MonoTime(12min)).empty());
+}
+
+}  // namespace
+}  // namespace switchgear::controller
