@@ -2,15 +2,19 @@
 // people to read. Values.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "controller/mapping.h"
+#include "core/time.h"
 #include "fleet/store_ops.h"
+#include "queue/queue_attributes.h"
 
 namespace switchgear::controller {
 
@@ -58,14 +62,24 @@ struct UntagAction {
   std::string arn;
   std::vector<std::string> keys;
 };
+// ---- SQS. Answer: queue_answered().
+struct LookAtQueueAction {
+  std::string arn;
+};
+// Answer: retention_set().
+struct SetRetentionAction {
+  std::string arn;
+  std::chrono::seconds retention{0};
+};
 // ---- One trial message of this mapping. Answer: trial_ended(); may take as long as the function.
 struct TrialAction {
   Mapping mapping;
 };
 
-using Action = std::variant<CircuitAction, ReadNoteAction, WriteNoteAction, ReadAlarmsAction,
-                            ListMappingsAction, GetMappingAction, UpdateMappingAction,
-                            ReadTagsAction, TagAction, UntagAction, TrialAction>;
+using Action =
+    std::variant<CircuitAction, ReadNoteAction, WriteNoteAction, ReadAlarmsAction,
+                 ListMappingsAction, GetMappingAction, UpdateMappingAction, ReadTagsAction,
+                 TagAction, UntagAction, LookAtQueueAction, SetRetentionAction, TrialAction>;
 // Whether it counts against the budget of the control plane.
 bool calls_control_plane(const Action&);
 
@@ -79,7 +93,17 @@ struct TrialResult {
     not_so,      // this mapping cannot be tried at all
   };
   Kind kind = Kind::no_verdict;
-  std::string detail;  // for a person
+  std::string detail;                 // for a person
+  std::optional<WallTime> sent = {};  // when the message had been sent
+};
+
+// What a queue says of itself. The counts are approximate.
+struct QueueLook {
+  queue::QueueAttributes attributes;
+  std::int64_t visible = 0;
+  std::int64_t in_flight = 0;
+  std::int64_t delayed = 0;
+  bool empty() const { return visible + in_flight + delayed == 0; }
 };
 
 // Something worth a line in the log.

@@ -1,6 +1,7 @@
 #include "controller/controller.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "guard/identity.h"
@@ -22,6 +23,23 @@ ops::LogLevel level_of(Notice::Level level) {
       return ops::LogLevel::error;
   }
   return ops::LogLevel::error;
+}
+
+Result<QueueLook> queue_look(const std::map<std::string, std::string>& attributes) {
+  auto read = queue::read_queue_attributes(attributes);
+  if (!read) return read.error();
+  const auto count = [&attributes](const std::string& name) -> std::int64_t {
+    const auto found = attributes.find(name);
+    std::int64_t value = 0;
+    // What is not told counts as something: nothing is concluded from it.
+    if (found == attributes.end()) return 1;
+    const char* const end = found->second.data() + found->second.size();
+    return std::from_chars(found->second.data(), end, value).ptr == end ? value : 1;
+  };
+  return QueueLook{.attributes = *std::move(read),
+                   .visible = count("ApproximateNumberOfMessages"),
+                   .in_flight = count("ApproximateNumberOfMessagesNotVisible"),
+                   .delayed = count("ApproximateNumberOfMessagesDelayed")};
 }
 
 }  // namespace
@@ -342,6 +360,36 @@ void Controller::carry_out(Reconciler& to, const UntagAction& action) {
   lambda_.untag_resource(action.arn, action.keys,
                          answer([this, &to](const Result<void>& r) { to.tagged(r, now()); }));
 }
+void Controller::with_queue_url(const std::string& arn,
+                                std::function<void(const Result<std::string>&)> use) {
+  const auto known = queue_urls_.find(arn);
+  if (known != queue_urls_.end()) return use(known->second);
+  sqs_.get_queue_url(arn.substr(arn.rfind(':') + 1),
+                     answer([this, arn, use = std::move(use)](const Result<std::string>& url) {
+                       if (url) queue_urls_[arn] = *url;
+                       use(url);
+                     }));
+}
+void Controller::carry_out(Reconciler& to, const LookAtQueueAction& action) {
+  with_queue_url(action.arn, [this, &to](const Result<std::string>& url) {
+    if (!url) return to.queue_answered(url.error(), now());
+    sqs_.get_queue_attributes(
+        *url, {}, answer([this, &to](const Result<std::map<std::string, std::string>>& r) {
+          to.queue_answered(r ? queue_look(*r) : Result<QueueLook>(r.error()), now());
+        }));
+  });
+}
+void Controller::carry_out(Reconciler& to, const SetRetentionAction& action) {
+  const std::map<std::string, std::string> attributes{
+      {"MessageRetentionPeriod", std::to_string(action.retention.count())}};
+  with_queue_url(action.arn, [this, &to, attributes](const Result<std::string>& url) {
+    if (!url) return to.retention_set(url.error(), now());
+    sqs_.set_queue_attributes(*url, attributes, answer([this, &to](const Result<void>& r) {
+      to.retention_set(r, now());
+    }));
+  });
+}
+
 void Controller::carry_out(Reconciler& to, const TrialAction& action) {
   trials_.run(action.mapping,
               answer([this, &to](const TrialResult& result) { to.trial_ended(result, now()); }));

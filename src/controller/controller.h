@@ -3,6 +3,7 @@
 #pragma once
 
 #include <csignal>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -81,7 +82,10 @@ class Controller {
   void carry_out(Reconciler& to, const ReadTagsAction& action);
   void carry_out(Reconciler& to, const TagAction& action);
   void carry_out(Reconciler& to, const UntagAction& action);
+  void carry_out(Reconciler& to, const LookAtQueueAction& action);
+  void carry_out(Reconciler& to, const SetRetentionAction& action);
   void carry_out(Reconciler& to, const TrialAction& action);
+  void with_queue_url(const std::string& arn, std::function<void(const Result<std::string>&)> use);
   void read_alarms(Reconciler& to, std::vector<std::string> names, Alarms so_far);
   void list_page(Reconciler& to, aws::ListMappings which, std::vector<Mapping> so_far);
   // `fn` on the loop, then whatever is due; not after the end.
@@ -105,7 +109,8 @@ class Controller {
   TrialRunner trials_;
   CallBudget budget_;
   std::map<std::string, std::unique_ptr<Circuit>> circuits_;
-  std::uint64_t calls_ = 0;  // of the control plane
+  std::map<std::string, std::string> queue_urls_;  // by ARN
+  std::uint64_t calls_ = 0;                        // of the control plane
   net::Timer timer_;
   bool pumping_ = false;
   bool pump_again_ = false;

@@ -1,5 +1,6 @@
 #include "controller/ledger.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
 #include <cstdio>
@@ -67,6 +68,11 @@ std::optional<Entry> decode_entry(std::string_view text) {
 std::string encode(const Ledger& ledger) {
   json::object entries;
   for (const auto& [uuid, entry] : ledger.entries) entries[uuid] = encode_entry(entry);
+  json::object queues;
+  for (const auto& [arn, queue] : ledger.queues) {
+    queues[arn] = json::array{to_ms(queue.since), queue.before.count(), queue.wanted.count(),
+                              queue.done ? 1 : 0};
+  }
   json::object alarms;
   for (const auto& [name, at] : ledger.applied_alarms) alarms[name] = at;
   return json::serialize(json::object{{"v", kVersion},
@@ -75,6 +81,7 @@ std::string encode(const Ledger& ledger) {
                                       {"nonce", hex(ledger.nonce)},
                                       {"adopted_epoch", ledger.adopted_epoch},
                                       {"entries", std::move(entries)},
+                                      {"queues", std::move(queues)},
                                       {"applied_alarms", std::move(alarms)}});
 }
 
@@ -118,6 +125,19 @@ Result<Ledger> decode_ledger(const std::string& text) {
             : std::nullopt;
     if (!entry) return unreadable("the entry of " + std::string(uuid));
     ledger.entries.emplace(std::string(uuid), *entry);
+  }
+  const json::value* queues = object.if_contains("queues");
+  if (queues == nullptr || !queues->is_object()) return unreadable("queues is no object");
+  for (const auto& [arn, value] : queues->get_object()) {
+    const json::array* numbers = value.if_array();
+    if (!numbers || numbers->size() != 4 ||
+        !std::ranges::all_of(*numbers, [](const json::value& n) { return n.is_int64(); })) {
+      return unreadable("the queue " + std::string(arn));
+    }
+    ledger.queues[std::string(arn)] = {.since = store_time_ms((*numbers)[0].get_int64()),
+                                       .before = std::chrono::seconds{(*numbers)[1].get_int64()},
+                                       .wanted = std::chrono::seconds{(*numbers)[2].get_int64()},
+                                       .done = (*numbers)[3].get_int64() != 0};
   }
   const json::value* alarms = object.if_contains("applied_alarms");
   if (alarms == nullptr || !alarms->is_object()) return unreadable("applied_alarms is no object");

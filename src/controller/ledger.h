@@ -2,6 +2,7 @@
 // mappings were before it touched them. A value, kept in the store as JSON text.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -23,6 +24,15 @@ struct Entry {
   friend bool operator==(const Entry&, const Entry&) = default;
 };
 
+// One queue, for the age of what waits in it and for its retention.
+struct QueueEntry {
+  StoreTime since{};               // nothing in it is older, as far as is known
+  std::chrono::seconds before{0};  // its retention as a person had it
+  std::chrono::seconds wanted{0};  // as we set it; 0: it was not touched
+  bool done = false;               // it has been seen so since
+  friend bool operator==(const QueueEntry&, const QueueEntry&) = default;
+};
+
 struct Ledger {
   // Who controls the circuit, and until when if it is not renewed, by the store's clock.
   fleet::InstanceId owner{};
@@ -31,7 +41,8 @@ struct Ledger {
   std::uint64_t nonce = 0;
   // The epoch of the opening for which the mappings were taken over; 0: none.
   std::int64_t adopted_epoch = 0;
-  std::map<std::string, Entry> entries;  // by UUID
+  std::map<std::string, Entry> entries;      // by UUID
+  std::map<std::string, QueueEntry> queues;  // by ARN
   // Of each alarm that has opened the circuit: when it had gone to ALARM, in ms since 1970, so that
   // the same alarm opens it only once.
   std::map<std::string, std::int64_t> applied_alarms;

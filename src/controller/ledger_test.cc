@@ -14,6 +14,9 @@ Ledger some() {
       .before = {.limit = 50}, .wanted = {.enabled = false, .limit = 50}, .done = true};
   ledger.entries["25"] = {
       .before = {.enabled = false}, .wanted = {.enabled = false}, .left_alone = true};
+  ledger.queues["arn:aws:sqs:eu-central-1:1:orders"] = {.since = store_time_ms(1'700'000'000'000),
+                                                        .before = std::chrono::days(4),
+                                                        .wanted = std::chrono::days(14)};
   ledger.applied_alarms["an alarm: \"x\""] = 1'700'000'000'000;
   return ledger;
 }
@@ -27,10 +30,10 @@ TEST(Ledger, OfANewerVersionOrOfSomebodyElseIsRefused) {
   for (
       const char* text :
       {"", "[]", "{}", R"({"v":2})", R"({"v":1})",
-       R"({"v":1,"owner":"000000000abc","lease_until":"x","nonce":"1","adopted_epoch":0,"entries":{},"applied_alarms":{}})",
-       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"1","adopted_epoch":0,"entries":{"u":"v1:enabled=true"},"applied_alarms":{}})",
-       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"1","adopted_epoch":0,"entries":{"u":"v1:enabled=true v1:enabled=false news"},"applied_alarms":{}})",
-       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"g","adopted_epoch":0,"entries":{},"applied_alarms":{}})"}) {
+       R"({"v":1,"owner":"000000000abc","lease_until":"x","nonce":"1","adopted_epoch":0,"entries":{},"queues":{},"applied_alarms":{}})",
+       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"1","adopted_epoch":0,"entries":{"u":"v1:enabled=true"},"queues":{},"applied_alarms":{}})",
+       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"1","adopted_epoch":0,"entries":{"u":"v1:enabled=true v1:enabled=false news"},"queues":{},"applied_alarms":{}})",
+       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"g","adopted_epoch":0,"entries":{},"queues":{},"applied_alarms":{}})"}) {
     const auto ledger = decode_ledger(text);
     ASSERT_FALSE(ledger) << text;
     EXPECT_EQ(ledger.error().code, "unreadable");

@@ -63,6 +63,10 @@ std::optional<Action> Reconciler::next_action(const Now& now, bool may_call) {
     return begin(std::move(*action));
   }
   if (must_write_) return begin(write_note(h));
+  if (auto action = queue_action(h)) {
+    if (must_write_) return begin(write_note(h));
+    return begin(std::move(*action));
+  }
   if (auto action = decision_action(h)) return begin(std::move(*action));
   if (auto action = trial_action(h)) return action;  // beside the others
   return std::nullopt;
@@ -160,6 +164,7 @@ void Reconciler::note_found(const stores::Note& note, bool wrote, HoldTime h) {
   alarms_due_ = h;
   mappings_.clear();
   listed_.clear();
+  queues_.clear();
 }
 
 // ---- The circuit -------------------------------------------------------------------------------
@@ -333,6 +338,9 @@ std::optional<Action> Reconciler::trial_action(HoldTime h) {
 void Reconciler::trial_ended(const TrialResult& result, const Now& now) {
   const HoldTime h = clock_.advance(now);
   trial_out_ = false;
+  if (const auto known = mappings_.find(last_tried_); known != mappings_.end()) {
+    note_sent(known->second.mapping.source_arn, result.sent);
+  }
   // Of an earlier state of the circuit: says nothing of this one.
   if (!record() || record()->epoch != trial_epoch_ || record()->step != trial_step_) return;
   using Kind = TrialResult::Kind;
@@ -410,6 +418,7 @@ Duration Reconciler::until_next(const Now& now) {
     due = std::min({due, circuit_due_, lease_until_});
     if (!options_.alarms.empty()) due = std::min(due, alarms_due_);
     for (const auto& [selector, at] : listed_) due = std::min(due, at + options_.mapping_interval);
+    for (const auto& [arn, queue] : queues_) due = std::min(due, queue.due);
     for (const auto& [uuid, known] : mappings_) {
       due = std::min({due, known.look, std::max(known.not_before, calls_not_before_)});
     }

@@ -26,6 +26,7 @@
 #include "fleet/hold_clock.h"
 #include "fleet/store_ops.h"
 #include "fleet/transition.h"
+#include "queue/retention.h"
 #include "stores/note.h"
 
 namespace switchgear::controller {
@@ -50,6 +51,8 @@ class Reconciler {
   void mapping_answered(const Result<Mapping>& mapping, const Now& now);
   void tags_answered(const Result<std::map<std::string, std::string>>& tags, const Now& now);
   void tagged(const Result<void>& result, const Now& now);
+  void queue_answered(const Result<QueueLook>& look, const Now& now);
+  void retention_set(const Result<void>& result, const Now& now);
   void trial_ended(const TrialResult& result, const Now& now);
 
   // An event says that something has changed: the alarms are read at once.
@@ -91,6 +94,12 @@ class Reconciler {
   std::optional<Action> alarm_action(HoldTime h);
   std::optional<Action> decision_action(HoldTime h);
   std::optional<Action> trial_action(HoldTime h);
+
+  // queue_work.cc
+  std::optional<Action> queue_action(HoldTime h);
+  std::vector<std::string> queues() const;
+  void weigh_retention(const std::string& arn, const QueueLook& look, HoldTime h);
+  void note_sent(const std::string& arn, std::optional<WallTime> sent);
 
   // mapping_work.cc
   std::optional<Action> mapping_action(HoldTime h, bool may_call);
@@ -165,6 +174,17 @@ class Reconciler {
   bool settled_ = false;
   HoldTime calls_not_before_{0};  // the control plane is throttled
   int throttled_ = 0;             // in a row
+
+  // The queues.
+  struct KnownQueue {
+    HoldTime due{0};
+    queue::OldestAge age;
+    std::chrono::seconds retention{0};
+    bool told = false;  // that messages will expire
+  };
+  std::map<std::string, KnownQueue> queues_;  // by ARN
+  std::string looked_at_;                     // the queue of the call under way
+  bool retention_may_be_set_ = true;
 
   Trials trials_;
   std::map<std::string, bool> tried_empty_;

@@ -239,6 +239,47 @@ TEST_F(ReconcilerTest, ObeysAHoldAndGivesBackAfterIt) {
   EXPECT_TRUE(world->enabled("a"));
 }
 
+TEST_F(ReconcilerTest, RaisesTheRetentionBeforeMessagesExpireAndLowersItAfterwards) {
+  begin();
+  world->retention = 1h;
+  ASSERT_TRUE(open_by_outage());
+  world->run(20min);
+  EXPECT_EQ(world->retention, 1h);
+  ASSERT_TRUE(world->run_until([&] { return world->retention == queue::kRetentionMax; }, 20min))
+      << world->told();
+  world->run(1h);
+  world->healthy = true;
+  ASSERT_TRUE(world->run_until([&] { return as_it_was(); }, 60min)) << world->told();
+  EXPECT_EQ(world->retention, queue::kRetentionMax) << "old messages may be there still";
+  world->backlog = 0;
+  world->run(10min);
+  world->backlog = 5;
+  world->run(10min);
+  EXPECT_EQ(world->retention, 1h) << world->told();
+  EXPECT_EQ(world->reconciler->ledger().queues.begin()->second.wanted, std::chrono::seconds(0));
+}
+
+TEST_F(ReconcilerTest, LeavesARetentionAloneThatAPersonChangesMeanwhile) {
+  begin();
+  world->retention = 1h;
+  ASSERT_TRUE(open_by_outage());
+  ASSERT_TRUE(world->run_until([&] { return world->retention == queue::kRetentionMax; }, 60min));
+  world->run(5min);
+  world->retention = std::chrono::days(7);
+  world->run(30min);
+  EXPECT_EQ(world->retention, std::chrono::days(7)) << world->told();
+}
+
+TEST_F(ReconcilerTest, SaysThatMessagesWillExpireWhereTheRetentionMayNotBeChanged) {
+  begin();
+  world->retention = 1h;
+  world->retention_may_be_set = false;
+  ASSERT_TRUE(open_by_outage());
+  world->run(50min);
+  EXPECT_NE(world->told().find("sqs:SetQueueAttributes"), std::string::npos);
+  EXPECT_NE(world->told().find("move them away"), std::string::npos);
+}
+
 TEST_F(ReconcilerTest, LeavesTheNoteOfANewerVersionAndTheMappingsAlone) {
   begin();
   world->note = {.revision = 900, .text = R"({"v":2,"news":true})"};

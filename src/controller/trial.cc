@@ -145,6 +145,7 @@ TrialStep Trial::waited() { return InvokeWithScout{*scout_}; }
 
 TrialStep Trial::settled(const Result<void>& done) {
   if (!result_) return start();
+  result_->sent = scout_->sent;
   if (!done) result_->detail += " (and it could not be settled: " + done.error().text() + ")";
   return *result_;
 }

@@ -52,6 +52,8 @@ class World {
   int failed_calls = 0;
   int good_calls = 0;
   int limit_max_seen = 0;
+  std::chrono::seconds retention = std::chrono::days(4);
+  bool retention_may_be_set = true;
   std::vector<std::string> log;
   stores::MemoryTable store;
   stores::Note note;
@@ -260,6 +262,20 @@ class World {
   void carry_out(const UntagAction& a, bool dies) {
     functions.at(a.uuid).tags.clear();
     if (!dies) reconciler->tagged({}, now());
+  }
+  void carry_out(const LookAtQueueAction&, bool dies) {
+    QueueLook look{.visible = backlog};
+    look.attributes.retention = retention;
+    if (!dies) reconciler->queue_answered(look, now());
+  }
+  void carry_out(const SetRetentionAction& a, bool dies) {
+    Result<void> answer;
+    if (retention_may_be_set) {
+      retention = a.retention;
+    } else {
+      answer = Error{"AccessDenied", "no right", false, "sqs"};
+    }
+    if (!dies) reconciler->retention_set(answer, now());
   }
   void carry_out(const TrialAction&, bool dies) {
     TrialResult result{.kind = TrialResult::Kind::nothing};

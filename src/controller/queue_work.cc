@@ -1,0 +1,165 @@
+// What the reconciler does for the messages that wait while mappings are off: it watches their age
+// and raises the queue's retention before they expire.
+#include <algorithm>
+#include <utility>
+
+#include "controller/reconciler.h"
+
+namespace switchgear::controller {
+namespace {
+
+using fleet::HoldTime;
+using std::chrono::seconds;
+
+// Between two looks at a queue: while its mappings are kept off, and otherwise. The second tells
+// how old the oldest message may be when the first begins.
+constexpr Duration kLookPaused = 1min;
+constexpr Duration kLookCalm = 5min;
+
+std::string hours(Duration time) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::hours>(time).count()) + " h";
+}
+
+}  // namespace
+
+std::vector<std::string> Reconciler::queues() const {
+  std::vector<std::string> all;
+  for (const auto& [uuid, known] : mappings_) {
+    const SourceKind kind = known.mapping.kind();
+    if (kind != SourceKind::sqs && kind != SourceKind::sqs_fifo) continue;
+    if (std::ranges::find(all, known.mapping.source_arn) == all.end()) {
+      all.push_back(known.mapping.source_arn);
+    }
+  }
+  return all;
+}
+
+std::optional<Action> Reconciler::queue_action(HoldTime h) {
+  for (const std::string& arn : queues()) {
+    KnownQueue& queue = queues_[arn];
+    if (const auto entry = ledger_.queues.find(arn);
+        entry != ledger_.queues.end() && !queue.age.since()) {
+      queue.age.restore(entry->second.since);
+    }
+    if (h < queue.due) continue;
+    looked_at_ = arn;
+    const auto entry = ledger_.queues.find(arn);
+    // Written down before, and not there yet.
+    if (entry != ledger_.queues.end() && entry->second.wanted > seconds{0} && !entry->second.done &&
+        queue.retention > seconds{0} && queue.retention != entry->second.wanted) {
+      queue.retention = seconds{0};  // unknown until the next look
+      return SetRetentionAction{arn, entry->second.wanted};
+    }
+    return LookAtQueueAction{arn};
+  }
+  return std::nullopt;
+}
+
+void Reconciler::queue_answered(const Result<QueueLook>& look, const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  awaiting_.reset();
+  KnownQueue& queue = queues_[looked_at_];
+  const bool calm = target(h).gate == Gate::as_before;
+  queue.due = h + (calm ? kLookCalm : kLookPaused);
+  if (!look) {
+    notice(Notice::Level::warn,
+           "the queue " + looked_at_ +
+               " cannot be read, so nobody watches "
+               "whether its messages expire: " +
+               look.error().text() +
+               "; the controller needs sqs:GetQueueUrl and sqs:GetQueueAttributes");
+    return;
+  }
+  const StoreTime at = store_now(h);
+  queue.age.looked(at);
+  if (look->empty()) {
+    queue.age.empty(at);
+    if (calm) queue.due = h + queue::OldestAge::kApart;
+  } else {
+    queue.age.not_empty();
+  }
+  queue.retention = look->attributes.retention;
+  ledger_.queues[looked_at_].since = *queue.age.since();
+  weigh_retention(looked_at_, *look, h);
+}
+
+void Reconciler::weigh_retention(const std::string& arn, const QueueLook& look, HoldTime h) {
+  KnownQueue& queue = queues_[arn];
+  QueueEntry& entry = ledger_.queues[arn];
+  const seconds retention = look.attributes.retention;
+  if (entry.wanted > seconds{0} && retention == entry.wanted) entry.done = true;
+  const bool given_back = entry.done && entry.wanted == entry.before;
+  const bool changed_by_a_person = entry.done && retention != entry.wanted;
+  if (given_back || changed_by_a_person) {
+    entry = {.since = entry.since};
+    must_write_ = true;
+  }
+  // A change takes its time; until then what is asked for counts.
+  const bool ours = entry.wanted > seconds{0};
+  const seconds before = ours ? entry.before : retention;
+  const Duration age = queue.age.at(store_now(h));
+  switch (queue::retention_step({.oldest = age,
+                                 .retention = ours ? entry.wanted : retention,
+                                 .before = before,
+                                 .read = target(h).gate == Gate::as_before})) {
+    case queue::RetentionStep::none:
+      return;
+    case queue::RetentionStep::raise:
+      if (!retention_may_be_set_) break;
+      entry.before = before;
+      entry.wanted = queue::kRetentionMax;
+      entry.done = false;
+      must_write_ = true;
+      queue.due = h;
+      notice(Notice::Level::warn,
+             "messages of the queue " + arn + " may be " + hours(age) +
+                 " old and would expire after " + hours(retention) +
+                 ": its retention is raised to 14 days, and lowered again once they are done",
+             {{"queue", arn}});
+      return;
+    case queue::RetentionStep::lower:
+      entry.wanted = before;
+      entry.done = false;
+      must_write_ = true;
+      queue.due = h;
+      notice(Notice::Level::info, "the retention of the queue " + arn + " goes back to " +
+                                      hours(before) + ": nothing in it is that old any more");
+      return;
+    case queue::RetentionStep::tell:
+      break;
+  }
+  if (std::exchange(queue.told, true)) return;
+  notice(Notice::Level::error,
+         "messages of the queue " + arn + " may be " + hours(age) + " old and expire after " +
+             hours(retention) +
+             (retention_may_be_set_ ? ", which is as long as a queue can keep them"
+                                    : ", and the retention may not be changed") +
+             ": move them away, or let the function run (switchgear circuits hold " +
+             options_.name + " --closed)",
+         {{"queue", arn}});
+}
+
+void Reconciler::retention_set(const Result<void>& result, const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  awaiting_.reset();
+  KnownQueue& queue = queues_[looked_at_];
+  queue.due = h + kLookPaused;
+  if (result) return;
+  if (result.error().retryable) {
+    queue.due = h + 10s;
+  } else {
+    retention_may_be_set_ = false;
+    ledger_.queues[looked_at_] = {.since = ledger_.queues[looked_at_].since};
+    must_write_ = true;
+  }
+  notice(Notice::Level::error, "the retention of the queue " + looked_at_ +
+                                   " cannot be changed: " + result.error().text() +
+                                   "; the controller needs sqs:SetQueueAttributes");
+}
+
+void Reconciler::note_sent(const std::string& arn, std::optional<WallTime> sent) {
+  if (!sent) return;
+  queues_[arn].age.sent(StoreTime{floor_ms(sent->time_since_epoch())});
+}
+
+}  // namespace switchgear::controller
