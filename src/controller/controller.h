@@ -27,7 +27,7 @@
 
 namespace switchgear::controller {
 
-// All that a controller is made of. Valid: whoever makes it has asked validate().
+// All that a controller is made of.
 struct ControllerSetup {
   ControllerOptions options;
   std::map<std::string, Policy> policies;  // of each circuit; missing: the default

@@ -42,7 +42,7 @@ std::optional<Action> Reconciler::mapping_action(HoldTime h, bool may_call) {
   plan(h);
   if (must_write_) return ReadNoteAction{};  // the note is written instead
   bool settled = opening_to_adopt() == 0;
-  const auto wanted = wanted_settings(target(h), ledger_, known_mappings(), options_);
+  const auto wanted = wanted_settings(target(h), ledger_, known_mapping(), options_);
   for (const auto& [uuid, settings] : wanted) {
     Known& known = mappings_.at(uuid);
     const Entry& entry = ledger_.entries.at(uuid);
@@ -66,10 +66,11 @@ std::optional<Action> Reconciler::mapping_action(HoldTime h, bool may_call) {
 
 // ---- Knowing them ------------------------------------------------------------------------------
 
-std::map<std::string, Mapping> Reconciler::known_mappings() const {
-  std::map<std::string, Mapping> all;
-  for (const auto& [uuid, known] : mappings_) all.emplace(uuid, known.mapping);
-  return all;
+FindMapping Reconciler::known_mapping() const {
+  return [this](const std::string& uuid) {
+    const auto known = mappings_.find(uuid);
+    return known == mappings_.end() ? nullptr : &known->second.mapping;
+  };
 }
 
 std::optional<Action> Reconciler::list_action(HoldTime h) {
@@ -236,7 +237,7 @@ bool Reconciler::trials_are_not_for(const Mapping& mapping) const {
 void Reconciler::plan(HoldTime h) {
   adopt();
   const Target wanted = target(h);
-  const auto settings = wanted_settings(wanted, ledger_, known_mappings(), options_);
+  const auto settings = wanted_settings(wanted, ledger_, known_mapping(), options_);
   for (const auto& [uuid, should] : settings) {
     Entry& entry = ledger_.entries.at(uuid);
     Known& known = mappings_.at(uuid);

@@ -1,11 +1,11 @@
-// All that a controller is told. Aggregates with defaults; immutable once validated.
+// All that a controller is told. Aggregates with defaults; whoever fills them in keeps the ranges
+// (config/ does).
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "controller/mapping.h"
-#include "core/problem.h"
 #include "core/time.h"
 
 namespace switchgear::controller {
@@ -49,8 +49,6 @@ struct ControllerOptions {
   // 10 min.
   Duration lease = 1min;
   std::vector<CircuitOptions> circuits;
-
-  Problems validate() const;
 };
 
 }  // namespace switchgear::controller

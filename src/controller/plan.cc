@@ -67,16 +67,16 @@ std::map<std::string, Settings> ramp_shares(double limit,
 }
 
 std::map<std::string, Settings> wanted_settings(const Target& target, const Ledger& ledger,
-                                                const std::map<std::string, Mapping>& mappings,
+                                                const FindMapping& find,
                                                 const CircuitOptions& options) {
   std::map<std::string, Settings> wanted;
   const auto shares = target.gate == Gate::ramp
                           ? ramp_shares(target.limit, ledger.entries, options.uncapped_limit)
                           : std::map<std::string, Settings>{};
   for (const auto& [uuid, entry] : ledger.entries) {
-    const auto mapping = mappings.find(uuid);
-    if (entry.left_alone || mapping == mappings.end()) continue;
-    const bool limitable = mapping->second.limitable();
+    const Mapping* mapping = entry.left_alone ? nullptr : find(uuid);
+    if (!mapping) continue;
+    const bool limitable = mapping->limitable();
     Settings settings = entry.before;
     const auto share = shares.find(uuid);
     switch (target.gate) {

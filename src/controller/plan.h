@@ -3,6 +3,7 @@
 // delays.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -50,9 +51,11 @@ std::map<std::string, Settings> ramp_shares(double limit,
 // Where a ramp ends: with this limit every mapping is as it was.
 double ramp_end(const std::map<std::string, Entry>& entries, int uncapped_limit);
 
-// What each mapping of the ledger should be. Those that a person changed are left out.
+// What each mapping of the ledger should be. Those that a person changed are left out, and those
+// that `find` does not know.
+using FindMapping = std::function<const Mapping*(const std::string& uuid)>;
 std::map<std::string, Settings> wanted_settings(const Target& target, const Ledger& ledger,
-                                                const std::map<std::string, Mapping>& mappings,
+                                                const FindMapping& find,
                                                 const CircuitOptions& options);
 
 // What is between a mapping and its target.

@@ -86,8 +86,8 @@ TEST(Step, ComesFromComparingWhatIsWithWhatShouldBe) {
 TEST(WantedSettings, OfAStreamHaveNoLimit) {
   Ledger ledger;
   ledger.entries["s"] = {.before = {.batch_size = 100, .parallelization_factor = 4}};
-  const std::map<std::string, Mapping> mappings{
-      {"s", {.uuid = "s", .source_arn = "arn:aws:kinesis:eu-central-1:1:stream/s"}}};
+  const Mapping stream{.uuid = "s", .source_arn = "arn:aws:kinesis:eu-central-1:1:stream/s"};
+  const FindMapping mappings = [&](const std::string&) { return &stream; };
   const auto limited = wanted_settings({.gate = Gate::limited}, ledger, mappings, {}).at("s");
   EXPECT_EQ(limited.limit, std::nullopt);
   EXPECT_EQ(limited.batch_size, 1);

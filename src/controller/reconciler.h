@@ -111,7 +111,7 @@ class Reconciler {
   void person_changed(const std::string& uuid, Entry& entry, const Mapping& mapping);
   std::int64_t opening_to_adopt() const;
   bool trials_are_not_for(const Mapping& mapping) const;
-  std::map<std::string, Mapping> known_mappings() const;
+  FindMapping known_mapping() const;
   void take_facts(Known& known, const Mapping& mapping, bool looked_up, HoldTime h);
   void control_plane_failed(const Error& error, const std::string& what, HoldTime h);
 
