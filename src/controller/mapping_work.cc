@@ -36,9 +36,10 @@ std::string tag(const std::map<std::string, std::string>& tags, std::string_view
 
 std::optional<Action> Reconciler::mapping_action(HoldTime h, bool may_call) {
   settled_ = false;
-  if (!may_call || h < calls_not_before_) return std::nullopt;
-  if (auto action = list_action(h)) return action;
-  if (auto action = recover_action()) return action;
+  may_call = may_call && h >= calls_not_before_;
+  auto find_out = list_action(h);
+  if (!find_out) find_out = recover_action();
+  if (find_out) return may_call ? std::move(find_out) : std::nullopt;
   plan(h);
   if (must_write_) return ReadNoteAction{};  // the note is written instead
   bool settled = opening_to_adopt() == 0;
@@ -49,7 +50,7 @@ std::optional<Action> Reconciler::mapping_action(HoldTime h, bool may_call) {
     const Step step = next_step(known.mapping, entry, settings);
     if (step == Step::none || step == Step::seen) continue;
     settled = false;
-    if (h < known.not_before) continue;
+    if (!may_call || h < known.not_before) continue;
     if (step == Step::ask) {
       asked_for_ = uuid;
       return UpdateMappingAction{
@@ -61,7 +62,7 @@ std::optional<Action> Reconciler::mapping_action(HoldTime h, bool may_call) {
     }
   }
   settled_ = settled;
-  return tag_action(h);
+  return may_call ? tag_action(h) : std::nullopt;
 }
 
 // ---- Knowing them ------------------------------------------------------------------------------

@@ -10,6 +10,9 @@ namespace {
 
 using fleet::HoldTime;
 
+// Alarms that could not be read for so long are as good as none.
+constexpr Duration kAlarmsUnread = 1min;
+
 // Between attempts on something that refuses: 1 s, doubling, up to a minute.
 constexpr core::Backoff kRetry{.base = 1s, .cap = 1min, .jitter = core::Jitter::equal};
 
@@ -238,14 +241,19 @@ void Reconciler::alarms_answered(const Result<Alarms>& alarms, const Now& now) {
   awaiting_.reset();
   alarms_due_ = h + options_.alarm_interval;
   const bool knew = alarms_known_;
-  alarms_known_ = true;
   if (!alarms) {
+    // A failure or two says nothing; what was last read still holds.
+    if (!alarms_fail_since_) alarms_fail_since_ = h;
+    if (h - *alarms_fail_since_ < kAlarmsUnread) return;
+    alarms_known_ = true;
     for (const std::string& name : options_.alarms) alarms_[name] = {};
     notice(Notice::Level::warn,
            "the alarms cannot be read, so trials decide: " + alarms.error().text() +
                "; the controller needs cloudwatch:DescribeAlarms");
     return;
   }
+  alarms_known_ = true;
+  alarms_fail_since_.reset();
   for (const auto& [name, view] : *alarms) {
     const auto before = alarms_.find(name);
     if (view.state == AlarmView::State::missing &&
@@ -298,7 +306,7 @@ Target Reconciler::target(HoldTime h) const {
 // ---- Trials ------------------------------------------------------------------------------------
 
 bool Reconciler::trials_impossible() const {
-  if (options_.half_open == HalfOpen::limited) return true;
+  if (options_.half_open == HalfOpen::limited || table_.policy().mode != Mode::enforce) return true;
   return std::ranges::none_of(ledger_.entries, [this](const auto& entry) {
     const auto known = mappings_.find(entry.first);
     return known != mappings_.end() && entry.second.before.enabled && !entry.second.left_alone &&

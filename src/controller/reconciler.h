@@ -160,6 +160,7 @@ class Reconciler {
   // The alarms.
   Alarms alarms_;
   bool alarms_known_ = false;
+  std::optional<HoldTime> alarms_fail_since_;
   HoldTime alarms_due_{0};
 
   // The mappings.

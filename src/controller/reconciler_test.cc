@@ -112,6 +112,31 @@ TEST_F(ReconcilerTest, LeavesTheDecisionToTrialsWhenTheAlarmIsDeleted) {
   ASSERT_TRUE(world->run_until([&] { return as_it_was(); }, 60min)) << world->told();
 }
 
+TEST_F(ReconcilerTest, LeavesTheDecisionToTrialsWhenAlarmsCannotBeRead) {
+  begin();
+  ASSERT_TRUE(open_by_outage());
+  world->alarms_readable = false;
+  world->healthy = true;
+  ASSERT_TRUE(world->run_until([&] { return as_it_was(); }, 60min)) << world->told();
+  EXPECT_NE(world->told().find("cloudwatch:DescribeAlarms"), std::string::npos);
+}
+
+TEST_F(ReconcilerTest, OnlyWatchesWhereThePolicySaysObserve) {
+  Policy policy;
+  policy.mode = Mode::observe;
+  world.emplace(watched(), policy);
+  world->add_mapping("a");
+  world->run(1min);
+  world->healthy = false;
+  ASSERT_TRUE(world->run_until([&] { return world->state() == State::open; }, 5min));
+  world->run(10min);
+  EXPECT_TRUE(world->enabled("a"));
+  EXPECT_EQ(world->functions.at("a").updates, 0);
+  world->healthy = true;
+  EXPECT_TRUE(world->run_until([&] { return world->state() == State::closed; }, 60min))
+      << world->told();
+}
+
 TEST_F(ReconcilerTest, OpensAgainWhenTheRecoveryFails) {
   begin();
   ASSERT_TRUE(open_by_outage());

@@ -45,6 +45,7 @@ class World {
   std::map<std::string, std::string> of_selector;  // text of the selector: UUID
   bool healthy = true;
   bool alarm_exists = true;
+  bool alarms_readable = true;
   bool alarm_stuck = false;  // stays in ALARM once there: another trigger of the function fails
   int backlog = 1'000'000;   // messages in the queue
   int arriving = 0;          // more each tick
@@ -222,7 +223,9 @@ class World {
     for (const std::string& name : a.names) {
       alarms[name] = alarm_exists ? alarm_ : AlarmView{.state = AlarmView::State::missing};
     }
-    if (!dies) reconciler->alarms_answered(alarms, now());
+    Result<Alarms> answer = alarms;
+    if (!alarms_readable) answer = Error{"AccessDenied", "no right", false, "monitoring"};
+    if (!dies) reconciler->alarms_answered(answer, now());
   }
   void carry_out(const ListMappingsAction& a, bool dies) {
     std::vector<Mapping> found;
