@@ -27,6 +27,8 @@ TEST(SqsRequests, AreTheJsonOfTheOperation) {
             R"({"QueueUrl":"http://h/1/q","AttributeNames":["All"]})");
   EXPECT_EQ(get_queue_attributes_request(kQueue, {"QueueArn", "RedrivePolicy"}),
             R"({"QueueUrl":"http://h/1/q","AttributeNames":["QueueArn","RedrivePolicy"]})");
+  EXPECT_EQ(set_queue_attributes_request(kQueue, {{"RedrivePolicy", R"({"a":1})"}, {"X", ""}}),
+            R"({"QueueUrl":"http://h/1/q","Attributes":{"RedrivePolicy":"{\"a\":1}","X":""}})");
   EXPECT_EQ(get_queue_url_request("q"), R"({"QueueName":"q"})");
 }
 
