@@ -242,6 +242,7 @@ Result<std::map<std::string, std::string>> read_tags(std::string_view body) {
   return read_json<Tags>(kAnswer, body, [](JsonReader& reader, const json::object& answer) {
     Tags tags;
     for (const auto& [key, value] : reader.object_in(answer, "", "Tags")) {
+      if (value.is_null()) continue;
       tags[std::string(key)] = reader.text(value, "Tags[" + JsonReader::shown(key) + "]");
     }
     return tags;

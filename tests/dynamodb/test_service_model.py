@@ -1,6 +1,5 @@
 """Every request, answer and error of the DynamoDB client against the service model of botocore."""
 
-import copy
 import json
 import os
 import subprocess
@@ -10,6 +9,7 @@ import botocore.validate
 import pytest
 
 import peers
+from service_model import changed, emptied, enums_of, example, joined, places, without, wrong
 
 BUILD = peers.REPOSITORY / os.environ.get("SWITCHGEAR_TEST_BUILD", "build/dev")
 MODEL = botocore.session.get_session().get_service_model("dynamodb")
@@ -17,6 +17,7 @@ OPERATIONS = {
     "GetItem", "UpdateItem", "DeleteItem", "Scan", "Query", "CreateTable", "DeleteTable", "DescribeTable",
     "UpdateTimeToLive", "DescribeTimeToLive",
 }
+GIVEN = {"AttributeValue": {"S": "x"}}
 # What an answer must have for the client to make anything of it.
 NEEDED = {
     "Scan": [("Items",)],
@@ -50,21 +51,6 @@ def ask(answers=(), errors=()):
     return json.loads(done.stdout)
 
 
-def enums_of(shape, value, path=""):
-    """Yields what in `value` is none of the values that the model names."""
-    if shape.type_name == "structure":
-        for name, inner in value.items():
-            yield from enums_of(shape.members[name], inner, f"{path}.{name}")
-    elif shape.type_name == "list":
-        for inner in value:
-            yield from enums_of(shape.member, inner, f"{path}[]")
-    elif shape.type_name == "map":
-        for name, inner in value.items():
-            yield from enums_of(shape.value, inner, f"{path}[{name}]")
-    elif shape.type_name == "string" and shape.enum and value not in shape.enum:
-        yield f"{path}: {value}"
-
-
 def test_every_request_is_one_of_the_model():
     requests = ask()["requests"]
     assert {request["operation"] for request in requests} == OPERATIONS
@@ -84,61 +70,6 @@ def test_a_request_that_is_none_of_the_model_would_be_found():
     assert list(enums_of(shape, {**whole, "ReturnConsumedCapacity": "SOME"}))
 
 
-def example(shape, depth=0):
-    """A value of that shape with everything the model knows."""
-    if shape.name == "AttributeValue":
-        return {"S": "x"}
-    if shape.type_name == "structure":
-        return {name: example(inner, depth + 1) for name, inner in shape.members.items()
-                if depth < 8}
-    if shape.type_name == "list":
-        return [example(shape.member, depth + 1)]
-    if shape.type_name == "map":
-        return {"id": example(shape.value, depth + 1)}
-    return {
-        "string": shape.enum[0] if getattr(shape, "enum", None) else "x",
-        "integer": 1, "long": 1, "double": 1.5, "float": 1.5, "boolean": True,
-        "timestamp": 1.5e9, "blob": "eA==",
-    }[shape.type_name]
-
-
-def places(value, path=()):
-    """The paths of all members of objects in `value`."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield path + (name,)
-            yield from places(inner, path + (name,))
-    if isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from places(inner, path + (index,))
-
-
-def changed(value, path, change):
-    """A copy of `value` where change(parent, name) was applied at `path`."""
-    value = copy.deepcopy(value)
-    parent = value
-    for step in path[:-1]:
-        parent = parent[step]
-    change(parent, path[-1])
-    return value
-
-
-def without(parent, name):
-    del parent[name]
-
-
-def emptied(parent, name):
-    parent[name] = None
-
-
-def joined(parent, name):
-    parent["NewerMember"] = {"any": ["thing", None, 7]}
-
-
-def wrong(parent, name):
-    parent[name] = 7.5 if isinstance(parent[name], (str, dict, list)) else "seven"
-
-
 def read(operation, bodies):
     answers = ask([{"operation": operation, "body": json.dumps(body)} for body in bodies])
     return answers["answers"]
@@ -146,7 +77,7 @@ def read(operation, bodies):
 
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
 def test_every_answer_of_the_model_is_understood(operation):
-    whole = example(MODEL.operation_model(operation).output_shape)
+    whole = example(MODEL.operation_model(operation).output_shape, GIVEN)
     assert read(operation, [whole]) == [""]
     found = list(places(whole))
     assert found
@@ -180,7 +111,7 @@ def test_every_error_of_the_model_is_classified():
     assert set(shapes) == MAY_PASS | STAYS, "the model has other errors than this test knows"
     names = sorted(shapes)
     bodies = [
-        {"__type": f"com.amazonaws.dynamodb.v20120810#{name}", **example(shapes[name])}
+        {"__type": f"com.amazonaws.dynamodb.v20120810#{name}", **example(shapes[name], GIVEN)}
         for name in names
     ]
     answers = ask(errors=[{"status": 400, "body": json.dumps(body)} for body in bodies])["errors"]
