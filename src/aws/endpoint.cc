@@ -91,6 +91,13 @@ bool is_true(std::string text) {
   return text == "true";
 }
 
+// Whether the endpoint of FIPS in GovCloud has a name of its own. The usual ones conform already,
+// so that for most services only the dual-stack one has.
+bool fips_is_named(const std::string& service, bool dual_stack) {
+  if (service == "lambda") return true;
+  return dual_stack && service != "monitoring";
+}
+
 struct Given {
   std::string value;
   std::string name;  // of the option or variable
@@ -198,9 +205,8 @@ Result<Endpoint> resolve_endpoint(const EndpointQuestion& question,
                                  region.value + "; use --region " + queue_region);
   }
   endpoint.url.scheme = "https";
-  // In GovCloud the usual endpoints are those of FIPS, but for Lambda.
   const bool named_fips =
-      fips && (dual_stack || question.service == "lambda" || !region.value.starts_with("us-gov-"));
+      fips && (!region.value.starts_with("us-gov-") || fips_is_named(question.service, dual_stack));
   endpoint.url.host = question.service + (named_fips ? "-fips." : ".") + region.value + "." +
                       std::string(dns_suffix(region.value, dual_stack));
   endpoint.url.port = 443;

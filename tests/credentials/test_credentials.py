@@ -43,11 +43,12 @@ def ask(*questions):
 # ---- Endpoints
 
 
-@pytest.mark.parametrize("service", ["sqs", "dynamodb", "sts"])
+@pytest.mark.parametrize("service", ["sqs", "dynamodb", "sts", "lambda", "monitoring"])
 def test_endpoints_are_those_of_botocores_rules(service):
     partitions = DATA.load_data("partitions")
+    name = {"monitoring": "cloudwatch"}.get(service, service)
     rules = EndpointProvider(
-        DATA.load_service_model(service, "endpoint-rule-set-1"), partitions)
+        DATA.load_service_model(name, "endpoint-rule-set-1"), partitions)
     # Not the pseudo-regions, such as aws-global.
     regions = [region for partition in partitions["partitions"] for region in partition["regions"]
                if not region.endswith("-global")]

@@ -487,6 +487,12 @@ class Moto(AwsPeer):
         self.trust_everybody()
         assert self.http("POST", "/moto-api/reset", b"")[0] == 200
 
+    def run_functions_without_docker(self):
+        """From now on, until reset(), an invoked function answers with what it was given."""
+        status, body = self.http("POST", "/moto-api/config", b'{"lambda": {"use_docker": false}}',
+                                 {"Content-Type": "application/json"})
+        assert status in (200, 201), body
+
     def verify_signatures(self, *actions):
         """From now on every request must be signed by a new user, whose keys are set on this
         object and who may do `actions` ("sqs:*" if none is named)."""

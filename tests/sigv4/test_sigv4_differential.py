@@ -129,6 +129,23 @@ def test_random_requests_are_signed_as_botocore_signs_them(monkeypatch):
         assert answer == expected, f"SWITCHGEAR_SEED={seed} {json.dumps(request)}"
 
 
+@pytest.mark.parametrize("target", [
+    # Encoded once on the wire and once more to be signed.
+    "/2017-03-31/tags/arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Aevent-source-mapping%3Aa-1"
+    "?tagKeys=switchgear%3Aowner&tagKeys=b",
+    "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3Af%3Alive"
+    "/invocations?Qualifier=%24LATEST",
+    "/2015-03-31/event-source-mappings?EventSourceArn=arn%3Aaws%3Asqs%3Ar%3A1%3Aq&Marker=a%2B%2F%3D",
+])
+def test_an_arn_in_a_path_is_signed_as_botocore_signs_it(monkeypatch, target):
+    request = {
+        "method": "DELETE", "target": target, "body": "", "time": 1_750_000_000,
+        "headers": [("Host", "lambda.eu-central-1.amazonaws.com")], "region": "eu-central-1",
+        "service": "lambda", "access_key": "ASIAEXAMPLE", "secret_key": "s/+=", "token": "to/ken+==",
+    }
+    assert answers_of([request]) == [signed_by_botocore(request, monkeypatch)]
+
+
 def answers_of(requests):
     done = subprocess.run(
         [program("sigv4_sign")],
