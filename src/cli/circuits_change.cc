@@ -144,6 +144,14 @@ int release(Context& context, const ReleaseOptions& options) {
                       });
 }
 
+// Whether a note outlived its circuit's record, also one that cannot be read.
+Result<bool> has_note(StoreSession& session, const std::string& circuit) {
+  const auto answer = session.read_note(circuit);
+  if (answer) return answer->note.revision != 0;
+  if (answer.error().code == "unreadable") return true;
+  return answer.error();
+}
+
 int reset(Context& context, const ResetOptions& options) {
   const std::string who = options.who.empty() ? user_and_host(context) : options.who;
   CircuitSession opened = open_circuit(context, options.circuit);
@@ -153,9 +161,10 @@ int reset(Context& context, const ResetOptions& options) {
   if (!opened.session) return opened.exit_code;
   auto answer = opened.session->execute(options.circuit.name, fleet::ReadOp{});
   if (!answer) return report_store_error(context, answer.error());
-  if (!answer->snapshot.record) {
-    return report_no_such_circuit(context, opened, options.circuit.name);
-  }
+  Result<bool> there = answer->snapshot.record.has_value();
+  if (!*there && options.forget) there = has_note(*opened.session, options.circuit.name);
+  if (!there) return report_store_error(context, there.error());
+  if (!*there) return report_no_such_circuit(context, opened, options.circuit.name);
   if (options.forget) {
     const auto removed = opened.session->remove(options.circuit.name);
     if (!removed) return report_store_error(context, removed.error());

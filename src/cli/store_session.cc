@@ -58,6 +58,11 @@ Result<std::vector<std::string>> StoreSession::names() {
       store_->backend(), [&](auto done) { store_->list(std::move(done)); });
 }
 
+Result<stores::NoteAnswer> StoreSession::read_note(const std::string& circuit) {
+  return loop_.wait_for<stores::NoteAnswer>(
+      store_->backend(), [&](auto done) { store_->read_note(circuit, std::move(done)); });
+}
+
 Result<void> StoreSession::remove(const std::string& circuit) {
   return loop_.wait_for<void>(store_->backend(),
                               [&](auto done) { store_->remove(circuit, std::move(done)); });

@@ -22,6 +22,7 @@ class StoreSession {
   Result<fleet::Answer> execute(const std::string& circuit, const fleet::Operation& operation);
   Result<std::vector<std::string>> names();
   Result<void> remove(const std::string& circuit);
+  Result<stores::NoteAnswer> read_note(const std::string& circuit);
   // Where a person finds the circuit's record: "key …".
   std::string record_place(const std::string& circuit) const {
     return store_->record_place(circuit);

@@ -70,35 +70,52 @@ void SimStore::fail_over(Duration lost) {
 
 fleet::Snapshot SimStore::snapshot() { return table_.execute(kCircuit, kRead, time()).snapshot; }
 
-bool SimStore::throttles(const fleet::Operation& operation) {
+bool SimStore::throttles(bool read) {
   const auto hits = [this](double share) { return share > 0 && random_.chance(share); };
   const std::int64_t second = scheduler_.now() / 1s;
   if (second != second_) in_second_ = 0;
   second_ = second;
   ++in_second_;
   const int most = network.operations_per_second_max;
-  const bool read = std::holds_alternative<fleet::ReadOp>(operation);
   return (most > 0 && in_second_ > most) || hits(network.throttled) ||
          (read && hits(network.throttled_reads));
 }
 
-void SimStore::arrive(int process, const fleet::Operation& operation, std::shared_ptr<Done> done) {
+void SimStore::arrive(int process, const fleet::Operation& operation,
+                      const Once<fleet::Answer>& done) {
   if (!reachable(process)) return;
-  if (throttles(operation)) {
+  const bool read = std::holds_alternative<fleet::ReadOp>(operation);
+  if (throttles(read)) {
     ++throttled;
-    return reply(process, tl::unexpected(fleet::NoAnswer::throttled), std::move(done));
+    return reply<fleet::Answer>(process, tl::unexpected(fleet::NoAnswer::throttled), done);
   }
-  const bool stale = network.stale_reads > 0 && std::holds_alternative<fleet::ReadOp>(operation) &&
-                     random_.chance(network.stale_reads);
+  const bool stale = network.stale_reads > 0 && read && random_.chance(network.stale_reads);
   fleet::Answer answer =
       stale ? read_past(std::chrono::duration_cast<Duration>(network.stale_by * random_.unit()))
             : execute(process, operation);
   if (random_.chance(network.lost_reply)) return;
   if (loses_reply && loses_reply(process, operation)) return;
-  reply(process, std::move(answer), std::move(done));
+  reply<fleet::Answer>(process, std::move(answer), done);
 }
 
-void SimStore::reply(int process, Reply answer, std::shared_ptr<Done> done) {
+void SimStore::arrive_note(int process, const std::optional<std::uint64_t>& expected,
+                           const std::string& text, const Once<stores::NoteAnswer>& done) {
+  if (!reachable(process)) return;
+  if (throttles(!expected)) {
+    ++throttled;
+    return reply<stores::NoteAnswer>(process, tl::unexpected(fleet::NoAnswer::throttled), done);
+  }
+  ++operations;
+  writes += expected.has_value();
+  stores::NoteAnswer answer = expected ? table_.write_note(kCircuit, *expected, text, time())
+                                       : table_.read_note(kCircuit, time());
+  if (history_ > 0s && answer.written) remember();
+  if (random_.chance(network.lost_reply)) return;
+  reply<stores::NoteAnswer>(process, std::move(answer), done);
+}
+
+template <class T>
+void SimStore::reply(int process, tl::expected<T, fleet::NoAnswer> answer, Once<T> done) {
   scheduler_.after(one_way(), [this, process, done = std::move(done), answer = std::move(answer)] {
     if (!*done || !reachable(process)) return;
     std::exchange(*done, nullptr)(answer);
@@ -106,22 +123,44 @@ void SimStore::reply(int process, Reply answer, std::shared_ptr<Done> done) {
 }
 
 void SimStore::send(int process, const fleet::Operation& operation, Done done) {
-  static const Reply kLost = tl::unexpected(fleet::NoAnswer::lost);
+  transmit<fleet::Answer>(process, std::move(done), [this, process, operation](const auto& once) {
+    arrive(process, operation, once);
+  });
+}
+
+void SimStore::read_note(int process, NoteDone done) {
+  transmit<stores::NoteAnswer>(process, std::move(done), [this, process](const auto& once) {
+    arrive_note(process, std::nullopt, {}, once);
+  });
+}
+
+void SimStore::write_note(int process, std::uint64_t expected, const std::string& text,
+                          NoteDone done) {
+  transmit<stores::NoteAnswer>(process, std::move(done),
+                               [this, process, expected, text](const auto& once) {
+                                 arrive_note(process, expected, text, once);
+                               });
+}
+
+template <class T>
+void SimStore::transmit(int process, std::function<void(tl::expected<T, fleet::NoAnswer>)> done,
+                        std::function<void(const Once<T>&)> arrive) {
   // Empty once it has been called.
-  auto once = std::make_shared<Done>(std::move(done));
+  const auto once = std::make_shared<decltype(done)>(std::move(done));
+  const auto lost = [once] {
+    if (*once) std::exchange(*once, nullptr)(tl::unexpected(fleet::NoAnswer::lost));
+  };
   if (!reachable(process) && network.refusing) {
-    scheduler_.after(network.latency_min, [once] { std::exchange(*once, nullptr)(kLost); });
+    scheduler_.after(network.latency_min, lost);
     return;
   }
-  scheduler_.after(timeout, [once] {
-    if (*once) std::exchange(*once, nullptr)(kLost);
-  });
+  scheduler_.after(timeout, lost);
   if (!random_.chance(network.lost_request)) {
-    scheduler_.after(one_way(), [=, this] { arrive(process, operation, once); });
+    scheduler_.after(one_way(), [arrive, once] { arrive(once); });
   }
   if (random_.chance(network.repeated)) {
     const auto later = std::chrono::duration_cast<Duration>(network.late_by * random_.unit());
-    scheduler_.after(one_way() + later, [=, this] { arrive(process, operation, once); });
+    scheduler_.after(one_way() + later, [arrive, once] { arrive(once); });
   }
 }
 

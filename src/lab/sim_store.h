@@ -2,6 +2,7 @@
 // memory; what goes wrong is the way to it, and what it remembers.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -59,6 +60,13 @@ class SimStore {
   // with `lost` when `timeout` has passed. What has not arrived by then may still arrive.
   void send(int process, const fleet::Operation& operation, Done done);
 
+  // The same of the circuit's note: read, or replaced if its revision is `expected`. Always
+  // consistent.
+  using NoteReply = tl::expected<stores::NoteAnswer, fleet::NoAnswer>;
+  using NoteDone = std::function<void(NoteReply)>;
+  void read_note(int process, NoteDone done);
+  void write_note(int process, std::uint64_t expected, const std::string& text, NoteDone done);
+
   // At once and without a network: for a person's hand and for tests.
   fleet::Answer execute(int process, const fleet::Operation& operation);
 
@@ -93,9 +101,19 @@ class SimStore {
  private:
   Duration one_way();
   bool reachable(int process) const;
-  void arrive(int process, const fleet::Operation& operation, std::shared_ptr<Done> done);
-  void reply(int process, Reply answer, std::shared_ptr<Done> done);
-  bool throttles(const fleet::Operation& operation);
+  // What sends answers to one request; only the first of them is heard.
+  template <class T>
+  using Once = std::shared_ptr<std::function<void(tl::expected<T, fleet::NoAnswer>)>>;
+  // `arrive` is called whenever the request reaches the store.
+  template <class T>
+  void transmit(int process, std::function<void(tl::expected<T, fleet::NoAnswer>)> done,
+                std::function<void(const Once<T>&)> arrive);
+  template <class T>
+  void reply(int process, tl::expected<T, fleet::NoAnswer> answer, Once<T> done);
+  void arrive(int process, const fleet::Operation& operation, const Once<fleet::Answer>& done);
+  void arrive_note(int process, const std::optional<std::uint64_t>& expected,
+                   const std::string& text, const Once<stores::NoteAnswer>& done);
+  bool throttles(bool read);
   using Cells = std::map<std::string, stores::MemoryTable::Cell>;
   void remember();
   Cells as_of(TrueTime when);

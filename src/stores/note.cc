@@ -18,7 +18,7 @@ std::optional<Error> problem_with_note(const std::string& text) {
 Error unreadable_note(const std::string& why) {
   return {.code = "unreadable",
           .message = "the circuit's note was written by somebody else: " + why +
-                     "; `switchgear circuits reset --forget` removes it with the circuit",
+                     "; switchgear circuits reset NAME --forget removes it with the circuit",
           .retryable = false,
           .source = "note"};
 }

@@ -87,10 +87,14 @@ TEST_F(RedisStoreTest, KeepsACircuitInOneHashSlot) {
   const Answer created = apply(*store, "a/b", create(full_record(100, 1)));
   apply(*store, "a/b", report_at(created.snapshot.time));
   apply(*store, "a/b", heartbeat());
+  bool noted = false;
+  store->write_note("a/b", 0, "a note", [&](const auto& answer) { noted = answer->written; });
+  ASSERT_TRUE(loop_.run_until([&] { return noted; }, 10s));
   std::vector<std::string> keys;
   for (const auto& key : command(server, {"KEYS", "*"}).items) keys.push_back(key.text);
-  EXPECT_THAT(keys, UnorderedElementsAre("{sg:10:switchgear:3:a/b}:r", "{sg:10:switchgear:3:a/b}:e",
-                                         "{sg:10:switchgear:3:a/b}:m"));
+  EXPECT_THAT(keys,
+              UnorderedElementsAre("{sg:10:switchgear:3:a/b}:r", "{sg:10:switchgear:3:a/b}:e",
+                                   "{sg:10:switchgear:3:a/b}:m", "{sg:10:switchgear:3:a/b}:n"));
 }
 
 TEST_F(RedisStoreTest, Scenario19NamesThatLookAlikeAreDifferentCircuits) {
@@ -262,7 +266,7 @@ TEST_F(RedisStoreTest, CallsScriptsByTheirSum) {
   net::RedisServer server;
   for (const RedisScript* script :
        {&redis_scripts().read, &redis_scripts().report, &redis_scripts().claim,
-        &redis_scripts().settle, &redis_scripts().swap}) {
+        &redis_scripts().settle, &redis_scripts().swap, &redis_scripts().note}) {
     EXPECT_EQ(command(server, {"SCRIPT", "LOAD", script->text}).text, script->sha1);
   }
 }

@@ -33,8 +33,8 @@ class Store {
                        AnswerCallback done) = 0;
 
   // The circuit's note, which lives whether or not there is a record, and until it is removed: it
-  // has no time to live. Consistent: it shows every write that was answered before. Error
-  // "unreadable": somebody else wrote there.
+  // has no time to live. Consistent: it shows every write that was answered before, unless the
+  // server itself has lost it (a failover of Redis). Error "unreadable": somebody else wrote there.
   virtual void read_note(const std::string& circuit, NoteCallback done) = 0;
   // Replaces the note if its revision is `expected` (0: makes it if there is none); its revision is
   // then expected + 1. Otherwise `written` is false, and the note is as it was. May be repeated

@@ -66,8 +66,9 @@ struct Verification {
   std::optional<Error> failure;  // the first of them
 };
 
-// No run makes more requests than this; each costs 6 write units at most, what the largest item of
-// a circuit takes.
+// No run makes more requests than this. Each is taken to cost 16 write units, what the largest item
+// of a circuit takes; the one that writes the longest note costs 65, of which the many that only
+// read more than make up for.
 inline constexpr int kVerificationRequestsMax = 20'000;
 double cost_at_most(const CapacityPrices& prices);
 double cost_of(const OperationFigures& figures, const CapacityPrices& prices);

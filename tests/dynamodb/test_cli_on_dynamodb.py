@@ -100,6 +100,11 @@ def test_circuits_are_held_shown_released_and_forgotten(run, client, table):
     assert "ttl" in item
     done(run("circuits", "reset", "payments-api", "--forget", *store))
     assert "payments-api" not in done(run("circuits", "list", *store)).stdout
+    note = {"circuit": {"S": "switchgear/payments-api#note"}}
+    client.put_item(TableName=table, Item={**note, "rev": {"N": "1"}, "note": {"S": "left over"}})
+    done(run("circuits", "reset", "payments-api", "--forget", *store))
+    assert "Item" not in client.get_item(TableName=table, ConsistentRead=True, Key=note)
+    assert run("circuits", "reset", "payments-api", "--forget", *store).returncode != 0
 
 
 def test_a_table_that_is_not_there_is_told(run, table):
