@@ -3,14 +3,13 @@
 
 #include <gtest/gtest.h>
 
-#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
 
 #include "aws/retry_quota.h"
 #include "aws/sqs.h"
-#include "net/http_server.h"
+#include "net/scripted_server_for_tests.h"
 
 namespace switchgear::aws {
 namespace {
@@ -26,34 +25,16 @@ HttpResponse refusal(int status, const std::string& code) {
           .body = R"({"__type":"com.amazonaws.sqs#)" + code + R"(","message":"m"})"};
 }
 
-// Answers with what was queued, then with "{}". An answer of status 0 is never given.
+// A client of a server that answers with what it was told, then with "{}".
 struct Service {
   net::Loop loop;
-  std::deque<HttpResponse> answers;
-  std::vector<HttpRequest> requests;
-  std::vector<net::Responder> unanswered;
-  std::unique_ptr<net::HttpServer> server;
+  net::ScriptedServer server{loop};
   net::HttpClient http{loop};
   std::unique_ptr<AwsClient> client;
 
   explicit Service(AwsClientOptions options = {},
                    std::shared_ptr<CredentialsProvider> credentials =
                        fixed_credentials({"AKIDEXAMPLE", "secret", "token"})) {
-    server = net::HttpServer::start(loop, {},
-                                    [this](HttpRequest request, const net::Responder& respond) {
-                                      requests.push_back(std::move(request));
-                                      HttpResponse answer{.status = 200, .body = "{}"};
-                                      if (!answers.empty()) {
-                                        answer = answers.front();
-                                        answers.pop_front();
-                                      }
-                                      if (answer.status == 0) {
-                                        unanswered.push_back(respond);
-                                      } else {
-                                        respond(answer);
-                                      }
-                                    })
-                 .value();
     if (options.backoff_base == AwsClientOptions{}.backoff_base) options.backoff_base = 1ms;
     if (options.throttling_base == AwsClientOptions{}.throttling_base)
       options.throttling_base = 2ms;
@@ -61,7 +42,7 @@ struct Service {
     client = std::make_unique<AwsClient>(
         loop, http,
         Endpoint{
-            .url = net::parse_url(server->url()).value(), .region = "us-east-1", .service = "sqs"},
+            .url = net::parse_url(server.url()).value(), .region = "us-east-1", .service = "sqs"},
         std::move(credentials), core::Random(1), options);
   }
 
@@ -72,30 +53,27 @@ struct Service {
     EXPECT_TRUE(loop.run_until([&] { return answer.has_value(); }, 30s));
     return *answer;
   }
-  std::string header(std::size_t request, const char* name) {
-    return std::string(requests.at(request).headers.get(name).value_or(""));
-  }
 };
 
 std::string code(const Result<Answer>& result) { return result ? "ok" : result.error().code; }
 
-TEST(AwsClient, SendsASignedJsonCall) {
+TEST(AwsClient, SendsASignedServiceCall) {
   Service service;
-  service.answers = {{.status = 200, .body = R"({"a":1})"}};
+  service.server.answers = {{.status = 200, .body = R"({"a":1})"}};
   const auto answer = service.call({.target = "AmazonSQS.Test", .body = R"({"b":2})"});
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->body, R"({"a":1})");
   EXPECT_FALSE(answer->refused);
-  ASSERT_EQ(service.requests.size(), 1u);
-  EXPECT_EQ(service.requests[0].method, "POST");
-  EXPECT_EQ(service.requests[0].target, "/");
-  EXPECT_EQ(service.requests[0].body, R"({"b":2})");
-  EXPECT_EQ(service.header(0, "Content-Type"), "application/x-amz-json-1.0");
-  EXPECT_EQ(service.header(0, "X-Amz-Target"), "AmazonSQS.Test");
-  EXPECT_EQ(service.header(0, "X-Amz-Date"), "19941106T084937Z");
-  EXPECT_EQ(service.header(0, "X-Amz-Security-Token"), "token");
-  EXPECT_EQ(service.header(0, "amz-sdk-request"), "attempt=1; max=3");
-  EXPECT_TRUE(service.header(0, "Authorization")
+  ASSERT_EQ(service.server.requests.size(), 1u);
+  EXPECT_EQ(service.server.requests[0].method, "POST");
+  EXPECT_EQ(service.server.requests[0].target, "/");
+  EXPECT_EQ(service.server.requests[0].body, R"({"b":2})");
+  EXPECT_EQ(service.server.header(0, "Content-Type"), "application/x-amz-json-1.0");
+  EXPECT_EQ(service.server.header(0, "X-Amz-Target"), "AmazonSQS.Test");
+  EXPECT_EQ(service.server.header(0, "X-Amz-Date"), "19941106T084937Z");
+  EXPECT_EQ(service.server.header(0, "X-Amz-Security-Token"), "token");
+  EXPECT_EQ(service.server.header(0, "amz-sdk-request"), "attempt=1; max=3");
+  EXPECT_TRUE(service.server.header(0, "Authorization")
                   .starts_with("AWS4-HMAC-SHA256 "
                                "Credential=AKIDEXAMPLE/19941106/us-east-1/sqs/aws4_request, "
                                "SignedHeaders=amz-sdk-invocation-id;amz-sdk-request;content-type;"
@@ -104,50 +82,51 @@ TEST(AwsClient, SendsASignedJsonCall) {
 
 TEST(AwsClient, PassesARefusalOnAtOnce) {
   Service service;
-  service.answers = {refusal(400, "QueueDoesNotExist")};
+  service.server.answers = {refusal(400, "QueueDoesNotExist")};
   const auto result = service.call();
   EXPECT_EQ(code(result), "QueueDoesNotExist");
   EXPECT_NE(result.error().message.find("request id id"), std::string::npos);
-  EXPECT_EQ(service.requests.size(), 1u);
+  EXPECT_EQ(service.server.requests.size(), 1u);
 }
 
 TEST(AwsClient, RetriesThrottlingAndServerTrouble) {
   Service service;
-  service.answers = {refusal(403, "RequestThrottled"), {.status = 503, .body = "busy"}};
+  service.server.answers = {refusal(403, "RequestThrottled"), {.status = 503, .body = "busy"}};
   EXPECT_EQ(code(service.call()), "ok");
-  ASSERT_EQ(service.requests.size(), 3u);
-  EXPECT_EQ(service.header(2, "amz-sdk-request"), "attempt=3; max=3");
-  EXPECT_EQ(service.header(0, "amz-sdk-invocation-id"), service.header(2, "amz-sdk-invocation-id"));
+  ASSERT_EQ(service.server.requests.size(), 3u);
+  EXPECT_EQ(service.server.header(2, "amz-sdk-request"), "attempt=3; max=3");
+  EXPECT_EQ(service.server.header(0, "amz-sdk-invocation-id"),
+            service.server.header(2, "amz-sdk-invocation-id"));
 }
 
 TEST(AwsClient, GivesUpAfterItsAttempts) {
   Service service;
-  for (int i = 0; i < 5; ++i) service.answers.push_back({.status = 500});
+  for (int i = 0; i < 5; ++i) service.server.answers.push_back({.status = 500});
   EXPECT_EQ(code(service.call()), "http_500");
-  EXPECT_EQ(service.requests.size(), 3u);
+  EXPECT_EQ(service.server.requests.size(), 3u);
 }
 
 TEST(AwsClient, RetriesAnAttemptThatTimedOut) {
   Service service;
-  service.answers = {{.status = 0}};
+  service.server.answers = {{.status = 0}};
   EXPECT_EQ(code(service.call({.target = "T", .attempt_timeout = 500ms})), "ok");
-  EXPECT_EQ(service.requests.size(), 2u);
+  EXPECT_EQ(service.server.requests.size(), 2u);
 }
 
 TEST(AwsClient, RetriesWhileNobodyListens) {
   Service service;
-  service.server.reset();
+  service.server.server.reset();
   EXPECT_EQ(code(service.call()), "connect");
 }
 
 TEST(AwsClient, StopsRetryingWhenTheQuotaIsUsedUp) {
   Service service;
   // 35 retries of 14 tokens each: two in 17 calls, one in the next; then there are none.
-  for (int i = 0; i < 200; ++i) service.answers.push_back({.status = 500});
+  for (int i = 0; i < 200; ++i) service.server.answers.push_back({.status = 500});
   for (int i = 0; i < 18; ++i) EXPECT_EQ(code(service.call()), "http_500");
-  EXPECT_EQ(service.requests.size(), 18u + 35u);
+  EXPECT_EQ(service.server.requests.size(), 18u + 35u);
   EXPECT_EQ(code(service.call()), "http_500");
-  EXPECT_EQ(service.requests.size(), 18u + 35u + 1u);
+  EXPECT_EQ(service.server.requests.size(), 18u + 35u + 1u);
 }
 
 TEST(AwsClient, TellsWhenTheAnswerWasGiven) {
@@ -155,7 +134,7 @@ TEST(AwsClient, TellsWhenTheAnswerWasGiven) {
   HttpResponse dated{.status = 200, .body = "{}"};
   dated.headers.set("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
   // The attempt that counts is the second, which begins when the first has timed out.
-  service.answers = {{.status = 0}, dated};
+  service.server.answers = {{.status = 0}, dated};
   const auto answer = service.call({.target = "T", .attempt_timeout = 100ms});
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->date, kTime);
@@ -165,7 +144,7 @@ TEST(AwsClient, GivesTheBodyOfARefusalThatTheCallAccepts) {
   Service service;
   HttpResponse expected = refusal(400, "ConditionalCheckFailedException");
   expected.headers.set("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
-  service.answers = {expected, refusal(400, "ValidationException"), expected};
+  service.server.answers = {expected, refusal(400, "ValidationException"), expected};
   const ServiceCall call{.target = "T", .accepted_code = "ConditionalCheckFailedException"};
   const auto accepted = service.call(call);
   ASSERT_TRUE(accepted);
@@ -174,7 +153,7 @@ TEST(AwsClient, GivesTheBodyOfARefusalThatTheCallAccepts) {
   EXPECT_EQ(accepted->date, kTime);
   EXPECT_EQ(code(service.call(call)), "ValidationException");
   EXPECT_EQ(code(service.call({.target = "T"})), "ConditionalCheckFailedException");
-  EXPECT_EQ(service.requests.size(), 3u);
+  EXPECT_EQ(service.server.requests.size(), 3u);
 }
 
 TEST(AwsClient, DoesNotTakeAnAnswerThatDoesNotMatchItsChecksum) {
@@ -183,60 +162,60 @@ TEST(AwsClient, DoesNotTakeAnAnswerThatDoesNotMatchItsChecksum) {
   const HttpResponse whole{.status = 200, .headers = {{"x-amz-crc32", "2745614147"}}, .body = "{}"};
   HttpResponse torn = whole;
   torn.body = "{ }";
-  service.answers = {torn, whole, torn, torn, torn};
+  service.server.answers = {torn, whole, torn, torn, torn};
   EXPECT_EQ(code(service.call()), "ok");
-  EXPECT_EQ(service.requests.size(), 2u);
+  EXPECT_EQ(service.server.requests.size(), 2u);
   EXPECT_EQ(code(service.call()), "corrupt");
-  EXPECT_EQ(service.requests.size(), 5u);
+  EXPECT_EQ(service.server.requests.size(), 5u);
 }
 
 TEST(AwsClient, SetsItsClockByTheServiceAndTriesAgain) {
   Service service({.wall_clock = [] { return kTime - 20min; }});
   HttpResponse late = refusal(403, "SignatureDoesNotMatch");
   late.headers.set("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
-  service.answers = {late};
+  service.server.answers = {late};
   EXPECT_EQ(code(service.call()), "ok");
-  EXPECT_EQ(service.header(0, "X-Amz-Date"), "19941106T082937Z");
-  EXPECT_EQ(service.header(1, "X-Amz-Date"), "19941106T084937Z");
+  EXPECT_EQ(service.server.header(0, "X-Amz-Date"), "19941106T082937Z");
+  EXPECT_EQ(service.server.header(1, "X-Amz-Date"), "19941106T084937Z");
   EXPECT_EQ(code(service.call()), "ok");
-  EXPECT_EQ(service.header(2, "X-Amz-Date"), "19941106T084937Z");
+  EXPECT_EQ(service.server.header(2, "X-Amz-Date"), "19941106T084937Z");
 }
 
 TEST(AwsClient, SetsItsClockForTheNextCallIfItMayNotTryAgain) {
   Service service({.attempts_max = 1, .wall_clock = [] { return kTime - 20min; }});
   HttpResponse late = refusal(403, "SignatureDoesNotMatch");
   late.headers.set("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
-  service.answers = {late};
+  service.server.answers = {late};
   EXPECT_EQ(code(service.call()), "SignatureDoesNotMatch");
   EXPECT_EQ(code(service.call()), "ok");
-  EXPECT_EQ(service.header(1, "X-Amz-Date"), "19941106T084937Z");
+  EXPECT_EQ(service.server.header(1, "X-Amz-Date"), "19941106T084937Z");
 }
 
 TEST(AwsClient, SaysThatTheClockIsWrong) {
   Service service({.wall_clock = [] { return kTime + 20min; }});
   HttpResponse late = refusal(403, "SignatureDoesNotMatch");
   late.headers.set("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
-  service.answers = {late, late, late};
+  service.server.answers = {late, late, late};
   const auto result = service.call();
   ASSERT_EQ(code(result), "SignatureDoesNotMatch");
   EXPECT_NE(result.error().message.find("20 minutes ahead"), std::string::npos)
       << result.error().message;
-  EXPECT_EQ(service.requests.size(), 2u);
+  EXPECT_EQ(service.server.requests.size(), 2u);
 }
 
 TEST(AwsClient, DoesNotBlameAClockThatIsRight) {
   Service service;
   HttpResponse wrong = refusal(403, "SignatureDoesNotMatch");
   wrong.headers.set("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
-  service.answers = {wrong, wrong};
+  service.server.answers = {wrong, wrong};
   const auto result = service.call();
   EXPECT_EQ(result.error().message.find("minutes"), std::string::npos);
-  EXPECT_EQ(service.requests.size(), 1u);
+  EXPECT_EQ(service.server.requests.size(), 1u);
 }
 
 TEST(AwsClient, ShowsNoSecretInAnyError) {
   Service service;
-  service.answers = {refusal(403, "SignatureDoesNotMatch")};
+  service.server.answers = {refusal(403, "SignatureDoesNotMatch")};
   const std::string text = service.call().error().text();
   EXPECT_EQ(text.find("secret"), std::string::npos) << text;
   EXPECT_EQ(text.find("token"), std::string::npos) << text;
@@ -244,11 +223,11 @@ TEST(AwsClient, ShowsNoSecretInAnyError) {
 
 TEST(AwsClient, CanBeCancelledInFlight) {
   Service service;
-  service.answers = {{.status = 0}};
+  service.server.answers = {{.status = 0}};
   std::string got;
   net::CallHandle handle = service.client->call(
       {.target = "T"}, [&](const Result<Answer>& result) { got = code(result); });
-  ASSERT_TRUE(service.loop.run_until([&] { return !service.unanswered.empty(); }, 10s));
+  ASSERT_TRUE(service.loop.run_until([&] { return !service.server.unanswered.empty(); }, 10s));
   handle.cancel();
   EXPECT_EQ(got, "");
   EXPECT_TRUE(service.loop.run_until([&] { return !got.empty(); }, 10s));
@@ -258,24 +237,24 @@ TEST(AwsClient, CanBeCancelledInFlight) {
 TEST(AwsClient, CanBeCancelledBetweenAttempts) {
   // With such a base the pause is seconds long, whatever the dice say (seed 1).
   Service service({.backoff_base = 20s, .backoff_cap = 20s});
-  service.answers = {{.status = 500}};
+  service.server.answers = {{.status = 500}};
   std::string got;
   net::CallHandle handle = service.client->call(
       {.target = "T"}, [&](const Result<Answer>& result) { got = code(result); });
   ASSERT_TRUE(service.loop.run_until(
-      [&] { return service.requests.size() == 1 && service.http.waiting() == 0; }, 10s));
+      [&] { return service.server.requests.size() == 1 && service.http.waiting() == 0; }, 10s));
   service.loop.run_until([] { return false; }, 20ms);
   handle.cancel();
   EXPECT_TRUE(service.loop.run_until([&] { return !got.empty(); }, 5s));
   EXPECT_EQ(got, "cancelled");
-  EXPECT_EQ(service.requests.size(), 1u);
+  EXPECT_EQ(service.server.requests.size(), 1u);
 }
 
 TEST(AwsClient, KeepsQuietOnceDestroyed) {
   Service service;
-  service.answers = {{.status = 0}};
+  service.server.answers = {{.status = 0}};
   service.client->call({.target = "T"}, [](const Result<Answer>&) { FAIL(); });
-  ASSERT_TRUE(service.loop.run_until([&] { return !service.unanswered.empty(); }, 10s));
+  ASSERT_TRUE(service.loop.run_until([&] { return !service.server.unanswered.empty(); }, 10s));
   service.client.reset();
   service.loop.run_until([] { return false; }, 5ms);
 }
@@ -310,7 +289,7 @@ class ScriptedProvider final : public CredentialsProvider {
 };
 
 std::string signer(Service& service, std::size_t request) {
-  const std::string header = service.header(request, "Authorization");
+  const std::string header = service.server.header(request, "Authorization");
   const auto from = header.find("Credential=") + 11;
   return header.substr(from, header.find('/', from) - from);
 }
@@ -320,30 +299,30 @@ TEST(AwsClient, RenewsCredentialsThatHaveExpiredAndTriesOnceMore) {
   provider->set("OLD");
   provider->next = "NEW";
   Service service({.attempts_max = 1}, provider);
-  service.answers = {refusal(400, "ExpiredTokenException")};
+  service.server.answers = {refusal(400, "ExpiredTokenException")};
   EXPECT_EQ(code(service.call()), "ok");
   EXPECT_EQ(signer(service, 0), "OLD");
   EXPECT_EQ(signer(service, 1), "NEW");
-  service.answers = {refusal(403, "ExpiredToken"), refusal(403, "ExpiredToken")};
+  service.server.answers = {refusal(403, "ExpiredToken"), refusal(403, "ExpiredToken")};
   EXPECT_EQ(code(service.call()), "ExpiredToken");
-  EXPECT_EQ(service.requests.size(), 4u);
+  EXPECT_EQ(service.server.requests.size(), 4u);
 }
 
 TEST(AwsClient, PassesTheRefusalOnIfThereAreNoOtherCredentials) {
   const auto provider = std::make_shared<ScriptedProvider>();
   provider->set("OLD");
   Service service({}, provider);
-  service.answers = {refusal(400, "UnrecognizedClientException")};
+  service.server.answers = {refusal(400, "UnrecognizedClientException")};
   EXPECT_EQ(code(service.call()), "UnrecognizedClientException");
   EXPECT_EQ(provider->refusals, std::vector<std::string>{"OLD"});
-  EXPECT_EQ(service.requests.size(), 1u);
+  EXPECT_EQ(service.server.requests.size(), 1u);
 }
 
 TEST(AwsClient, DoesNotBlameTheCredentialsForARefusedAction) {
   const auto provider = std::make_shared<ScriptedProvider>();
   provider->set("OLD");
   Service service({}, provider);
-  service.answers = {refusal(400, "AccessDeniedException")};
+  service.server.answers = {refusal(400, "AccessDeniedException")};
   EXPECT_EQ(code(service.call()), "AccessDeniedException");
   EXPECT_TRUE(provider->refusals.empty());
 }
@@ -366,7 +345,7 @@ TEST(AwsClient, EndsWithoutCredentials) {
   provider->result = credentials_error("none there");
   Service service({}, provider);
   EXPECT_EQ(code(service.call()), "credentials");
-  EXPECT_TRUE(service.requests.empty());
+  EXPECT_TRUE(service.server.requests.empty());
 }
 
 TEST(AwsClient, WaitsForCredentialsNoLongerThanItMay) {
@@ -377,7 +356,7 @@ TEST(AwsClient, WaitsForCredentialsNoLongerThanItMay) {
   EXPECT_TRUE(result.error().retryable);
   provider->set("KEY");
   provider->waiting.at(0)(*provider->result);
-  EXPECT_TRUE(service.requests.empty());
+  EXPECT_TRUE(service.server.requests.empty());
 }
 
 TEST(AwsClient, CanBeCancelledWhileItWaitsForCredentials) {
@@ -391,7 +370,7 @@ TEST(AwsClient, CanBeCancelledWhileItWaitsForCredentials) {
   provider->waiting.at(0)(*provider->result);
   EXPECT_TRUE(service.loop.run_until([&] { return !got.empty(); }, 10s));
   EXPECT_EQ(got, "cancelled");
-  EXPECT_TRUE(service.requests.empty());
+  EXPECT_TRUE(service.server.requests.empty());
 }
 
 TEST(RetryQuota, RunsDryAndIsRefilledBySuccess) {
@@ -425,7 +404,7 @@ TEST(Sqs, NamesItsOperations) {
   sqs.get_queue_url("q", count);
   ASSERT_TRUE(service.loop.run_until([&] { return answers == 7; }, 10s));
   std::set<std::string> targets;
-  for (std::size_t i = 0; i < 7; ++i) targets.insert(service.header(i, "X-Amz-Target"));
+  for (std::size_t i = 0; i < 7; ++i) targets.insert(service.server.header(i, "X-Amz-Target"));
   EXPECT_EQ(targets,
             (std::set<std::string>{"AmazonSQS.ReceiveMessage", "AmazonSQS.DeleteMessageBatch",
                                    "AmazonSQS.ChangeMessageVisibilityBatch",
@@ -436,7 +415,7 @@ TEST(Sqs, NamesItsOperations) {
 TEST(Sqs, GivesWhatTheServiceAnswers) {
   Service service;
   Sqs sqs(*service.client);
-  service.answers = {
+  service.server.answers = {
       {.status = 200,
        .body = R"({"Messages":[{"MessageId":"m","ReceiptHandle":"r","Body":"b"}]})"}};
   std::optional<Result<Received>> received;
@@ -450,7 +429,7 @@ TEST(Sqs, GivesWhatTheServiceAnswers) {
 TEST(Sqs, PassesErrorsOn) {
   Service service;
   Sqs sqs(*service.client);
-  service.answers = {refusal(400, "QueueDoesNotExist")};
+  service.server.answers = {refusal(400, "QueueDoesNotExist")};
   std::string got;
   sqs.delete_batch("q", {"r"}, [&](const Result<BatchResult>& result) {
     got = result ? "ok" : result.error().code;

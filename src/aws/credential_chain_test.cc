@@ -13,7 +13,7 @@
 #include "aws/client.h"
 #include "aws/process_credentials.h"
 #include "net/clocks.h"
-#include "net/http_server.h"
+#include "net/scripted_server_for_tests.h"
 
 namespace switchgear::aws {
 namespace {
@@ -46,24 +46,12 @@ class ChainTest : public testing::Test {
   ChainTest() {
     folder_ = std::filesystem::temp_directory_path() / "switchgear-chain-XXXXXX";
     if (::mkdtemp(folder_.data()) == nullptr) std::abort();
-    server_ =
-        net::HttpServer::start(loop_, {},
-                               [this](const HttpRequest& request, const net::Responder& respond) {
-                                 requests_.push_back(request);
-                                 const HttpResponse response = answer_(request);
-                                 if (response.status == 0) {
-                                   unanswered_.push_back(respond);
-                                 } else {
-                                   respond(response);
-                                 }
-                               })
-            .value();
     variables_ = {{"AWS_CONFIG_FILE", folder_ + "/config"},
                   {"AWS_SHARED_CREDENTIALS_FILE", folder_ + "/credentials"},
                   {"AWS_REGION", "eu-central-1"},
                   {"AWS_MAX_ATTEMPTS", "1"},
-                  {"AWS_ENDPOINT_URL_STS", server_->url()},
-                  {"AWS_EC2_METADATA_SERVICE_ENDPOINT", server_->url()}};
+                  {"AWS_ENDPOINT_URL_STS", server_.url()},
+                  {"AWS_EC2_METADATA_SERVICE_ENDPOINT", server_.url()}};
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
@@ -112,12 +100,9 @@ class ChainTest : public testing::Test {
            kSession + "</SessionToken><Expiration>" + iso(net::read_clocks().wall + 1h) +
            "</Expiration></Credentials></" + action + "Result></" + action + "Response>";
   }
-  std::string header(std::size_t request, const char* name) const {
-    return std::string(requests_.at(request).headers.get(name).value_or(""));
-  }
   // As the instance metadata service does: nothing without a token.
   void play_instance(const std::string& key) {
-    answer_ = [key](const HttpRequest& request) -> HttpResponse {
+    server_.otherwise = [key](const HttpRequest& request) -> HttpResponse {
       if (request.method == "PUT" && request.target == "/latest/api/token") {
         if (!request.headers.has("x-aws-ec2-metadata-token-ttl-seconds")) return {.status = 400};
         return {.status = 200, .body = "TOKEN=="};
@@ -132,7 +117,7 @@ class ChainTest : public testing::Test {
     };
   }
   void play_sts() {
-    answer_ = [](const HttpRequest& request) -> HttpResponse {
+    server_.otherwise = [](const HttpRequest& request) -> HttpResponse {
       const std::string action = request.body.starts_with("Action=AssumeRole&")
                                      ? "AssumeRole"
                                      : "AssumeRoleWithWebIdentity";
@@ -144,12 +129,8 @@ class ChainTest : public testing::Test {
   std::string folder_;
   std::map<std::string, std::string> variables_;
   ChainOptions options_;
-  std::function<HttpResponse(const HttpRequest&)> answer_ = [](const HttpRequest&) {
-    return HttpResponse{.status = 404};
-  };
-  std::vector<HttpRequest> requests_;
-  std::vector<net::Responder> unanswered_;
-  std::unique_ptr<net::HttpServer> server_;
+  net::ScriptedServer server_{loop_,
+                              [](const HttpRequest&) { return HttpResponse{.status = 404}; }};
 };
 
 // ---- Which
@@ -213,11 +194,11 @@ TEST_F(ChainTest, TakesOnTheRoleOfAProfile) {
   EXPECT_EQ(got->access_key_id, "ROLE");
   EXPECT_EQ(got->session_token, kSession);
   EXPECT_TRUE(got->expires);
-  ASSERT_EQ(requests_.size(), 1u);
-  EXPECT_EQ(requests_[0].body,
+  ASSERT_EQ(server_.requests.size(), 1u);
+  EXPECT_EQ(server_.requests[0].body,
             "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fr&"
             "RoleSessionName=me&DurationSeconds=900&ExternalId=x%2F1");
-  EXPECT_THAT(header(0, "Authorization"),
+  EXPECT_THAT(server_.header(0, "Authorization"),
               AllOf(HasSubstr("Credential=BASE/"), HasSubstr("/eu-central-1/sts/aws4_request")));
 }
 
@@ -229,12 +210,12 @@ TEST_F(ChainTest, FollowsAChainOfRoles) {
         "aws_access_key_id = BASE\naws_secret_access_key = hunter2\n");
   variables_["AWS_PROFILE"] = "c";
   EXPECT_EQ(key(), "ROLE");
-  ASSERT_EQ(requests_.size(), 2u);
-  EXPECT_THAT(header(0, "Authorization"), HasSubstr("Credential=BASE/"));
-  EXPECT_THAT(requests_[0].body, HasSubstr("arn%3Ab"));
-  EXPECT_THAT(header(1, "Authorization"), HasSubstr("Credential=ROLE/"));
-  EXPECT_EQ(header(1, "X-Amz-Security-Token"), kSession);
-  EXPECT_THAT(requests_[1].body, HasSubstr("arn%3Ac"));
+  ASSERT_EQ(server_.requests.size(), 2u);
+  EXPECT_THAT(server_.header(0, "Authorization"), HasSubstr("Credential=BASE/"));
+  EXPECT_THAT(server_.requests[0].body, HasSubstr("arn%3Ab"));
+  EXPECT_THAT(server_.header(1, "Authorization"), HasSubstr("Credential=ROLE/"));
+  EXPECT_EQ(server_.header(1, "X-Amz-Security-Token"), kSession);
+  EXPECT_THAT(server_.requests[1].body, HasSubstr("arn%3Ac"));
 }
 
 TEST_F(ChainTest, TakesOnARoleWithTheEnvironmentsCredentials) {
@@ -244,11 +225,11 @@ TEST_F(ChainTest, TakesOnARoleWithTheEnvironmentsCredentials) {
   variables_["AWS_SECRET_ACCESS_KEY"] = "hunter2";
   variables_[kProfileOption] = "p";
   EXPECT_EQ(key(), "ROLE");
-  EXPECT_THAT(header(0, "Authorization"), HasSubstr("Credential=VARIABLE/"));
+  EXPECT_THAT(server_.header(0, "Authorization"), HasSubstr("Credential=VARIABLE/"));
 }
 
 TEST_F(ChainTest, SaysWhyARoleIsDenied) {
-  answer_ = [](const HttpRequest&) {
+  server_.otherwise = [](const HttpRequest&) {
     return HttpResponse{
         .status = 403,
         .body =
@@ -291,7 +272,7 @@ TEST_F(ChainTest, RefusesProfilesThatCannotWork) {
     write("config", "[profile p]\n" + text);
     EXPECT_THAT(key(), HasSubstr(expected)) << text;
   }
-  EXPECT_TRUE(requests_.empty());
+  EXPECT_TRUE(server_.requests.empty());
 }
 
 // ---- Programs
@@ -326,11 +307,11 @@ TEST_F(ChainTest, TakesOnARoleByWebIdentityUnsigned) {
   variables_["AWS_ROLE_ARN"] = "arn:aws:iam::1:role/eks";
   variables_["AWS_ROLE_SESSION_NAME"] = "pod";
   EXPECT_EQ(key(), "ROLE");
-  EXPECT_EQ(requests_.at(0).body,
+  EXPECT_EQ(server_.requests.at(0).body,
             "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&"
             "RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Feks&RoleSessionName=pod&"
             "WebIdentityToken=eyJ.hunter2");
-  EXPECT_EQ(header(0, "Authorization"), "");
+  EXPECT_EQ(server_.header(0, "Authorization"), "");
 }
 
 TEST_F(ChainTest, SaysWhyAWebIdentityDoesNotHelp) {
@@ -339,7 +320,7 @@ TEST_F(ChainTest, SaysWhyAWebIdentityDoesNotHelp) {
   variables_["AWS_ROLE_ARN"] = "arn:aws:iam::1:role/eks";
   EXPECT_THAT(key(), AllOf(HasSubstr("cannot read"), HasSubstr("No such file")));
   write("token", "hunter2");
-  answer_ = [](const HttpRequest&) {
+  server_.otherwise = [](const HttpRequest&) {
     return HttpResponse{.status = 400,
                         .body =
                             "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>No "
@@ -351,17 +332,17 @@ TEST_F(ChainTest, SaysWhyAWebIdentityDoesNotHelp) {
 // ---- Containers
 
 TEST_F(ChainTest, AsksTheContainerEndpointWithItsToken) {
-  answer_ = [](const HttpRequest& request) -> HttpResponse {
+  server_.otherwise = [](const HttpRequest& request) -> HttpResponse {
     if (request.headers.get("Authorization") != "hunter2token") return {.status = 401};
     return {.status = 200, .body = endpoint_json("POD")};
   };
   write("token", "hunter2token");
-  variables_["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = server_->url() + "/v1/credentials?a=b";
+  variables_["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = server_.url() + "/v1/credentials?a=b";
   EXPECT_THAT(key(), HasSubstr("answered HTTP 401"));
   variables_["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = "wrong";
   variables_["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] = folder_ + "/token";
   EXPECT_EQ(key(), "POD");
-  EXPECT_EQ(requests_.back().target, "/v1/credentials?a=b");
+  EXPECT_EQ(server_.requests.back().target, "/v1/credentials?a=b");
 }
 
 TEST_F(ChainTest, AsksOnlyHostsThatMayKnowTheContainersRole) {
@@ -380,11 +361,11 @@ TEST_F(ChainTest, AsksOnlyHostsThatMayKnowTheContainersRole) {
 }
 
 TEST_F(ChainTest, RefusesATokenThatWouldChangeTheRequest) {
-  variables_["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = server_->url() + "/c";
+  variables_["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = server_.url() + "/c";
   variables_["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = "hunter2\r\nX-Other: 1";
   EXPECT_THAT(key(),
               HasSubstr("AWS_CONTAINER_AUTHORIZATION_TOKEN gives a token with a line break"));
-  EXPECT_TRUE(requests_.empty());
+  EXPECT_TRUE(server_.requests.empty());
 }
 
 // ---- EC2
@@ -392,28 +373,28 @@ TEST_F(ChainTest, RefusesATokenThatWouldChangeTheRequest) {
 TEST_F(ChainTest, AsksTheInstanceByVersionTwo) {
   play_instance("INSTANCE");
   EXPECT_EQ(key(), "INSTANCE");
-  ASSERT_EQ(requests_.size(), 3u);
-  EXPECT_EQ(header(0, "x-aws-ec2-metadata-token-ttl-seconds"), "21600");
+  ASSERT_EQ(server_.requests.size(), 3u);
+  EXPECT_EQ(server_.header(0, "x-aws-ec2-metadata-token-ttl-seconds"), "21600");
 }
 
 TEST_F(ChainTest, AsksTheInstanceAgainAfterTrouble) {
   play_instance("INSTANCE");
   int troubles = 2;
-  answer_ = [&, play = answer_](const HttpRequest& request) {
+  server_.otherwise = [&, play = server_.otherwise](const HttpRequest& request) {
     return troubles-- > 0 ? HttpResponse{.status = 500} : play(request);
   };
   EXPECT_EQ(key(), "INSTANCE");
 }
 
 TEST_F(ChainTest, GivesUpOnAnInstanceThatHangs) {
-  answer_ = [](const HttpRequest&) { return HttpResponse{.status = 0}; };
+  server_.otherwise = [](const HttpRequest&) { return HttpResponse{.status = 0}; };
   variables_["AWS_METADATA_SERVICE_NUM_ATTEMPTS"] = "1";
   EXPECT_THAT(
       key(), AllOf(HasSubstr("does not answer: no answer within 1000 ms"), HasSubstr("hop limit")));
 }
 
 TEST_F(ChainTest, TellsAnInstanceWithoutARole) {
-  answer_ = [](const HttpRequest& request) -> HttpResponse {
+  server_.otherwise = [](const HttpRequest& request) -> HttpResponse {
     if (request.method == "PUT") return {.status = 200, .body = "T"};
     return {.status = 404};
   };
@@ -421,7 +402,9 @@ TEST_F(ChainTest, TellsAnInstanceWithoutARole) {
 }
 
 TEST_F(ChainTest, TellsAMalformedAnswer) {
-  answer_ = [](const HttpRequest&) { return HttpResponse{.status = 200, .body = "{\"hunter2"}; };
+  server_.otherwise = [](const HttpRequest&) {
+    return HttpResponse{.status = 200, .body = "{\"hunter2"};
+  };
   EXPECT_THAT(key(), HasSubstr("the answer is not JSON"));
 }
 
@@ -434,7 +417,7 @@ TEST_F(ChainTest, RenewsInTheMiddleOfABurstWithoutAPause) {
   options_.cache.wall_clock = [&] { return now; };
   std::map<std::string, WallTime> ends;
   int refused = 0;
-  answer_ = [&](const HttpRequest& request) -> HttpResponse {
+  server_.otherwise = [&](const HttpRequest& request) -> HttpResponse {
     if (request.target == "/credentials") {
       const std::string key = "KEY" + std::to_string(ends.size());
       ends[key] = now + 6h;
@@ -448,14 +431,14 @@ TEST_F(ChainTest, RenewsInTheMiddleOfABurstWithoutAPause) {
     ++refused;
     return {.status = 400, .body = R"({"__type":"ExpiredTokenException"})"};
   };
-  variables_["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = server_->url() + "/credentials";
+  variables_["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = server_.url() + "/credentials";
   const auto provider = open();
   ASSERT_TRUE(provider);
   net::HttpClient http(loop_);
   AwsClient client(
       loop_, http,
       Endpoint{
-          .url = net::parse_url(server_->url()).value(), .region = "us-east-1", .service = "sqs"},
+          .url = net::parse_url(server_.url()).value(), .region = "us-east-1", .service = "sqs"},
       *provider, core::Random(1));
   int failed = 0;
   int waited = 0;

@@ -10,7 +10,7 @@
 
 #include "aws/dynamodb_server_for_tests.h"
 #include "net/clocks.h"
-#include "net/http_server.h"
+#include "net/scripted_server_for_tests.h"
 
 namespace switchgear::aws {
 namespace {
@@ -89,35 +89,12 @@ Item key_of(const std::string& id) { return {{"id", Value::of_text(id)}}; }
 
 struct Told {
   net::Loop loop;
-  std::deque<net::HttpResponse> answers;  // then "{}"; one of status 0 is never given
-  std::vector<net::HttpRequest> requests;
-  std::vector<net::Responder> unanswered;
-  std::unique_ptr<net::HttpServer> server;
-  std::unique_ptr<Caller> caller;
+  net::ScriptedServer server{loop};
+  Caller caller;
 
   explicit Told(std::deque<net::HttpResponse> told = {}, DynamoDbOptions options = {})
-      : answers(std::move(told)) {
-    server =
-        net::HttpServer::start(loop, {},
-                               [this](net::HttpRequest request, const net::Responder& respond) {
-                                 answer(std::move(request), respond);
-                               })
-            .value();
-    caller = std::make_unique<Caller>(loop, server->url(), std::move(options));
-  }
-
-  void answer(net::HttpRequest request, const net::Responder& respond) {
-    requests.push_back(std::move(request));
-    net::HttpResponse answer{.status = 200, .body = "{}"};
-    if (!answers.empty()) {
-      answer = answers.front();
-      answers.pop_front();
-    }
-    if (answer.status == 0) {
-      unanswered.push_back(respond);
-    } else {
-      respond(answer);
-    }
+      : caller(loop, server.url(), std::move(options)) {
+    server.answers = std::move(told);
   }
 };
 
@@ -129,7 +106,7 @@ net::HttpResponse refusal(const std::string& code, const std::string& more = "")
 
 TEST(DynamoDb, NamesItsOperations) {
   Told told;
-  Caller& caller = *told.caller;
+  Caller& caller = told.caller;
   const auto sent = [](const auto& /*whatever was answered*/) {};
   sent(caller.get("t", key_of("a")));
   sent(caller.update({.table = "t", .key = key_of("a")}));
@@ -143,7 +120,7 @@ TEST(DynamoDb, NamesItsOperations) {
   sent(caller.set_time_to_live("t", "ttl", true));
   sent(caller.time_to_live("t"));
   std::string targets;
-  for (const auto& request : told.requests) {
+  for (const auto& request : told.server.requests) {
     const std::string target(request.headers.get("X-Amz-Target").value_or(""));
     targets += target.substr(target.find('.') + 1) + " ";
     EXPECT_TRUE(target.starts_with("DynamoDB_20120810.")) << target;
@@ -157,18 +134,18 @@ TEST(DynamoDb, NamesItsOperations) {
 TEST(DynamoDb, TakesAFailedConditionForAnAnswer) {
   Told told({refusal("ConditionalCheckFailedException", R"(,"Item":{"id":{"S":"a"}})"),
              refusal("ConditionalCheckFailedException")});
-  told.answers[0].headers.set("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
+  told.server.answers[0].headers.set("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
   const ItemUpdate update{.table = "t", .key = key_of("a"), .condition = "attribute_exists(x)"};
-  const auto found = told.caller->update(update);
+  const auto found = told.caller.update(update);
   ASSERT_TRUE(found);
   EXPECT_TRUE(found->condition_failed);
   EXPECT_EQ(found->item, key_of("a"));
   EXPECT_EQ(found->date, WallTime(std::chrono::seconds(784111777)));
-  const auto none = told.caller->update(update);
+  const auto none = told.caller.update(update);
   ASSERT_TRUE(none);
   EXPECT_TRUE(none->condition_failed);
   EXPECT_FALSE(none->item);
-  EXPECT_EQ(told.requests.size(), 2u);
+  EXPECT_EQ(told.server.requests.size(), 2u);
 }
 
 TEST(DynamoDb, RetriesWhatThrottlesAndPassesOtherErrorsOn) {
@@ -176,27 +153,27 @@ TEST(DynamoDb, RetriesWhatThrottlesAndPassesOtherErrorsOn) {
              refusal("ThrottlingException"),
              {.status = 200, .body = R"({"Item":{"id":{"S":"a"}}})"},
              refusal("ValidationException")});
-  EXPECT_EQ(told.caller->get("t", key_of("a"))->item, key_of("a"));
-  EXPECT_EQ(told.requests.size(), 3u);
-  EXPECT_EQ(code(told.caller->get("t", key_of("a"))), "ValidationException");
-  EXPECT_EQ(told.requests.size(), 4u);
+  EXPECT_EQ(told.caller.get("t", key_of("a"))->item, key_of("a"));
+  EXPECT_EQ(told.server.requests.size(), 3u);
+  EXPECT_EQ(code(told.caller.get("t", key_of("a"))), "ValidationException");
+  EXPECT_EQ(told.server.requests.size(), 4u);
 }
 
 TEST(DynamoDb, GivesEachAttemptItsTime) {
   Told told({{.status = 0}, {.status = 0}}, {.attempt_timeout = 50ms});
   const MonoTime begin = net::read_clocks().mono;
-  EXPECT_EQ(code(told.caller->get("t", key_of("a"))), "ok");
-  EXPECT_EQ(told.requests.size(), 3u);
+  EXPECT_EQ(code(told.caller.get("t", key_of("a"))), "ok");
+  EXPECT_EQ(told.server.requests.size(), 3u);
   EXPECT_GE(net::read_clocks().mono - begin, 100ms);
 }
 
 TEST(DynamoDb, SaysWhatDoesNotFitInAnAnswer) {
   Told told({{.status = 200, .body = R"({"Attributes":{"id":{"S":7}}})"},
              refusal("ConditionalCheckFailedException", R"(,"Item":[])")});
-  const auto update = told.caller->update({.table = "t", .key = key_of("a")});
+  const auto update = told.caller.update({.table = "t", .key = key_of("a")});
   ASSERT_EQ(code(update), "protocol");
   EXPECT_NE(update.error().message.find(R"(Attributes["id"].S)"), std::string::npos);
-  EXPECT_EQ(code(told.caller->update({.table = "t", .key = key_of("a")})), "protocol");
+  EXPECT_EQ(code(told.caller.update({.table = "t", .key = key_of("a")})), "protocol");
 }
 
 // ---- against real servers

@@ -93,8 +93,7 @@ HoldTime Member::due_refresh(HoldTime h) const {
   if (calm || !demanded(h)) return refreshed_at_ + kIdleRefresh;
   // Nobody has asked since, but may soon: the whole fleet together reads 100 times a second.
   const auto shared = std::chrono::duration_cast<Duration>(10ms * fleet_.members);
-  return refreshed_at_ +
-         std::clamp<Duration>(shared, policy().view_refresh_in_trouble, kIdleRefresh);
+  return refreshed_at_ + std::min(std::max(shared, policy().view_refresh_in_trouble), kIdleRefresh);
 }
 
 // While writes wait.

@@ -325,10 +325,13 @@ TEST_F(AnEngine, MayEndWhileTheStoreOwesAnAnswer) {
 // what it knows soon it has been told, for on its own it looks once in 30 s.
 class TwoEngines : public testing::Test {
  protected:
+  // Of everything that answers in milliseconds on a machine that has nothing else to do.
+  static constexpr Duration kPatience = 20s;
+
   std::unique_ptr<Engine> engine(bool push = true) {
-    auto made =
-        std::make_unique<Engine>(loop, *stores::open_store(loop, redis.url(), {.timeout = 5s}),
-                                 EngineOptions{.member = {}, .push = push}, EngineEvents{});
+    auto made = std::make_unique<Engine>(
+        loop, *stores::open_store(loop, redis.url(), {.timeout = kPatience}),
+        EngineOptions{.member = {}, .push = push}, EngineEvents{});
     EXPECT_TRUE(made->add("c", policy()));
     call(*made, Outcome::success);
     EXPECT_TRUE(run_until([&] { return made->ready("c"); }));
@@ -349,17 +352,19 @@ class TwoEngines : public testing::Test {
     }
     by.poke("c");
   }
-  bool run_until(const std::function<bool()>& done) { return loop.run_until(done, 20s); }
+  bool run_until(const std::function<bool()>& done) { return loop.run_until(done, kPatience); }
   static State state(Engine& of) { return of.member("c").state(); }
   void hold(HoldKind kind) {
     const fleet::PolicyTable table{Policy{}};
-    auto store = *stores::open_store(loop, redis.url());
+    auto store = *stores::open_store(loop, redis.url(), {.timeout = kPatience});
     bool done = false;
     store->execute("c", fleet::ReadOp{}, [&](const Result<fleet::Answer>& seen) {
+      ASSERT_TRUE(seen) << seen.error().text();
       store->execute("c",
                      fleet::set_hold(table, seen->snapshot, {.instance = {0xabc}, .nonce = ++nonce},
                                      {.kind = kind, .who = "somebody", .why = "", .until = {}}),
                      [&](const Result<fleet::Answer>& answer) {
+                       ASSERT_TRUE(answer) << answer.error().text();
                        EXPECT_EQ(answer->status, fleet::Status::ok);
                        done = true;
                      });
@@ -367,7 +372,8 @@ class TwoEngines : public testing::Test {
     EXPECT_TRUE(run_until([&] { return done; }));
   }
   net::resp::Value command(std::vector<std::string> words) {
-    net::RedisClient client(loop, *net::redis_address(redis.url()));
+    net::RedisClient client(loop, *net::redis_address(redis.url()),
+                            {.command_timeout = kPatience, .connect_timeout = kPatience});
     std::optional<net::resp::Value> answer;
     client.command(std::move(words), [&](const Result<net::resp::Value>& value) {
       EXPECT_TRUE(value) << value.error().text();
@@ -380,10 +386,11 @@ class TwoEngines : public testing::Test {
     return command({"PUBSUB", "NUMSUB", "{sg:10:switchgear:1:c}:c"}).items.at(1).integer;
   }
   bool subscribed(std::int64_t count) {
-    for (int i = 0; i < 10'000; ++i) {
-      if (subscribers() == count) return true;
+    const MonoTime end = net::read_clocks().mono + kPatience;
+    while (subscribers() != count) {
+      if (net::read_clocks().mono > end) return false;
     }
-    return false;
+    return true;
   }
 
   net::RedisServer redis;
@@ -412,10 +419,11 @@ TEST_F(TwoEngines, HearOfAHoldWithoutACallAndReadOnceForIt) {
   ASSERT_TRUE(run_until([&] { return command({"DBSIZE"}).integer > 0; }));
   author.reset();
   int reads = 0;
-  Engine listener(
-      loop, *stores::open_store(loop, redis.url(), {.timeout = 5s}), {.member = {}, .push = true},
-      {.transition = {},
-       .store_result = [&](const StoreResult& result) { reads += result.operation == "read"; }});
+  Engine listener(loop, *stores::open_store(loop, redis.url(), {.timeout = kPatience}),
+                  {.member = {}, .push = true},
+                  {.transition = {}, .store_result = [&](const StoreResult& result) {
+                     reads += result.operation == "read";
+                   }});
   ASSERT_TRUE(listener.add("c", policy()));
   call(listener, Outcome::success);
   ASSERT_TRUE(run_until([&] { return listener.ready("c"); }));
@@ -453,7 +461,7 @@ TEST_F(TwoEngines, HearNothingUnlessTheyAreToListen) {
 TEST_F(TwoEngines, GoOnByPollingWhereTheServerAllowsNoChannels) {
   const net::RedisServer strict({"--user", "ann", "on", ">secret", "~*", "resetchannels", "+@all"});
   const std::string url = "redis://ann:secret@127.0.0.1:" + std::to_string(strict.port());
-  Engine engine(loop, *stores::open_store(loop, url, {.timeout = 5s}));
+  Engine engine(loop, *stores::open_store(loop, url, {.timeout = kPatience}));
   ASSERT_TRUE(engine.add("c", quick_policy()));
   ASSERT_TRUE(run_until([&] {
     call(engine, Outcome::failure);
