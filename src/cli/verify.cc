@@ -78,7 +78,8 @@ void print_markdown(std::ostream& out, const Subject& subject, const stores::Ver
       << "- table " << subject.table << ": "
       << (!found.made     ? "not made"
           : found.removed ? "made, and removed"
-                          : "made, and STILL THERE")
+          : found.seen    ? "made, and STILL THERE"
+                          : "PERHAPS MADE, and not seen")
       << "\n- " << found.requests << " requests, " << short_number(found.all.read_units)
       << " read units and " << short_number(found.all.write_units) << " write units, "
       << found.all.untold << " failed conditions, of which no answer tells the units: about "
@@ -116,7 +117,7 @@ void write_json(std::ostream& out, const Subject& subject, const stores::Verific
   json.begin_object().member("version", version()).member("started", iso_time(subject.started));
   json.member("store", "dynamodb").member("region", subject.region);
   json.member("endpoint", subject.endpoint).member("table", subject.table);
-  json.member("made", found.made).member("removed", found.removed);
+  json.member("made", found.made).member("seen", found.seen).member("removed", found.removed);
   json.key("problems").begin_array();
   for (const std::string& problem : found.problems) json.value(without_accounts(problem));
   json.end_array().key("behaviours").begin_array();

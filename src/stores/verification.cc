@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "aws/error.h"
 #include "net/clocks.h"
 #include "stores/behaviours.h"
 #include "stores/dynamodb_diagnosis.h"
@@ -17,6 +18,17 @@ constexpr Duration kLook = 1s;
 constexpr Duration kFirstLook = 50ms;
 constexpr double kWriteUnitsMax = kItemBytesMax / 1'024.0;
 constexpr int kSlowRounds = 10;  // of what a person asks for: list, remove
+
+// Whether a request that ended so may have been carried out.
+bool perhaps_done(const Error& error) {
+  for (const std::string_view lost : {"interrupted", "protocol", "too_large"}) {
+    if (error.code == lost) return true;
+  }
+  for (const std::string_view unsent : {"dns", "connect", "proxy", "busy", "credentials"}) {
+    if (error.code == unsent) return false;
+  }
+  return error.retryable && !aws::is_throttling_code(error.code);
+}
 
 class Verifier {
  public:
@@ -120,9 +132,7 @@ class Verifier {
       problem(made.error(), "it is left as it is; choose another --table");
       return false;
     }
-    // Without an answer it may be there.
-    const bool unknown = !made && (made.error().retryable || made.error().code == "interrupted");
-    result_.made = made || unknown;
+    result_.made = made || perhaps_done(made.error());
     if (!made) {
       refused(made.error(), "dynamodb:CreateTable");
       return false;
@@ -131,6 +141,7 @@ class Verifier {
       const auto table = waiting_.wait_for<aws::TableDescription>(
           "dynamodb",
           [&](const auto& done) { table_->service().describe_table(options_.table, done); });
+      if (table) result_.seen = true;
       if (table && table->status == "ACTIVE") return true;
       // One that is only just being made may not be known everywhere yet.
       if (!table && table.error().code != "ResourceNotFoundException" && !table.error().retryable) {
@@ -236,31 +247,46 @@ class Verifier {
     for (OperationFigures& figures : result_.operations) std::ranges::sort(figures.times);
   }
 
-  // Also after Ctrl-C, so nothing of this is ended by `waiting_`.
+  // Also after Ctrl-C, so nothing of this is ended by `waiting_`. Where the answer to its making
+  // was lost, the table may turn up only after a while: "not found" then says nothing yet.
   void remove_table() {
-    look("removing the table " + options_.table);
+    look("removing the table " + options_.table + (result_.seen ? "" : ", once it is to be seen"));
     net::Waiting last(waiting_.loop());
-    Error why;
-    for (int i = 0; i < kLooksMax; ++i) {
+    const MonoTime begin = net::read_clocks().mono;
+    MonoTime in_use_at = begin;
+    for (Duration pause = kFirstLook;; pause = std::min(2 * pause, kLook)) {
       const auto gone = last.wait_for<void>("dynamodb", [&](const auto& done) {
         table_->service().delete_table(options_.table, done);
       });
-      // The second time it is on its way, or gone.
-      const bool was_there = gone || gone.error().code != "ResourceNotFoundException";
-      if (gone || !was_there) {
-        result_.removed = true;
-        return;
-      }
-      why = gone.error();
+      const bool unknown = !gone && gone.error().code == "ResourceNotFoundException";
       // While it is being made it cannot be removed yet.
-      if (why.code != "ResourceInUseException" && !why.retryable) break;
-      if (i > 10 && why.code != "ResourceInUseException") break;
-      last.pause(kLook);
+      const bool in_use = !gone && gone.error().code == "ResourceInUseException";
+      result_.seen = result_.seen || gone || in_use;
+      // The second time it is on its way, or gone.
+      result_.removed = gone || (unknown && result_.seen);
+      if (result_.removed) return;
+      const MonoTime now = net::read_clocks().mono;
+      if (in_use) in_use_at = now;
+      const bool passing = unknown || in_use || gone.error().retryable;
+      if (!passing || now - in_use_at >= options_.appears_within ||
+          now - begin >= kLooksMax * kLook) {
+        return left_behind(gone.error());
+      }
+      last.pause(pause);
     }
-    problem(why, "the table " + options_.table +
-                     " is still there; remove it: aws dynamodb "
-                     "delete-table --table-name " +
-                     options_.table + " --region " + table_->endpoint().region);
+  }
+
+  void left_behind(const Error& why) {
+    const std::string remove = "aws dynamodb delete-table --table-name " + options_.table +
+                               " --region " + table_->endpoint().region;
+    if (result_.seen) {
+      return problem(why, "the table " + options_.table + " is still there; remove it: " + remove);
+    }
+    problem(why, "it is not known whether the table " + options_.table +
+                     " was made; look again in a few minutes: aws dynamodb describe-table "
+                     "--table-name " +
+                     options_.table + " --region " + table_->endpoint().region +
+                     "; if it is there, remove it: " + remove);
   }
 
   const VerificationOptions& options_;

@@ -34,6 +34,9 @@ struct VerificationOptions {
       std::function<void(const aws::Consumed&)> on_consumed, bool consistent_reads)>
       open;
   std::function<void(const std::string& what)> progress = {};  // may be empty
+  // How long a table is looked for that may have been made and has not been seen. DynamoDB may not
+  // know a new one for some seconds.
+  Duration appears_within = 30s;
 };
 
 // One kind of operation.
@@ -60,6 +63,7 @@ struct Verification {
   OperationFigures all;  // of the whole run, behaviours included; without times
   int requests = 0;
   bool made = false;     // the table was made, or may have been
+  bool seen = false;     // and it was there
   bool removed = false;  // and it is gone, or on its way
   // What ended it early, or kept the table from being removed, each with what to do.
   std::vector<std::string> problems;

@@ -9,6 +9,7 @@ import pytest
 
 import peers
 from conftest import aws_environment
+from dynamodb_faults import DynamoDbFaults
 from waiting import wait_until
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -104,6 +105,19 @@ def test_ctrl_c_removes_the_table(binary, tmp_path, ministack, aws):
     finally:
         process.kill()
     assert process.returncode == INTERRUPTED
+    assert ours(ministack) == []
+
+
+def test_a_table_whose_making_went_unanswered_is_removed_once_it_is_to_be_seen(run, ministack):
+    with DynamoDbFaults(ministack.port) as faults:
+        faults.loses_answer = lambda request: request.operation == "CreateTable"
+        # The first request is whether there is such a table, which there is not.
+        faults.unknown_table = lambda request: (request.operation in ("DescribeTable", "DeleteTable")
+                                                and faults.counts["unknown"] < 4)
+        done = run(*VERIFY, "--yes", **aws_environment(faults.url))
+    assert done.returncode == FAILED
+    assert faults.counts["lost on purpose"] == 1 and faults.counts["DeleteTable"] == 4
+    assert "made, and removed" in done.stdout
     assert ours(ministack) == []
 
 

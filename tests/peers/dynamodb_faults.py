@@ -114,6 +114,8 @@ class DynamoDbFaults(LossyProxy):
         self._failures = itertools.cycle(FAILURES)
         self.failing = 0  # share of requests answered with 500 or 503, not carried out
         self.loses_answer = lambda request: False  # carried out; the connection ends instead
+        # Answered as if there were no such table, as for some seconds after one was made.
+        self.unknown_table = lambda request: False
         self.alters = lambda request: None  # may change a request's body before it is passed on
         self.stale = 0  # share of eventually consistent reads answered from the past
         self.stale_although_consistent = False  # the others as well, which DynamoDB never does
@@ -176,6 +178,10 @@ class DynamoDbFaults(LossyProxy):
             self.counts["failed"] += 1
             status, code = next(self._failures)
             return error(status, code, "The service has trouble.")
+        if self.unknown_table(request):
+            self.counts["unknown"] += 1
+            return error(400, _SERVICE + "ResourceNotFoundException",
+                         "Requested resource not found: Table: not found")
         return None
 
     def _altered(self, request, answer):
