@@ -33,7 +33,7 @@ Result<Credentials> keys_of(const Section& section) {
                           .session_token = value_in(section, "aws_session_token")};
   if (credentials.access_key_id.empty() || credentials.secret_access_key.empty()) {
     return credentials_error(
-        "has only one of aws_access_key_id and aws_secret_access_key; write both");
+        "has only one of aws_access_key_id and aws_secret_access_key; write both, into one file");
   }
   for (const std::string* text :
        {&credentials.access_key_id, &credentials.secret_access_key, &credentials.session_token}) {
@@ -58,23 +58,23 @@ class EnvironmentCredentials final : public CredentialsSource {
 // Reads the files at each fetch: tools that hand out temporary keys rewrite them.
 class ProfileKeys final : public CredentialsSource {
  public:
-  ProfileKeys(Environment environment, std::string profile, std::string name)
+  ProfileKeys(Environment environment, SharedFile file, std::string profile, std::string name)
       : environment_(std::move(environment)),
+        file_(file),
         profile_(std::move(profile)),
         name_(std::move(name)) {}
   std::string name() const override { return name_; }
   void fetch(Callback callback) override {
     const auto config = load_shared_config(environment_);
     if (!config) return callback(credentials_error(config.error().message));
-    const auto section = config->profiles.find(profile_);
-    if (section == config->profiles.end()) {
-      return callback(credentials_error("is not there any more"));
-    }
-    callback(keys_of(section->second));
+    const Section& section = config->in(file_, profile_);
+    if (section.empty()) return callback(credentials_error("is not there any more"));
+    callback(keys_of(section));
   }
 
  private:
   const Environment environment_;
+  const SharedFile file_;
   const std::string profile_;
   const std::string name_;
 };
@@ -187,6 +187,12 @@ class Chain {
     if (found == profile_.config.profiles.end()) return Source();
     const Section& section = found->second;
     if (is_role(section)) return role_of_profile(name, section);
+    return rest_of_profile(name, section);
+  }
+
+  // Without its role. Keys of the credentials file come before a program, and those of the config
+  // file after it.
+  Result<Source> rest_of_profile(const std::string& name, const Section& section) {
     if (const std::string file = value_in(section, "web_identity_token_file"); !file.empty()) {
       if (!section.contains("role_arn")) {
         return in_profile(name, "has a web_identity_token_file but no role_arn");
@@ -195,9 +201,14 @@ class Chain {
       if (!role) return role.error();
       return web_identity(*role, file, place(name));
     }
-    if (has_keys(section)) return keys_of_profile(name, section);
+    if (has_keys(profile_.config.in(SharedFile::credentials, name))) {
+      return keys_of_profile(name, SharedFile::credentials);
+    }
     if (const std::string command = value_in(section, "credential_process"); !command.empty()) {
       return process_credentials(loop_, command, "credential_process of " + place(name));
+    }
+    if (has_keys(profile_.config.in(SharedFile::config, name))) {
+      return keys_of_profile(name, SharedFile::config);
     }
     for (const auto& [key, value] : section) {
       if (key.starts_with("sso_") || key == "login_session") return signs_in(name, key);
@@ -215,9 +226,11 @@ class Chain {
                                 name + " --format process");
   }
 
-  Result<Source> keys_of_profile(const std::string& name, const Section& section) const {
-    if (auto now = keys_of(section); !now) return in_profile(name, now.error().message);
-    return Source(std::make_unique<ProfileKeys>(environment_, name, place(name)));
+  Result<Source> keys_of_profile(const std::string& name, SharedFile file) const {
+    if (auto now = keys_of(profile_.config.in(file, name)); !now) {
+      return in_profile(name, now.error().message);
+    }
+    return Source(std::make_unique<ProfileKeys>(environment_, file, name, place(name)));
   }
 
   Result<Source> role_of_profile(const std::string& name, const Section& section) {
@@ -252,14 +265,15 @@ class Chain {
     if (found == profile_.config.profiles.end()) {
       return in_profile(name, "has source_profile = " + source + ", which does not exist");
     }
-    // A profile with keys may be its own source.
-    if (source == name && has_keys(section)) return keys_of_profile(name, section);
-    if (std::ranges::find(visited_, source) != visited_.end()) {
+    // A profile with keys may be its own source, and as the source of another its keys come before
+    // its role.
+    const bool keys = has_keys(found->second);
+    if (std::ranges::find(visited_, source) != visited_.end() && !(source == name && keys)) {
       std::string way;
       for (const std::string& step : visited_) way += step + " -> ";
       return in_profile(name, "is part of a circle of source_profile: " + way + source);
     }
-    auto base = from_profile(source);
+    auto base = keys ? rest_of_profile(source, found->second) : from_profile(source);
     if (base && !*base) {
       return in_profile(name, "has source_profile = " + source + ", which has no credentials");
     }

@@ -206,8 +206,8 @@ TEST_F(ChainTest, FollowsAChainOfRoles) {
   play_sts();
   write("config",
         "[profile c]\nrole_arn = arn:c\nsource_profile = b\n"
-        "[profile b]\nrole_arn = arn:b\nsource_profile = b\n"
-        "aws_access_key_id = BASE\naws_secret_access_key = hunter2\n");
+        "[profile b]\nrole_arn = arn:b\nsource_profile = a\n"
+        "[profile a]\naws_access_key_id = BASE\naws_secret_access_key = hunter2\n");
   variables_["AWS_PROFILE"] = "c";
   EXPECT_EQ(key(), "ROLE");
   ASSERT_EQ(server_.requests.size(), 2u);

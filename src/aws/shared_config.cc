@@ -55,7 +55,7 @@ class Reader {
     }
     if (!in_section_) return problem("stands before the first [section]");
     key_ = key;
-    if (section_ != nullptr) (*section_)[key] = std::string(trim(content.substr(end + 1)));
+    set(key, trim(content.substr(end + 1)));
     return {};
   }
 
@@ -65,20 +65,16 @@ class Reader {
     if (end == std::string_view::npos) return problem("has a [ without its ]");
     std::string_view name = trim(content.substr(1, end - 1));
     in_section_ = true;
-    section_ = nullptr;
-    if (kind_ == SharedFile::credentials) {
-      section_ = &into_.profiles[std::string(unquoted(name))];
-      return {};
-    }
-    if (name == "default") {
-      section_ = &into_.profiles["default"];
+    section_ = alone_ = nullptr;
+    if (kind_ == SharedFile::credentials || name == "default") {
+      begin_profile(std::string(unquoted(name)));
       return {};
     }
     // Others, such as [preview], are of no interest here.
     const auto space = name.find_first_of(" \t");
     if (space == std::string_view::npos) return {};
     const std::string inner(unquoted(trim(name.substr(space))));
-    if (name.substr(0, space) == "profile") section_ = &into_.profiles[inner];
+    if (name.substr(0, space) == "profile") begin_profile(inner);
     if (name.substr(0, space) == "services") section_ = &into_.services[inner];
     return {};
   }
@@ -88,9 +84,18 @@ class Reader {
     if (key_.empty()) return problem("is indented but belongs to no key");
     const auto end = content.find('=');
     if (section_ == nullptr || end == std::string_view::npos) return {};
-    (*section_)[key_ + "." + lower(trim(content.substr(0, end)))] =
-        std::string(trim(content.substr(end + 1)));
+    set(key_ + "." + lower(trim(content.substr(0, end))), trim(content.substr(end + 1)));
     return {};
+  }
+
+  void begin_profile(const std::string& name) {
+    section_ = &into_.profiles[name];
+    alone_ = &into_.alone[kind_][name];
+  }
+
+  void set(const std::string& key, std::string_view value) {
+    if (section_ != nullptr) (*section_)[key] = value;
+    if (alone_ != nullptr) (*alone_)[key] = value;
   }
 
   Error problem(const std::string& what) const {
@@ -104,12 +109,21 @@ class Reader {
   const std::string& file_name_;
   SharedConfig& into_;
   Section* section_ = nullptr;  // none: one that is of no interest
+  Section* alone_ = nullptr;    // the same of this file alone; of profiles only
   bool in_section_ = false;
   std::string key_;  // of the last line that was not indented
   int number_ = 0;
 };
 
 }  // namespace
+
+const Section& SharedConfig::in(SharedFile file, const std::string& profile) const {
+  static const Section none;
+  const auto its = alone.find(file);
+  if (its == alone.end()) return none;
+  const auto found = its->second.find(profile);
+  return found == its->second.end() ? none : found->second;
+}
 
 Result<void> read_shared_config(std::string_view text, SharedFile kind,
                                 const std::string& file_name, SharedConfig& into) {

@@ -13,16 +13,22 @@ namespace switchgear::aws {
 // Keys in lower case, values as written. An indented block under a key is "key.inner".
 using Section = std::map<std::string, std::string>;
 
-struct SharedConfig {
-  std::map<std::string, Section> profiles;
-  std::map<std::string, Section> services;  // [services NAME] of the config file
-  // Where they were looked for, for messages: "~/.aws/config and ~/.aws/credentials".
-  std::string places;
-};
-
 enum class SharedFile : unsigned char {
   config,       // [profile NAME], [default], [services NAME]
   credentials,  // [NAME]
+};
+
+struct SharedConfig {
+  std::map<std::string, Section> profiles;  // of both files together
+  std::map<std::string, Section> services;  // [services NAME] of the config file
+  // Where they were looked for, for messages: "~/.aws/config and ~/.aws/credentials".
+  std::string places;
+
+  // What one file alone says of a profile; empty if it has none. Keys are looked up so: an id and a
+  // secret of different files are no pair.
+  const Section& in(SharedFile file, const std::string& profile) const;
+
+  std::map<SharedFile, std::map<std::string, Section>> alone;  // behind in()
 };
 
 // Adds what a file's text says; what was there before gives way. As botocore reads it: '=' or ':'

@@ -49,6 +49,16 @@ TEST(SharedConfig, HoldsTheProfilesOfTheCredentialsFile) {
   EXPECT_EQ(config.profiles.at("prod").at("aws_secret_access_key"), "a=b:c#d");
 }
 
+TEST(SharedConfig, TellsWhatEachFileSays) {
+  SharedConfig config;
+  ASSERT_TRUE(read_shared_config("[default]\na = 1\nb = 1\n", SharedFile::config, "f", config));
+  ASSERT_TRUE(read_shared_config("[default]\nb = 2\n", SharedFile::credentials, "g", config));
+  EXPECT_EQ(config.profiles.at("default"), (Section{{"a", "1"}, {"b", "2"}}));
+  EXPECT_EQ(config.in(SharedFile::config, "default"), (Section{{"a", "1"}, {"b", "1"}}));
+  EXPECT_EQ(config.in(SharedFile::credentials, "default"), (Section{{"b", "2"}}));
+  EXPECT_TRUE(config.in(SharedFile::credentials, "other").empty());
+}
+
 TEST(SharedConfig, TakesNoCommentsAndEmptyLines) {
   const auto config = read("# a\n\n; b\n[default]\n  # c\nregion = r # no comment\n");
   EXPECT_EQ(config.profiles.at("default").at("region"), "r # no comment");

@@ -2,8 +2,8 @@
 // JSON object, each line on stdout what comes of it.
 //   {"endpoint": SERVICE, "region", "fips", "dual_stack"}   {"url"} or {"error"}
 //   {"sts": ACTION, "role", "session", "external", "duration", "token"}   {"body"}
-//   {"answer": ACTION, "body"}                              {"key"} or {"error"}
-//   {"get": {VARIABLE: VALUE, …}}                           {"key", "name", "expires"} or {"error"}
+//   {"answer": ACTION, "body"}          {"key", "expires"} or {"error"}
+//   {"get": {VARIABLE: VALUE, …}}       the same, "token" and "name"
 #include <boost/json.hpp>
 #include <iostream>
 #include <map>
@@ -85,6 +85,7 @@ json::object get(const json::object& in) {
   if (!got) return {{"error", "no answer"}};
   if (!*got) return {{"error", got->error().text()}};
   json::object out = shown(***got);
+  if (const std::string& token = (**got)->session_token; !token.empty()) out["token"] = token;
   out["name"] = (*provider)->name();
   return out;
 }

@@ -6,10 +6,14 @@ import json
 import os
 import socket
 import subprocess
+import threading
 import time
 import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import botocore.awsrequest
+import botocore.exceptions
 import botocore.parsers
 import botocore.serialize
 import botocore.session
@@ -154,6 +158,98 @@ def test_a_role_and_the_instances_role_of_ministack(ministack, tmp_path):
         assert answer["expires"] > time.time() + 600, answer
     assert "role of profile 'role'" in role["name"]
     assert "metadata service" in instance["name"]
+
+
+# ---- Which of several
+
+
+class RoleServer(ThreadingHTTPServer):
+    """STS for AssumeRole: the key of a role tells whose credentials asked for it."""
+
+    def __init__(self):
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                asked_by = self.headers["Authorization"].partition("Credential=")[2].split("/")[0]
+                body = sts_answer("AssumeRole", AccessKeyId="ROLEBY" + asked_by).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+@pytest.fixture
+def sts():
+    with RoleServer() as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+
+
+def keys(name):
+    return f"aws_access_key_id = {name}\naws_secret_access_key = secretof{name}\n"
+
+
+def test_of_several_ways_the_one_that_botocore_takes(sts, tmp_path, monkeypatch):
+    """Every combination of a profile's own keys in either file, a program and a role."""
+    answer = tmp_path / "answer.json"
+    answer.write_text('{"Version": 1, "AccessKeyId": "PROCESS", "SecretAccessKey": "secret"}')
+    process = f"credential_process = cat '{answer}'\n"
+    role = "role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = "
+    parts = [("credentials", keys("SHARED")), ("config", keys("CONFIG")), ("config", process),
+             ("credentials", process), ("config", role + "p\n"), ("config", role + "q\n"),
+             # What is left of a pair.
+             ("config", "aws_session_token = OLD\n")]
+    questions, expected = [], []
+    for number, chosen in enumerate(itertools.product([False, True], repeat=len(parts))):
+        of = {"config": "[profile p]\n", "credentials": "[p]\n"}
+        for (file, text), there in zip(parts, chosen):
+            of[file] += text if there else ""
+        if chosen[4] and chosen[5]:
+            continue  # one of the two
+        of["config"] += f"[profile q]\n{process}{role}q\n{keys('SOURCE')}"
+        environment = {"AWS_PROFILE": "p", "AWS_DEFAULT_REGION": "us-east-1",
+                       "AWS_ENDPOINT_URL_STS": sts.url, "AWS_EC2_METADATA_DISABLED": "true"}
+        for file, variable in (("config", "AWS_CONFIG_FILE"),
+                               ("credentials", "AWS_SHARED_CREDENTIALS_FILE")):
+            path = tmp_path / f"{file}-{number}"
+            path.write_text(of[file])
+            environment[variable] = str(path)
+        questions.append({"get": environment})
+        expected.append(botocores_credentials(environment, monkeypatch))
+    answers = ask(*questions)
+    for question, answer, (key, token) in zip(questions, answers, expected):
+        files = [Path(question["get"][name]).read_text()
+                 for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")]
+        assert (answer.get("key"), answer.get("token")) == (key, token), (files, answer)
+    # The test says nothing unless each of them won somewhere.
+    assert {key for key, _ in expected} == {
+        None, "SHARED", "CONFIG", "PROCESS", "ROLEBYSHARED", "ROLEBYCONFIG", "ROLEBYPROCESS"}
+
+
+def botocores_credentials(environment, monkeypatch):
+    with monkeypatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("AWS_"):
+                patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        try:
+            session = botocore.session.Session()
+            session.register_component("data_loader", DATA)  # it keeps what it has read
+            found = session.get_credentials()
+            found = found and found.get_frozen_credentials()
+        except botocore.exceptions.BotoCoreError:
+            return None, None
+        return (found.access_key, found.token) if found else (None, None)
 
 
 # ---- A proxy

@@ -383,7 +383,8 @@ class MiniStack(AwsPeer):
     """
 
     name = "ministack"
-    requests_per_second_min = 300
+    # An answer that is held up takes 40 ms (22 a second); a busy machine answers 200 a second.
+    requests_per_second_min = 100
 
     def command_line(self):
         return [installed(PYTHON), "-m", "uvicorn", "--host", "127.0.0.1", "--port", self.port,
