@@ -20,13 +20,27 @@ namespace switchgear::net {
 // be any, so it gets one of its own.
 class RedisClusterNode final : public ServerProcess {
  public:
-  // `port` 0: any.
-  explicit RedisClusterNode(std::vector<std::string> arguments = {}, std::uint16_t port = 0)
-      : ServerProcess("redis-node"), arguments_(std::move(arguments)), bus_port_(unused_port()) {
+  // `port` 0: any. With `tls` its peers and clients are served by TLS on another port, under the
+  // name "localhost", and must show a certificate; the plain port is the test's.
+  explicit RedisClusterNode(std::vector<std::string> arguments = {}, std::uint16_t port = 0,
+                            const std::optional<TlsFiles>& tls = std::nullopt)
+      : ServerProcess("redis-node"),
+        arguments_(std::move(arguments)),
+        bus_port_(unused_port()),
+        tls_port_(tls ? unused_port() : 0) {
+    if (tls) {
+      const auto more = tls_arguments(*tls, "yes", std::to_string(tls_port_));
+      arguments_.insert(arguments_.end(), more.begin(), more.end());
+      arguments_.insert(arguments_.end(), {"--tls-cluster", "yes", "--tls-replication", "yes",
+                                           "--cluster-announce-hostname", "localhost"});
+    }
     port == 0 ? start_on_a_free_port() : start_on(port);
     EXPECT_TRUE(running()) << "redis-server does not start; is it installed?\n" << log();
   }
   std::uint16_t bus_port() const { return bus_port_; }
+  std::uint16_t tls_port() const { return tls_port_; }
+  // By which other nodes know it.
+  std::uint16_t peer_port() const { return tls_port_ != 0 ? tls_port_ : port(); }
   RedisHost host() const { return {.host = "127.0.0.1", .port = port()}; }
 
   // The answer to one command on a connection of its own. Errors fail the test.
@@ -73,8 +87,9 @@ class RedisClusterNode final : public ServerProcess {
     return first_bytes_of_answer(port(), "PING\r\n", 7).starts_with('+');
   }
 
-  const std::vector<std::string> arguments_;
+  std::vector<std::string> arguments_;
   const std::uint16_t bus_port_;
+  const std::uint16_t tls_port_;
 };
 
 // Three primaries that share the slots evenly, and a replica of each: node i + 3 of node i. Takes
@@ -83,13 +98,14 @@ class RedisClusterServers {
  public:
   static constexpr std::size_t kPrimaries = 3;
 
-  explicit RedisClusterServers(const std::vector<std::string>& arguments = {}) {
-    for (auto& node : nodes_) node = std::make_unique<RedisClusterNode>(arguments);
+  explicit RedisClusterServers(const std::vector<std::string>& arguments = {},
+                               const std::optional<TlsFiles>& tls = std::nullopt) {
+    for (auto& node : nodes_) node = std::make_unique<RedisClusterNode>(arguments, 0, tls);
     std::array<std::string, 2 * kPrimaries> ids;
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       node(i).command({"CLUSTER", "SET-CONFIG-EPOCH", std::to_string(i + 1)});
       ids[i] = node(i).command({"CLUSTER", "MYID"}).text;
-      node(i).command({"CLUSTER", "MEET", "127.0.0.1", std::to_string(node(0).port()),
+      node(i).command({"CLUSTER", "MEET", "127.0.0.1", std::to_string(node(0).peer_port()),
                        std::to_string(node(0).bus_port())});
     }
     for (std::size_t i = 0; i < kPrimaries; ++i) {
@@ -111,6 +127,13 @@ class RedisClusterServers {
   }
 
   RedisClusterNode& node(std::size_t i) { return *nodes_[i]; }
+  // How often a node has answered with this error.
+  int errors_sent(std::size_t i, const std::string& word) {
+    const std::string stats = node(i).command({"INFO", "errorstats"}).text;
+    const std::string line = "errorstat_" + word + ":count=";
+    const std::size_t at = stats.find(line);
+    return at == std::string::npos ? 0 : std::stoi(stats.substr(at + line.size()));
+  }
   // redis://… of the first node.
   std::string url() { return "redis://127.0.0.1:" + std::to_string(node(0).port()); }
 
@@ -146,7 +169,7 @@ class RedisClusterServers {
           node(from).command({"CLUSTER", "GETKEYSINSLOT", std::to_string(slot), "100"}).items;
       if (keys.empty()) return;
       std::vector<std::string> words{
-          "MIGRATE", "127.0.0.1", std::to_string(node(to).port()), "", "0", "5000", "KEYS"};
+          "MIGRATE", "127.0.0.1", std::to_string(node(to).peer_port()), "", "0", "5000", "KEYS"};
       for (const auto& key : keys) words.push_back(key.text);
       node(from).command(std::move(words));
     }

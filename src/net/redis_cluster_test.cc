@@ -62,12 +62,8 @@ class RedisClusterTest : public ::testing::Test {
   void let_pass(Duration time) {
     loop_.run_until([] { return false; }, time);
   }
-  // How often a node has answered with this error.
   static int errors_sent(std::size_t node, const std::string& word) {
-    const std::string stats = servers().node(node).command({"INFO", "errorstats"}).text;
-    const std::string line = "errorstat_" + word + ":count=";
-    const std::size_t at = stats.find(line);
-    return at == std::string::npos ? 0 : std::stoi(stats.substr(at + line.size()));
+    return servers().errors_sent(node, word);
   }
 
   Loop loop_;

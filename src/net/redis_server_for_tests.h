@@ -14,6 +14,15 @@
 
 namespace switchgear::net {
 
+// For a server that speaks TLS on this port. `clients`: "no", "optional" or "yes", whether they
+// must show a certificate of the same CA.
+inline std::vector<std::string> tls_arguments(const TlsFiles& files, const std::string& clients,
+                                              const std::string& port) {
+  return {"--tls-port",         port,           "--tls-cert-file",    files.cert_file,
+          "--tls-key-file",     files.key_file, "--tls-ca-cert-file", files.ca_file,
+          "--tls-auth-clients", clients};
+}
+
 // A redis-server process, without persistence unless the arguments say otherwise.
 class RedisServer : public ServerProcess {
  public:
@@ -60,18 +69,16 @@ class RedisServer : public ServerProcess {
   const std::vector<std::string> arguments_;
 };
 
-// The same behind TLS, with this certificate. `clients`: "no", "optional" or "yes", whether they
-// must show one of the same CA.
+// The same behind TLS, with this certificate; also as a replica or a primary of such servers.
 class RedisTlsServer final : public RedisServer {
  public:
   RedisTlsServer(const TlsFiles& files, const std::string& clients,
-                 std::vector<std::string> more = {})
+                 const std::vector<std::string>& more = {})
       : RedisServer([&] {
-          more.insert(more.begin(),
-                      {"--port", "0", "--tls-port", "{port}", "--tls-cert-file", files.cert_file,
-                       "--tls-key-file", files.key_file, "--tls-ca-cert-file", files.ca_file,
-                       "--tls-auth-clients", clients});
-          return std::move(more);
+          std::vector<std::string> all = tls_arguments(files, clients, "{port}");
+          all.insert(all.end(), {"--port", "0", "--tls-replication", "yes"});
+          all.insert(all.end(), more.begin(), more.end());
+          return all;
         }()) {}
   // Without options.
   std::string url(const std::string& host = "localhost") const {
@@ -86,11 +93,26 @@ class SentinelServer final : public RedisServer {
   explicit SentinelServer(std::uint16_t primary_port, int quorum = 1,
                           const std::string& more_settings = {})
       : RedisServer("redis-server", {"--sentinel"},
-                    "sentinel monitor orders 127.0.0.1 " + std::to_string(primary_port) + " " +
-                        std::to_string(quorum) +
-                        "\nsentinel down-after-milliseconds orders 1000\n"
-                        "sentinel failover-timeout orders 3000\n" +
-                        more_settings) {}
+                    watching("127.0.0.1", primary_port, quorum) + more_settings) {}
+  // By TLS on both sides, and by names: what it watches is at "localhost".
+  SentinelServer(std::uint16_t primary_port, const TlsFiles& files, const std::string& clients)
+      : RedisServer(
+            "redis-server",
+            [&] {
+              std::vector<std::string> all = tls_arguments(files, clients, "{port}");
+              all.insert(all.begin(), {"--sentinel", "--port", "0", "--tls-replication", "yes"});
+              return all;
+            }(),
+            "sentinel resolve-hostnames yes\nsentinel announce-hostnames yes\n" +
+                watching("localhost", primary_port, 1)) {}
+
+ private:
+  static std::string watching(const std::string& host, std::uint16_t port, int quorum) {
+    return "sentinel monitor orders " + host + " " + std::to_string(port) + " " +
+           std::to_string(quorum) +
+           "\nsentinel down-after-milliseconds orders 1000\n"
+           "sentinel failover-timeout orders 3000\n";
+  }
 };
 
 // A peer that is not Redis: accepts connections, reads what comes, and after the first bytes of

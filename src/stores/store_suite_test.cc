@@ -1,12 +1,15 @@
 // The behaviours of behaviours.h, one test for each of them and each backend.
 #include <gtest/gtest.h>
 
+#include <map>
+#include <memory>
 #include <sstream>
 
 #include "net/certificate_for_tests.h"
 #include "net/redis_cluster.h"
 #include "net/redis_cluster_for_tests.h"
 #include "net/redis_server_for_tests.h"
+#include "net/tls_front_for_tests.h"
 #include "net/url.h"
 #include "stores/behaviours.h"
 #include "stores/dynamodb_table_for_tests.h"
@@ -26,35 +29,80 @@ std::vector<std::string> user_with(std::string_view rule) {
   return user;
 }
 
+const net::RedisServer& shared_server(const std::string& program) {
+  static std::map<std::string, std::unique_ptr<net::RedisServer>> servers;
+  auto& server = servers[program];
+  if (!server) server = std::make_unique<net::RedisServer>(std::vector<std::string>{}, program);
+  return *server;
+}
+
+// Certificates for both sides, of one CA; the servers' are for the name "localhost" alone.
+struct Certificates {
+  net::TestCertificate ca{{.names = ""}};
+  net::TestCertificate theirs{{.names = "DNS:localhost", .issuer = &ca}};
+  net::TestCertificate ours{{.names = "DNS:us", .issuer = &ca}};
+
+  net::TlsFiles of_servers() const { return theirs.files(ca); }
+  std::string options() const {
+    return "?ca_file=" + net::percent_encode(ca.cert_file()) +
+           "&cert_file=" + net::percent_encode(ours.cert_file()) +
+           "&key_file=" + net::percent_encode(ours.key_file());
+  }
+};
+const Certificates& certificates() {
+  static const Certificates made;
+  return made;
+}
+
+// A user who may do no more than the documented rules say.
+std::vector<std::string> user_of_cluster() {
+  return user_with(std::string(kRedisAclRule) + std::string(net::kRedisClusterAclRule));
+}
+
+std::string url_with_tls() {
+  static const net::RedisTlsServer server(certificates().of_servers(), "yes",
+                                          user_with(kRedisAclRule));
+  return "rediss://ann:pw@localhost:" + std::to_string(server.port()) + certificates().options();
+}
+std::string url_of_sentinel() {
+  static const net::RedisServer primary;
+  static const net::SentinelServer sentinel(primary.port());
+  return "redis+sentinel://127.0.0.1:" + std::to_string(sentinel.port()) + "/orders";
+}
+std::string url_of_sentinel_with_tls() {
+  static const net::RedisTlsServer primary(certificates().of_servers(), "yes");
+  static const net::SentinelServer sentinel(primary.port(), certificates().of_servers(), "yes");
+  return "rediss+sentinel://localhost:" + std::to_string(sentinel.port()) + "/orders" +
+         certificates().options();
+}
+std::string url_of_cluster() {
+  static net::RedisClusterServers servers(user_of_cluster());
+  return "redis://ann:pw@127.0.0.1:" + std::to_string(servers.node(4).port());
+}
+std::string url_of_cluster_with_tls() {
+  static net::RedisClusterServers servers(user_of_cluster(), certificates().of_servers());
+  return "rediss://ann:pw@localhost:" + std::to_string(servers.node(4).tls_port()) +
+         certificates().options();
+}
+// This build of Valkey knows no TLS, so somebody else ends it.
+std::string url_of_valkey_with_tls() {
+  static const net::TlsFront front(shared_server("valkey-server").port(),
+                                   certificates().of_servers());
+  return "rediss://localhost:" + std::to_string(front.port()) + certificates().options();
+}
+
 // One server for all tests; their circuits have different names.
-std::string redis_url(const std::string& which) {
-  if (which == "redis") {
-    static const net::RedisServer server;
-    return server.url();
-  }
-  if (which == "valkey") {
-    static const net::RedisServer server({}, "valkey-server");
-    return server.url();
-  }
-  if (which == "redis_sentinel") {
-    static const net::RedisServer primary;
-    static const net::SentinelServer sentinel(primary.port());
-    return "redis+sentinel://127.0.0.1:" + std::to_string(sentinel.port()) + "/orders";
-  }
-  if (which == "redis_cluster") {
-    static net::RedisClusterServers servers(
-        user_with(std::string(kRedisAclRule) + std::string(net::kRedisClusterAclRule)));
-    return "redis://ann:pw@127.0.0.1:" + std::to_string(servers.node(4).port());
-  }
-  // With a certificate on both sides, and a user who may do no more than the documented rule says.
-  static const net::TestCertificate ca({.names = ""});
-  static const net::TestCertificate theirs({.names = "DNS:localhost", .issuer = &ca});
-  static const net::TestCertificate ours({.names = "DNS:us", .issuer = &ca});
-  static const net::RedisTlsServer server(theirs.files(ca), "yes", user_with(kRedisAclRule));
-  return "rediss://ann:pw@localhost:" + std::to_string(server.port()) +
-         "?ca_file=" + net::percent_encode(ca.cert_file()) +
-         "&cert_file=" + net::percent_encode(ours.cert_file()) +
-         "&key_file=" + net::percent_encode(ours.key_file());
+const std::map<std::string, std::string (*)()>& redis_urls() {
+  static const std::map<std::string, std::string (*)()> all{
+      {"redis", [] { return shared_server("redis-server").url(); }},
+      {"redis_tls_acl", url_with_tls},
+      {"redis_sentinel", url_of_sentinel},
+      {"redis_sentinel_tls", url_of_sentinel_with_tls},
+      {"redis_cluster", url_of_cluster},
+      {"redis_cluster_tls_acl", url_of_cluster_with_tls},
+      {"valkey", [] { return shared_server("valkey-server").url(); }},
+      {"valkey_tls", url_of_valkey_with_tls}};
+  return all;
 }
 
 class StoreSuite : public ::testing::Test {
@@ -80,11 +128,11 @@ class StoreSuite : public ::testing::Test {
           std::make_unique<MemoryStore>(loop_, [this] { return memory_time_; }),
           StoreTraits{.backend = "memory", .advance = [this](auto time) { memory_time_ += time; }}};
     }
-    if (backend_ == "ministack" || backend_ == "dynalite") {
+    if (!redis_urls().contains(backend_)) {
       return {dynamodb_store(loop_, backend_), StoreTraits::dynamodb()};
     }
     return {std::make_unique<RedisStore>(
-                loop_, net::redis_address(redis_url(backend_)).value(),
+                loop_, net::redis_address(redis_urls().at(backend_)()).value(),
                 RedisStoreOptions{.redis = {.command_timeout = 10s, .connect_timeout = 10s}}),
             StoreTraits::redis()};
   }
@@ -97,8 +145,10 @@ class StoreSuite : public ::testing::Test {
 
 // "StoreSuite.TakesAFreeSlot/redis"
 [[maybe_unused]] const bool kRegistered = [] {
-  for (const std::string backend : {"memory", "redis", "redis_tls_acl", "redis_sentinel",
-                                    "redis_cluster", "valkey", "ministack", "dynalite"}) {
+  std::vector<std::string> backends{"memory"};
+  for (const auto& [name, url] : redis_urls()) backends.push_back(name);
+  for (const std::string& kind : aws::dynamodb_server_kinds()) backends.push_back(kind);
+  for (const std::string& backend : backends) {
     for (const Behaviour& behaviour : behaviours()) {
       ::testing::RegisterTest("StoreSuite", (behaviour.name + "/" + backend).c_str(), nullptr,
                               nullptr, __FILE__, __LINE__, [backend, &behaviour]() -> StoreSuite* {
