@@ -275,14 +275,18 @@ void capacity(Json& json) {
   struct Row {
     const char* name;
     FleetShape shape;
+    double failing = 1;
   };
-  const Row rows[] = {{"10 environments", lambda_like(10)},
-                      {"60 workers, 20,000/s", {60, 200, 500, false}},
-                      {"1,000 environments", lambda_like(1'000)},
-                      {"10,000 environments", lambda_like(10'000)}};
+  const FleetShape busy{1'000, 5, 50, false};
+  // At 10 % the default policy does not open; at 20 % it does now and then.
+  const Row rows[] = {
+      {"10 environments", lambda_like(10)},       {"60 workers, 20,000/s", {60, 200, 500, false}},
+      {"1,000 environments", lambda_like(1'000)}, {"1,000 busy, 10 % fail", busy, 0.1},
+      {"1,000 busy, 20 % fail", busy, 0.2},       {"10,000 environments", lambda_like(10'000)}};
   for (const Row& row : rows) {
     // A process that nobody calls reads every 30 s: of ten thousand an hour will do.
     const CapacityOptions options{.shape = row.shape,
+                                  .failing = row.failing,
                                   .idle = row.shape.members > 1'000 ? Duration{1h} : Duration{24h}};
     const CapacityFigures ours = measure_capacity(options);
     lines(row.name, "switchgear", ours);

@@ -243,6 +243,7 @@ class Member {
   // member_outcomes.cc: what becomes of them
   void start_clock(HoldTime h);
   void note_call(HoldTime h, std::uint64_t calls);
+  void read_soon(HoldTime h);
   void note_evidence(const Permit& permit, Outcome outcome, bool slow, HoldTime h);
   template <class Feed>
   void feed_window(Feed feed, HoldTime h);
@@ -270,7 +271,7 @@ class Member {
   ClaimOp make_renewal(const HeldSlot& held) const;
   void add_meter(ReportOp& op, HoldTime h);
   bool may_spend(HoldTime h);
-  ReadOp make_read();
+  ReadOp make_read(HoldTime h);
 
   // member_failures.cc: what comes of those without an answer
   bool retry_makes_sense(const InFlight& op, HoldTime h) const;
@@ -295,6 +296,7 @@ class Member {
   // member_due.cc: when one is due
   HoldTime due_batch() const;
   HoldTime due_refresh(HoldTime h) const;
+  HoldTime due_usual_refresh(HoldTime h) const;
   HoldTime due_read_instead(HoldTime h) const;
   HoldTime due_plan() const;
   HoldTime due_claim(HoldTime h) const;
@@ -304,6 +306,7 @@ class Member {
   HoldTime due_slot_expiry() const;
   HoldTime due_allowance() const;
   Duration gap() const;
+  Duration bearable_pause() const;
   Duration claim_spread();
   Duration reopen_spread();
   double fleet_size() const;
@@ -375,7 +378,9 @@ class Member {
   Batch batch_;
   HoldTime last_report_{-1h};
   std::int64_t heard_epoch_ = 0;  // since the last read began
-  bool read_soon_ = false;        // something was seen here that no report will bring an answer to
+  // Since when something has been seen here that no report will bring an answer to.
+  std::optional<HoldTime> read_soon_since_;
+  HoldTime read_soon_at_{-1h};  // when it last read for that
   std::uint32_t seq_ = 0;
   bool clock_started_ = false;
   HoldTime joined_at_{0};  // since when it has made calls, with no longer pause

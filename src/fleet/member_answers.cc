@@ -124,12 +124,14 @@ double Member::fleet_size() const {
   return calls_flow ? fleet_.members : std::max(fleet_.members, record_->members);
 }
 
-// The first of many comes soon, and the others see what became of it.
+// The first of many comes soon, and the others see what became of it: reads, of which a record
+// bears only so many a second.
 Duration Member::reopen_spread() {
   const auto widest =
       std::min({Duration{1s}, std::chrono::duration_cast<Duration>(2ms * fleet_size()),
                 Duration{record_->reopen - record_->since} / 8});
-  return std::chrono::duration_cast<Duration>(widest * random_.unit());
+  return std::chrono::duration_cast<Duration>(std::max(widest, bearable_pause() * 2 / 3) *
+                                              random_.unit());
 }
 
 void Member::plan(HoldTime h) {

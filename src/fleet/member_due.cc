@@ -73,7 +73,25 @@ HoldTime Member::due_refresh(HoldTime h) const {
     const auto shared = std::chrono::duration_cast<Duration>(10ms * fleet_.members);
     return refreshed_at_ + std::clamp<Duration>(shared, gap(), 900ms);
   }
-  if (read_soon_) return std::max(last_report_, refreshed_at_) + gap();
+  const HoldTime usual = due_usual_refresh(h);
+  if (!read_soon_since_) return usual;
+  // All may see the same trouble at once, and then for as long as it lasts. Reads on time take a
+  // third of what a record bears: where twice that is not enough for all within a second, these are
+  // spread.
+  const Duration spread = std::max<Duration>(bearable_pause() / 2 - 1s, 0ms);
+  const HoldTime soon = *read_soon_since_ + std::chrono::duration_cast<Duration>(spread * phase_);
+  return std::min(usual, std::max({soon, std::max(last_report_, refreshed_at_) + gap(),
+                                   read_soon_at_ + bearable_pause()}));
+}
+
+// All who make calls may read at this distance.
+Duration Member::bearable_pause() const {
+  const auto pause =
+      std::chrono::duration_cast<Duration>(1s * (fleet_size() / options_.limits.reads_per_second));
+  return std::min(pause, kIdleRefresh);
+}
+
+HoldTime Member::due_usual_refresh(HoldTime h) const {
   const bool calm =
       state() == State::closed && !hold_obeyed() && unreadable_.empty() && !local_guard_.stopped();
   const Duration refresh = calm ? policy().view_refresh : policy().view_refresh_in_trouble;
@@ -85,11 +103,7 @@ HoldTime Member::due_refresh(HoldTime h) const {
     if (asked_before_ >= ahead) return asked_before_;
     return refreshed_at_ + kIdleRefresh;
   }
-  const auto bearable =
-      std::chrono::duration_cast<Duration>(1s * (fleet_size() / options_.limits.reads_per_second));
-  if (asked_at_ >= refreshed_at_) {
-    return refreshed_at_ + std::max(refresh, std::min(bearable, kIdleRefresh));
-  }
+  if (asked_at_ >= refreshed_at_) return refreshed_at_ + std::max(refresh, bearable_pause());
   if (calm || !demanded(h)) return refreshed_at_ + kIdleRefresh;
   // Nobody has asked since, but may soon: the whole fleet together reads 100 times a second.
   const auto shared = std::chrono::duration_cast<Duration>(10ms * fleet_.members);

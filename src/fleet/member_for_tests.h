@@ -21,7 +21,8 @@ inline Policy quick_policy() {
 
 class AMember : public testing::Test {
  protected:
-  explicit AMember(Policy policy = quick_policy()) : table(policy) {}
+  explicit AMember(Policy policy = quick_policy(), StoreLimits limits = {})
+      : table(policy), options{.limits = limits} {}
 
   // Local clocks and the store's run together unless a test says otherwise.
   void pass(Duration d) {
@@ -112,6 +113,7 @@ class AMember : public testing::Test {
   Now now{.mono = MonoTime{1h}, .boot = BootTime{2h}, .wall = WallTime{3h}};
   StoreTime store_time = kStoreStart;
   PolicyTable table;
+  MemberOptions options;
   Record record = [] {
     Record r;
     r.incarnation = 1;
@@ -122,7 +124,7 @@ class AMember : public testing::Test {
   }();
   std::vector<Report> reports;
   Meter meter;  // as if nobody added to it
-  Member member{table, MemberOptions{}, InstanceId{0xabc}, 42, now};
+  Member member{table, options, InstanceId{0xabc}, 42, now};
 };
 
 }  // namespace switchgear::fleet

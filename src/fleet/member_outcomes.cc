@@ -76,7 +76,7 @@ void Member::finish(const Permit& permit, Outcome outcome, Duration duration, co
   // Alone, its own window is exact, and the guard has nothing to add while the store is there.
   const bool blind = is_blind(h);
   const bool guarded = !window_ || fleet_.members >= kAloneBelow || blind || local_guard_.stopped();
-  if (guarded && local_guard_.add(failed, blind, permit.acquired, h, random_)) read_soon_ = true;
+  if (guarded && local_guard_.add(failed, blind, permit.acquired, h, random_)) read_soon(h);
   feed_window([&] { return window_->add(failed, slow, h); }, h);
 }
 
@@ -192,7 +192,7 @@ void Member::feed_window(Feed feed, HoldTime h) {
   if (h - answered_at_ <= policy().view_max_age) {
     plan(h);
   } else {
-    read_soon_ = true;
+    read_soon(h);
   }
 }
 
@@ -219,6 +219,10 @@ void Member::note_call(HoldTime h, std::uint64_t calls) {
   last_call_ = h;
 }
 
+void Member::read_soon(HoldTime h) {
+  if (!read_soon_since_) read_soon_since_ = h;
+}
+
 void Member::note_evidence(const Permit& permit, Outcome outcome, bool slow, HoldTime h) {
   if (outcome == Outcome::success && !slow) return;
   const State here = record_ ? record_->state : State::closed;
@@ -230,7 +234,7 @@ void Member::note_evidence(const Permit& permit, Outcome outcome, bool slow, Hol
   const auto thinning = batch_.empty() ? this->thinning() : static_cast<int>(batch_.thinning);
   if (thinning > 0 && !random_.chance(std::exp2(-thinning))) {
     // Not reported, but a sign of trouble all the same: look at what the others say.
-    read_soon_ = true;
+    read_soon(h);
     return;
   }
   const std::int64_t epoch = record_ ? record_->epoch : permit.epoch;

@@ -28,7 +28,7 @@ std::optional<Operation> Member::next_operation(const Now& now) {
   if (h < write_retry_at_) {
     if (due_read_instead(h) > h) return std::nullopt;
     allowance_ -= 1;
-    in_flight_ = InFlight{.operation = make_read(), .sent = h, .first_sent = h};
+    in_flight_ = InFlight{.operation = make_read(h), .sent = h, .first_sent = h};
     return in_flight_->operation;
   }
   if (retry_) {
@@ -113,7 +113,7 @@ std::optional<Operation> Member::choose(HoldTime h) {
         if (record_->state == State::open && looked_in_epoch_ != record_->epoch &&
             h - answered_at_ > kLookBefore) {
           looked_in_epoch_ = record_->epoch;
-          return make_read();
+          return make_read(h);
         }
         if (auto claim = choose_claim(h)) return claim;
       }
@@ -122,7 +122,7 @@ std::optional<Operation> Member::choose(HoldTime h) {
   }
   if (hello_due_) return make_hello(h);
   if (due_heartbeat() <= h) return make_heartbeat(h);
-  if (due_refresh(h) <= h) return make_read();
+  if (due_refresh(h) <= h) return make_read(h);
   return std::nullopt;
 }
 
@@ -148,9 +148,10 @@ bool Member::left() const {
 
 // ---- Operations -----------------------------------------------------------------------------
 
-ReadOp Member::make_read() {
+ReadOp Member::make_read(HoldTime h) {
   if (!core::mutant(core::Mutant::push_heard_forever)) heard_epoch_ = 0;
-  read_soon_ = false;
+  if (read_soon_since_) read_soon_at_ = h;
+  read_soon_since_.reset();
   read_instead_ = false;
   return ReadOp{};
 }

@@ -150,7 +150,7 @@ CapacityFigures measure_capacity(const CapacityOptions& wanted) {
     idle.run_for(wanted.idle);
     figures.idle = its.meter.end(wanted.idle, idle.calls(), idle.refused());
   }
-  fleet.begin_failing(1);
+  fleet.begin_failing(wanted.failing);
   table.meter.calls_from_zero();
   fleet.run_for(wanted.outage);
   figures.opened = fleet.opened();

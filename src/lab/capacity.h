@@ -38,7 +38,7 @@ struct CapacityPhase {
 struct CapacityFigures {
   CapacityPhase start;    // the first 65 s: everybody says hello
   CapacityPhase healthy;  // the minute after it
-  CapacityPhase outage;   // from then on instead: every call that is made fails
+  CapacityPhase outage;   // from then on instead: of the calls that are made `failing` fail
   CapacityPhase after;    // and then no more than before, for two minutes
   CapacityPhase idle;     // from the 65th second on nobody calls
   bool opened = false;
@@ -48,6 +48,7 @@ struct CapacityFigures {
 struct CapacityOptions {
   FleetShape shape;
   double background = 0.005;  // the rate of failures in health
+  double failing = 1;         // and in the outage
   std::uint64_t seed = 1;
   Duration outage = 10min;
   Duration idle = 24h;

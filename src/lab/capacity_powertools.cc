@@ -208,7 +208,7 @@ CapacityFigures measure_powertools(const CapacityOptions& options) {
     idle.run_for(options.idle);
     figures.idle = idle.end(options.idle);
   }
-  fleet.fail_at(1);
+  fleet.fail_at(options.failing);
   fleet.run_for(options.outage);
   figures.opened = fleet.state() != State::closed;
   figures.outage = fleet.end(options.outage);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "stores/dynamodb_item.h"
+#include "stores/dynamodb_store.h"
 
 namespace switchgear::lab {
 namespace {
@@ -75,6 +76,24 @@ TEST(Capacity, OneItemBearsALargeFleetInEverySecondOfAnOutage) {
       EXPECT_LT(phase->item_bytes_max, 6U << 10);
     }
   }
+}
+
+TEST(Capacity, TroubleThatOpensNothingTakesNoMoreReadsThanTheRecordBears) {
+  // 1,000 processes that see 4,000 of 20,000 calls a second fail, and report few of them.
+  FleetOptions options{.shape = {1'000, 5, 50, false}};
+  options.policy.acceptable_failure_rate = 0.3;
+  options.policy.unacceptable_failure_rate = 0.6;
+  options.limits = stores::DynamoDbStore::kLimits;
+  const LeanFleet::Tables tables = LeanFleet::tables_of(options);
+  LeanFleet fleet(options, tables);
+  fleet.run_until(5s);
+  fleet.begin_failing(0.2);
+  const std::uint64_t before = fleet.reads();
+  fleet.run_for(10s);
+  EXPECT_FALSE(fleet.opened());
+  // And one by each process when it begins.
+  const double bearable = 10 * options.limits.reads_per_second + options.shape.members;
+  EXPECT_LE(static_cast<double>(fleet.reads() - before), bearable);
 }
 
 TEST(Powertools, ReadsEveryFiveSecondsAndWritesWhenItsStateChanges) {
