@@ -32,7 +32,7 @@ std::optional<worker::WorkerSetup> worker_setup(net::Loop& loop, const Context& 
     if (!value.empty()) continue;
     const std::string path = "worker." + std::string(key);
     problems.push_back({path, "is missing; write --" + std::string(key) + " URL, set " +
-                                  config::variable_of_root_key(path) + ", or write " + key +
+                                  config::variable_of(path) + ", or write " + key +
                                   " under worker in switchgear.yaml"});
   }
   // Without a queue, the region is not known either.

@@ -33,12 +33,59 @@ struct WorkerSettings {
   friend bool operator==(const WorkerSettings&, const WorkerSettings&) = default;
 };
 
+// Whom a circuit's state follows.
+enum class Evidence : unsigned char {
+  alarm,    // CloudWatch alarms open it and tell when to try again
+  trial,    // alarms open it, trial messages alone close it
+  circuit,  // the fleet that calls the dependency: library, worker, extension
+};
+
+// How to find out whether the dependency is well while the mappings are off.
+enum class HalfOpen : unsigned char {
+  trial,    // one message at a time, received and given to the function by the controller
+  limited,  // the mapping itself, on for a while with the least that it can be limited to
+};
+
+// A circuit that the controller enforces on event source mappings. Its policy is in
+// Config::circuits, under the same name.
+struct ControlledCircuit {
+  Evidence evidence = Evidence::alarm;
+  std::vector<std::string> alarms;  // names; any in ALARM opens. None with Evidence::circuit
+  // At least one: a UUID, the ARN of a source, the name or ARN of a function.
+  std::vector<std::string> mappings;
+  HalfOpen half_open = HalfOpen::trial;
+  // Between two steps of the ramp, and how long the limited half-open lasts. 1 s to 1 h.
+  Duration ramp_step = 2min;
+  // A mapping without a cap of its own counts as this while ramped up. 2 to 1,000.
+  int uncapped_limit = 100;
+  Duration alarm_interval = 10s;     // between two looks at the alarms. 1 s to 10 min
+  Duration mapping_interval = 1min;  // between two looks at the mappings. 1 s to 1 h
+
+  // Every problem, each with the field as place. Empty: valid.
+  Problems validate() const;
+  friend bool operator==(const ControlledCircuit&, const ControlledCircuit&) = default;
+};
+
+struct ControllerSettings {
+  double calls_per_second = 3;  // of Lambda's control plane, at most. 0.1 to 15
+  // One controller per circuit: another takes over when this has passed without a renewal. 10 s to
+  // 10 min.
+  Duration lease = 1min;
+  std::string listen = "127.0.0.1:0";  // for /metrics and /healthz; port 0: any free one
+  std::map<std::string, ControlledCircuit> circuits;
+
+  // Every problem of this and of its circuits ("circuits.payments-api.alarms"). Empty: valid.
+  Problems validate() const;
+  friend bool operator==(const ControllerSettings&, const ControllerSettings&) = default;
+};
+
 struct Config {
   std::string store = "memory:";
   bool push = true;  // listen to the store's push, where it has one
-  // Every circuit that the file names, and worker.circuit.
+  // Every circuit that the file names, there or under controller.circuits, and worker.circuit.
   std::map<std::string, Policy> circuits;
   WorkerSettings worker;
+  ControllerSettings controller;
   friend bool operator==(const Config&, const Config&) = default;
 };
 

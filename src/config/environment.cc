@@ -8,7 +8,6 @@
 namespace switchgear::config {
 namespace {
 
-constexpr std::string_view kCircuits = "SWITCHGEAR_CIRCUITS_";
 // Which file to read is decided before there is a configuration.
 constexpr std::string_view kConfig = "SWITCHGEAR_CONFIG";
 
@@ -18,28 +17,46 @@ bool is_service_link(std::string_view variable) {
          variable.starts_with("SWITCHGEAR_PORT_");
 }
 
+// Calls `f` with section, circuit, key and the full name of each key of a known circuit.
+template <class F>
+void for_each_circuit_key(const KnownCircuits& circuits, const F& f) {
+  for_each_section([&](const auto& section) {
+    const auto known = circuits.find(section.path);
+    if (known == circuits.end()) return;
+    for (const std::string& circuit : known->second) {
+      for (const auto& key : section.keys) {
+        f(section.path, circuit, key.name,
+          std::string(section.path) + "." + circuit + "." + key.name);
+      }
+    }
+  });
+}
+
 bool ends_with_key(std::string_view variable, std::string_view key_name) {
-  return variable.size() > kCircuits.size() + key_name.size() + 1 && variable.ends_with(key_name) &&
+  return variable.size() > key_name.size() + 1 && variable.ends_with(key_name) &&
          variable[variable.size() - key_name.size() - 1] == '_';
 }
 
-VariableMeaning unknown(std::string_view variable, const std::set<std::string>& circuits) {
+VariableMeaning unknown(std::string_view variable, const KnownCircuits& circuits) {
   std::vector<std::string> known{std::string(kConfig)};
-  for (const auto& key : root_keys()) known.push_back(variable_of_root_key(key.name));
-  for (const std::string& circuit : circuits) {
-    for (const auto& key : circuit_keys()) {
-      known.push_back(variable_of_circuit_key(circuit, key.name));
-    }
-  }
+  for (const auto& key : root_keys()) known.push_back(variable_of(key.name));
+  for_each_circuit_key(circuits, [&](auto, auto&, auto&, const std::string& full_name) {
+    known.push_back(variable_of(full_name));
+  });
   VariableMeaning meaning;
   meaning.message = "is not a setting and changes nothing" + core::did_you_mean(variable, known);
-  if (!variable.starts_with(kCircuits) || core::closest(variable, known)) return meaning;
-  for (const auto& key : circuit_keys()) {
-    if (!ends_with_key(variable, environment_name(key.name))) continue;
-    meaning.message =
-        "belongs to a circuit that is not known here and changes nothing; name the circuit under "
-        "circuits in the file, or in worker.circuit";
-  }
+  if (core::closest(variable, known)) return meaning;
+  for_each_section([&](const auto& section) {
+    const std::string prefix = variable_of(section.path) + "_";
+    if (!variable.starts_with(prefix)) return;
+    for (const auto& key : section.keys) {
+      if (!ends_with_key(variable.substr(prefix.size()), environment_name(key.name))) continue;
+      meaning.message =
+          "belongs to a circuit that is not known here and changes nothing; name the circuit "
+          "under " +
+          std::string(section.named_in);
+    }
+  });
   return meaning;
 }
 
@@ -54,38 +71,33 @@ std::string environment_name(std::string_view key) {
   return name;
 }
 
-std::string variable_of_root_key(std::string_view key) {
+std::string variable_of(std::string_view key) {
   return std::string(kEnvironmentPrefix) + environment_name(key);
 }
 
-std::string variable_of_circuit_key(std::string_view circuit, std::string_view key) {
-  return std::string(kCircuits) + environment_name(circuit) + "_" + environment_name(key);
-}
-
-VariableMeaning meaning_of(std::string_view variable, const std::set<std::string>& circuits) {
+VariableMeaning meaning_of(std::string_view variable, const KnownCircuits& circuits) {
   using What = VariableMeaning::What;
-  if (variable == kConfig || is_service_link(variable)) return {What::not_a_setting, {}, {}, {}};
+  if (variable == kConfig || is_service_link(variable)) return {.what = What::not_a_setting};
   for (const auto& key : root_keys()) {
-    if (variable == variable_of_root_key(key.name)) return {What::root_key, key.name, {}, {}};
+    if (variable == variable_of(key.name)) return {.what = What::root_key, .key = key.name};
   }
 
   // Two circuits may share a name in upper case, and the end of one circuit's name may look like
   // the beginning of a key (`max` and OPEN_DURATION).
-  std::vector<VariableMeaning> found;
-  for (const std::string& circuit : circuits) {
-    for (const auto& key : circuit_keys()) {
-      if (variable == variable_of_circuit_key(circuit, key.name)) {
-        found.push_back({What::circuit_key, key.name, circuit, {}});
-      }
-    }
-  }
-  if (found.empty()) return unknown(variable, circuits);
-  if (found.size() == 1) return found.front();
+  VariableMeaning meaning;
+  std::vector<std::string> full_names;
+  for_each_circuit_key(circuits, [&](std::string_view section, const std::string& circuit,
+                                     const std::string& key, const std::string& full_name) {
+    if (variable != variable_of(full_name)) return;
+    meaning = {.what = What::circuit_key, .key = key, .section = section, .circuit = circuit};
+    full_names.push_back(full_name);
+  });
+  if (full_names.empty()) return unknown(variable, circuits);
+  if (full_names.size() == 1) return meaning;
 
-  VariableMeaning ambiguous{What::ambiguous, {}, {}, "may mean "};
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    ambiguous.message +=
-        (i == 0 ? "circuits." : " or circuits.") + found[i].circuit + "." + found[i].key;
+  VariableMeaning ambiguous{.what = What::ambiguous, .message = "may mean "};
+  for (const std::string& name : full_names) {
+    ambiguous.message += (&name == &full_names.front() ? "" : " or ") + name;
   }
   ambiguous.message += "; set that key in the file, or rename a circuit";
   return ambiguous;

@@ -3,149 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/key_makers.h"
 #include "core/name.h"
-#include "core/suggest.h"
 #include "net/url.h"
 #include "stores/open.h"
 
 namespace switchgear::config {
 namespace {
-
-// In a template the check does not see that they are moved.
-// NOLINTBEGIN(performance-unnecessary-value-param)
-
-// Makes a key of T from a way to its member, `member(target) -> reference`, and the reader and
-// writer of its kind.
-template <class T, class Member, class Reader, class Writer>
-Key<T> key(KeyInfo info, Member member, Reader reader, Writer writer) {
-  Key<T> made;
-  static_cast<KeyInfo&>(made) = std::move(info);
-  made.set = [member, reader](T& target, const std::string& text) -> std::optional<std::string> {
-    auto value = reader(text);
-    if (!value) return value.error();
-    member(target) = std::move(*value);
-    return std::nullopt;
-  };
-  made.get = [member, writer](const T& target) -> std::string { return writer(member(target)); };
-  made.default_value = made.get(T{});
-  return made;
-}
-
-struct Range {
-  std::string min;
-  std::string max;
-};
-
-template <class T, class M>
-Key<T> duration(std::string name, M member, Range range, std::string description,
-                std::vector<std::string> synonyms = {}) {
-  return key<T>({.name = std::move(name),
-                 .kind = Kind::duration,
-                 .min = range.min,
-                 .max = range.max,
-                 .choices = {},
-                 .description = std::move(description),
-                 .synonyms = std::move(synonyms),
-                 .default_value = {}},
-                member, read_duration, write_duration);
-}
-
-template <class T, class M>
-Key<T> rate(std::string name, M member, Range range, std::string description) {
-  return key<T>({.name = std::move(name),
-                 .kind = Kind::rate,
-                 .min = range.min,
-                 .max = range.max,
-                 .choices = {},
-                 .description = std::move(description),
-                 .synonyms = {},
-                 .default_value = {}},
-                member, read_rate, write_rate);
-}
-
-template <class T, class M>
-Key<T> number(std::string name, M member, Range range, std::string description) {
-  return key<T>({.name = std::move(name),
-                 .kind = Kind::number,
-                 .min = range.min,
-                 .max = range.max,
-                 .choices = {},
-                 .description = std::move(description),
-                 .synonyms = {},
-                 .default_value = {}},
-                member, read_number, write_number);
-}
-
-template <class T, class M>
-Key<T> integer(std::string name, M member, Range range, std::string description,
-               std::vector<std::string> synonyms = {}) {
-  return key<T>({.name = std::move(name),
-                 .kind = Kind::integer,
-                 .min = range.min,
-                 .max = range.max,
-                 .choices = {},
-                 .description = std::move(description),
-                 .synonyms = std::move(synonyms),
-                 .default_value = {}},
-                member, read_integer, [](int n) { return std::to_string(n); });
-}
-
-template <class T, class M>
-Key<T> boolean(std::string name, M member, std::string description) {
-  return key<T>({.name = std::move(name),
-                 .kind = Kind::boolean,
-                 .min = {},
-                 .max = {},
-                 .choices = {},
-                 .description = std::move(description),
-                 .synonyms = {},
-                 .default_value = {}},
-                member, read_boolean, [](bool b) { return std::string(b ? "true" : "false"); });
-}
-
-std::string listed(const std::vector<std::string>& words) {
-  std::string text;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    text += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + words[i];
-  }
-  return text;
-}
-
-// The words stand for the values of the enumeration in its own order.
-template <class T, class Enum, class M>
-Key<T> choice(std::string name, M member, std::vector<std::string> words, std::string description) {
-  const auto read_word = [words](const std::string& text) -> Read<Enum> {
-    for (std::size_t i = 0; i < words.size(); ++i) {
-      if (words[i] == text) return static_cast<Enum>(i);
-    }
-    return tl::unexpected(in_quotes(text) + " is not known here; write " + listed(words) +
-                          core::did_you_mean(text, words));
-  };
-  return key<T>({.name = std::move(name),
-                 .kind = Kind::choice,
-                 .min = {},
-                 .max = {},
-                 .choices = words,
-                 .description = std::move(description),
-                 .synonyms = {},
-                 .default_value = {}},
-                member, read_word,
-                [words](Enum value) { return words[static_cast<std::size_t>(value)]; });
-}
-
-template <class T, class M, class Reader>
-Key<T> text_key(std::string name, Kind kind, M member, Reader reader, std::string description) {
-  return key<T>({.name = std::move(name),
-                 .kind = kind,
-                 .min = {},
-                 .max = {},
-                 .choices = {},
-                 .description = std::move(description),
-                 .synonyms = {},
-                 .default_value = {}},
-                member, reader, [](const std::string& s) { return s; });
-}
-// NOLINTEND(performance-unnecessary-value-param)
 
 // A URL may hold a password: messages show it redacted, or not at all.
 Read<std::string> read_store_url(const std::string& text) {
@@ -167,20 +31,6 @@ Read<std::string> read_http_url(const std::string& text) {
 
 Read<std::string> read_circuit_name(const std::string& text) {
   if (const auto problem = core::problem_with_circuit_name(text)) return tl::unexpected(*problem);
-  return text;
-}
-
-// host:port of a local address; who listens resolves it.
-Read<std::string> read_listen(const std::string& text) {
-  const auto colon = text.rfind(':');
-  const std::string_view port =
-      colon == std::string::npos ? std::string_view() : std::string_view(text).substr(colon + 1);
-  const auto number = read_integer(port);
-  if (colon == 0 || !number || *number < 0 || *number > 65'535) {
-    return tl::unexpected(in_quotes(text) +
-                          " is no address; write address:port, for example 127.0.0.1:9400, with "
-                          "port 0 for any free one");
-  }
   return text;
 }
 
@@ -366,6 +216,18 @@ std::vector<Key<Config>> make_root_keys() {
   add(text_key<C>(
       "worker.listen", Kind::text, [](auto& c) -> auto& { return c.worker.listen; }, read_listen,
       "Address for /metrics and /healthz; port 0 is any free one."));
+  add(number<C>(
+      "controller.calls_per_second", [](auto& c) -> auto& { return c.controller.calls_per_second; },
+      {"0.1", "15"},
+      "Calls of Lambda's control plane, at most. The account has 15 a second for all that runs in "
+      "it, deployments included."));
+  add(duration<C>(
+      "controller.lease", [](auto& c) -> auto& { return c.controller.lease; }, {"10s", "10m"},
+      "One controller serves a circuit; another takes over when this has passed without a "
+      "renewal."));
+  add(text_key<C>(
+      "controller.listen", Kind::text, [](auto& c) -> auto& { return c.controller.listen; },
+      read_listen, "Address for /metrics and /healthz; port 0 is any free one."));
   return keys;
 }
 
@@ -400,6 +262,13 @@ const std::vector<Key<Policy>>& circuit_keys() {
 const std::vector<Key<Config>>& root_keys() {
   static const auto keys = make_root_keys();
   return keys;
+}
+
+std::optional<std::string> name_below(std::string_view section_path, std::string_view group) {
+  if (!section_path.starts_with(group)) return std::nullopt;
+  const std::string_view rest = section_path.substr(group.size());
+  if (rest.find('.') != std::string_view::npos) return std::nullopt;
+  return std::string(rest);
 }
 
 std::string_view foreign_key_advice(std::string_view key) {

@@ -4,6 +4,8 @@
 #include <optional>
 #include <set>
 #include <tuple>
+#include <type_traits>
+#include <utility>
 
 #include "config/config.h"
 #include "config/environment.h"
@@ -97,7 +99,7 @@ class Reader {
     // Which circuits there are depends on worker.circuit, which any source may set.
     read_environment(/*of_circuits=*/false);
     read_overrides();
-    adopt_worker_circuit();
+    adopt_circuits();
     read_environment(/*of_circuits=*/true);
     unite_timeouts();
     validate();
@@ -154,15 +156,15 @@ class Reader {
                   "; write for example: store: redis://127.0.0.1:6379");
       return;
     }
-    read_section(root, "", "", root_keys(), loaded_.config, {"circuits"});
+    read_keys(root, "", "", root_keys(), loaded_.config);
   }
 
-  // Reads a mapping whose keys are those of `keys` that begin with `group`. Children named in
-  // `others` are read by read_other().
+  // Reads a mapping whose keys are those of `keys` that begin with `group`, and the sections right
+  // below it.
   template <class T>
-  void read_section(const YAML::Node& map, const std::string& path, const std::string& group,
-                    const std::vector<Key<T>>& keys, T& target,
-                    const std::vector<std::string>& others = {}) {
+  void read_keys(const YAML::Node& map, const std::string& path, const std::string& group,
+                 const std::vector<Key<T>>& keys, T& target) {
+    const std::vector<std::string> sections = sections_below<T>(group);
     std::map<std::string, int> lines;  // of the keys seen, synonyms under the key's own name
     for (const auto& entry : map) {
       if (!entry.first.IsScalar()) {
@@ -177,9 +179,9 @@ class Reader {
       const Key<T>* key = find(keys, group + written);
       const bool is_group = std::ranges::any_of(
           keys, [&](const Key<T>& k) { return k.name.starts_with(group + written + "."); });
-      const bool is_other = std::ranges::find(others, written) != others.end();
-      if (key == nullptr && !is_group && !is_other) {
-        problem(place, unknown_key(written, keys, group, others));
+      const bool is_section = std::ranges::find(sections, written) != sections.end();
+      if (key == nullptr && !is_group && !is_section) {
+        problem(place, unknown_key(written, keys, group, sections));
         continue;
       }
       const std::string name = key != nullptr ? key->name.substr(group.size()) : written;
@@ -193,12 +195,26 @@ class Reader {
         read_value(*key, entry.second, join(path, name), place, target);
       } else if (is_group) {
         if (is_map(entry.second, place)) {
-          read_section(entry.second, written_path, group + written + ".", keys, target);
+          read_keys(entry.second, written_path, group + written + ".", keys, target);
         }
       } else {
-        read_circuits(entry.second, place);
+        for_each_section([&](const auto& section) {
+          if (section.path == group + written) read_section(section, entry.second, place);
+        });
       }
     }
+  }
+
+  // The names of the sections right below `group`; they are below the root only.
+  template <class T>
+  static std::vector<std::string> sections_below(const std::string& group) {
+    std::vector<std::string> names;
+    if constexpr (std::is_same_v<T, Config>) {
+      for_each_section([&](const auto& section) {
+        if (auto name = name_below(section.path, group)) names.push_back(std::move(*name));
+      });
+    }
+    return names;
   }
 
   template <class T>
@@ -256,6 +272,10 @@ class Reader {
       set(key, node.Scalar(), path, file_place(node.Mark(), path), target);
       return;
     }
+    if (key.kind == Kind::list && node.IsSequence()) {
+      read_list(key, node, path, target);
+      return;
+    }
     failed_.insert(path);
     if (node.IsNull()) {
       problem(place, "has no value; " + (key.default_value.empty()
@@ -263,7 +283,31 @@ class Reader {
                                              : "write for example " + key.default_value +
                                                    ", or remove the key, which means the same"));
     } else {
-      problem(place, "must be a single value, but is " + std::string(name_of(node.Type())));
+      const bool is_list = key.kind == Kind::list;
+      problem(place, (is_list ? "must be a list, but is " : "must be a single value, but is ") +
+                         std::string(name_of(node.Type())) +
+                         (is_list ? "; write for example [a, b]" : ""));
+    }
+  }
+
+  // Each problem is told at its entry.
+  template <class T>
+  void read_list(const Key<T>& key, const YAML::Node& list, const std::string& path, T& target) {
+    places_[path] = file_place(list.Mark(), path);
+    // What is no single value reads as an empty entry, which is a problem whatever the list.
+    std::vector<std::string> entries;
+    for (const auto& entry : list) {
+      entries.push_back(entry.IsScalar() ? entry.Scalar() : std::string());
+    }
+    const auto problems = key.set_entries(target, std::move(entries));
+    if (!problems.empty()) failed_.insert(path);
+    for (const EntryProblem& p : problems) {
+      const YAML::Node entry = list[p.index];
+      const bool is_single = entry.IsScalar() || entry.IsNull();
+      problem(file_place(entry.Mark(), path), is_single ? p.message
+                                                        : "entry " + std::to_string(p.index + 1) +
+                                                              " must be a single value, but is " +
+                                                              std::string(name_of(entry.Type())));
     }
   }
 
@@ -278,34 +322,33 @@ class Reader {
     }
   }
 
-  void read_circuits(const YAML::Node& node, const Place& place) {
+  template <class T>
+  void read_section(const Section<T>& section, const YAML::Node& node, const Place& place) {
     if (!is_map(node, place)) return;
     std::map<std::string, int> lines;
     for (const auto& entry : node) {
       if (!entry.first.IsScalar()) {
-        problem(file_place(entry.first.Mark(), "circuits"), "the name of a circuit must be a word");
+        problem(file_place(entry.first.Mark(), section.path),
+                "the name of a circuit must be a word");
         continue;
       }
       const std::string name = entry.first.Scalar();
-      const std::string path = "circuits." + shown_key(name);
+      const std::string path = join(section.path, shown_key(name));
       const Place circuit_place = file_place(entry.first.Mark(), path);
+      T unused;  // what is wrong below a wrong name is said all the same
+      T* target = &unused;
       if (const auto bad = core::problem_with_circuit_name(name)) {
         problem(circuit_place, *bad);
-        Policy unused;  // what is wrong below it is said all the same
-        if (is_map(entry.second, circuit_place)) {
-          read_section(entry.second, path, "", circuit_keys(), unused);
-        }
-        continue;
-      }
-      if (const auto [seen, fresh] = lines.emplace(name, circuit_place.line); !fresh) {
+      } else if (const auto [seen, fresh] = lines.emplace(name, circuit_place.line); !fresh) {
         problem(circuit_place, "is given already in line " + std::to_string(seen->second) +
                                    "; make one circuit of the two");
         continue;
+      } else {
+        target = &section.circuits(loaded_.config)[name];
+        places_[path] = circuit_place;
       }
-      Policy& policy = loaded_.config.circuits[name];
-      places_[path] = circuit_place;
       if (is_map(entry.second, circuit_place)) {
-        read_section(entry.second, path, "", circuit_keys(), policy);
+        read_keys(entry.second, path, "", section.keys, *target);
       }
     }
   }
@@ -313,29 +356,41 @@ class Reader {
   // ---- The environment and the flags ------------------------------------------------------
   void read_environment(bool of_circuits) {
     using What = VariableMeaning::What;
-    std::set<std::string> circuits;
-    for (const auto& [name, policy] : loaded_.config.circuits) circuits.insert(name);
+    KnownCircuits known;
+    for_each_section([&](const auto& section) {
+      for (const auto& [name, settings] : section.circuits(loaded_.config)) {
+        known[section.path].insert(name);
+      }
+    });
     auto variables = input_.environment;
     std::ranges::sort(variables);
 
     for (const auto& [variable, value] : variables) {
       // An empty variable is how start scripts say "not set".
       if (!variable.starts_with(kEnvironmentPrefix) || value.empty()) continue;
-      const VariableMeaning meaning = meaning_of(variable, circuits);
+      const VariableMeaning meaning = meaning_of(variable, known);
       const Place place{Place::From::environment, 0, 0, variable};
       if (meaning.what == What::root_key) {
         if (of_circuits) continue;
         set(*find(root_keys(), meaning.key), value, meaning.key, place, loaded_.config);
       } else if (of_circuits && meaning.what == What::circuit_key) {
-        set(*find(circuit_keys(), meaning.key), value,
-            "circuits." + meaning.circuit + "." + meaning.key, place,
-            loaded_.config.circuits[meaning.circuit]);
+        set_circuit_key(meaning, value, place);
       } else if (of_circuits && meaning.what == What::ambiguous) {
         problem(place, meaning.message);
       } else if (of_circuits && meaning.what == What::unknown) {
         warning(place, meaning.message);
       }
     }
+  }
+
+  void set_circuit_key(const VariableMeaning& meaning, const std::string& value,
+                       const Place& place) {
+    for_each_section([&](const auto& section) {
+      if (section.path != meaning.section) return;
+      set(*find(section.keys, meaning.key), value,
+          join(join(section.path, meaning.circuit), meaning.key), place,
+          section.circuits(loaded_.config)[meaning.circuit]);
+    });
   }
 
   void read_overrides() {
@@ -350,9 +405,22 @@ class Reader {
     }
   }
 
-  void adopt_worker_circuit() {
-    const std::string& name = loaded_.config.worker.circuit;
-    if (name.empty() || loaded_.config.circuits.contains(name)) return;
+  // Circuits that are named elsewhere get their policies.
+  void adopt_circuits() {
+    std::vector<std::string> known;
+    for (const auto& [circuit, policy] : loaded_.config.circuits) known.push_back(circuit);
+    if (const auto& name = loaded_.config.worker.circuit; !name.empty()) {
+      adopt(name, "worker.circuit", known);
+    }
+    for (const auto& [name, circuit] : loaded_.config.controller.circuits) {
+      adopt(name, "controller.circuits." + name, known);
+    }
+  }
+
+  // `known` are those that the file has under circuits.
+  void adopt(const std::string& name, const std::string& named_at,
+             const std::vector<std::string>& known) {
+    if (loaded_.config.circuits.contains(name)) return;
     const std::string parent(core::parent_of(name));
     if (const auto found = loaded_.config.circuits.find(parent);
         found != loaded_.config.circuits.end()) {
@@ -361,13 +429,11 @@ class Reader {
       if (place != places_.end()) places_["circuits." + name + ".call_timeout"] = place->second;
       return;
     }
-    std::vector<std::string> known;
-    for (const auto& [circuit, policy] : loaded_.config.circuits) known.push_back(circuit);
     if (const auto meant = core::closest(name, known)) {
-      warning(places_["worker.circuit"], "no circuit " + name +
-                                             " is under circuits, so all its settings are the "
-                                             "defaults; did you mean `" +
-                                             *meant + "`?");
+      warning(places_[named_at], "no circuit " + name +
+                                     " is under circuits, so all its settings are the defaults; "
+                                     "did you mean `" +
+                                     *meant + "`?");
     }
     loaded_.config.circuits[name];
   }
@@ -415,6 +481,11 @@ class Reader {
       report(path, problems);
     }
     report("worker", loaded_.config.worker.validate());
+    ControllerSettings controller = loaded_.config.controller;
+    for (const auto& [name, circuit] : std::exchange(controller.circuits, {})) {
+      report("controller.circuits." + name, circuit.validate());
+    }
+    report("controller", controller.validate());
   }
 
   void report(const std::string& path, const Problems& found) {

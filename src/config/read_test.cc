@@ -2,10 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "config/config.h"
+#include "config/reading_for_tests.h"
 
 namespace switchgear::config {
-
-void PrintTo(const Problem& p, std::ostream* out) { *out << p.place << ": " << p.message; }
 
 namespace {
 
@@ -14,21 +13,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
-
-using Variables = std::vector<std::pair<std::string, std::string>>;
-
-Loaded read_yaml(const std::string& text, Variables environment = {},
-                 std::vector<Override> overrides = {}) {
-  return read({.file_name = "switchgear.yaml",
-               .file_text = text,
-               .environment = std::move(environment),
-               .overrides = std::move(overrides)});
-}
-
-std::string problems_of(const std::string& yaml, Variables environment = {},
-                        std::vector<Override> overrides = {}) {
-  return text(read_yaml(yaml, std::move(environment), std::move(overrides)).problems);
-}
 
 constexpr const char* kExample = R"(
 store: redis://127.0.0.1:6379
@@ -253,9 +237,9 @@ TEST(Rule, RefusesTheKeysOfTheOtherEvenAtTheirDefaults) {
 }
 
 TEST(Key, FarFromAllIsToldWhichThereAre) {
-  EXPECT_EQ(
-      problems_of("zzz: 1\n"),
-      "switchgear.yaml:1:1: zzz: unknown key; the keys here are circuits, push, store, worker\n");
+  EXPECT_EQ(problems_of("zzz: 1\n"),
+            "switchgear.yaml:1:1: zzz: unknown key; the keys here are circuits, controller, push, "
+            "store, worker\n");
 }
 
 TEST(Environment, OverridesEveryKey) {

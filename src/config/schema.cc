@@ -1,6 +1,7 @@
 #include "config/schema.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "config/environment.h"
 #include "config/json_writer.h"
@@ -29,6 +30,8 @@ std::string_view name_of(Kind kind) {
       return "word";
     case Kind::text:
       return "text";
+    case Kind::list:
+      return "list";
     case Kind::secret_url:
       return "URL";
   }
@@ -85,6 +88,14 @@ void write_kind(JsonWriter& json, const KeyInfo& key) {
       for (const std::string& word : key.choices) json.value(word);
       json.end_array();
       break;
+    case Kind::list:
+      json.key("anyOf").begin_array();
+      json.begin_object().member("type", "array").member("uniqueItems", true);
+      json.key("items").begin_object().member("type", "string").member("minLength", 1).end_object();
+      json.end_object();
+      json.begin_object().member("type", "string").end_object();
+      json.end_array();
+      break;
     case Kind::text:
     case Kind::secret_url:
       json.member("type", "string");
@@ -97,6 +108,10 @@ void write_default(JsonWriter& json, const KeyInfo& key) {
     json.member("default", *read_number(key.default_value));
   } else if (key.kind == Kind::boolean) {
     json.member("default", key.default_value == "true");
+  } else if (key.kind == Kind::list) {
+    json.key("default").begin_array();
+    for (const std::string& entry : split_list(key.default_value)) json.value(entry);
+    json.end_array();
   } else {
     json.member("default", key.default_value);
   }
@@ -116,7 +131,10 @@ std::string full_description(const KeyInfo& key) {
   return key.description + (range.empty() ? "" : " Range: " + range + ".");
 }
 
-// The keys below `group`, and the groups below it.
+// Those right below `group`.
+void write_sections(JsonWriter& json, const std::string& group);
+
+// The keys below `group`, and the groups and sections below it.
 template <class T>
 void write_group(JsonWriter& json, const std::vector<Key<T>>& keys, const std::string& group) {
   std::vector<std::string> seen;
@@ -142,22 +160,25 @@ void write_group(JsonWriter& json, const std::vector<Key<T>>& keys, const std::s
     write_group(json, keys, group + child + ".");
     json.end_object().end_object();
   }
+  if constexpr (std::is_same_v<T, Config>) write_sections(json, group);
 }
 
-void write_circuits(JsonWriter& json) {
-  json.key("circuits").begin_object();
-  json.member("description",
-              "The circuits by name, each with the settings that differ from the "
-              "defaults.");
-  json.key("type").begin_array().value("object").value("null").end_array();
-  json.key("propertyNames").begin_object().member("pattern", kNamePattern).end_object();
-  json.key("additionalProperties").begin_object();
-  json.member("description", "Settings of one circuit.");
-  json.key("type").begin_array().value("object").value("null").end_array();
-  json.member("additionalProperties", false);
-  json.key("properties").begin_object();
-  write_group(json, circuit_keys(), "");
-  json.end_object().end_object().end_object();
+void write_sections(JsonWriter& json, const std::string& group) {
+  for_each_section([&](const auto& section) {
+    const auto name = name_below(section.path, group);
+    if (!name) return;
+    json.key(*name).begin_object();
+    json.member("description", section.description);
+    json.key("type").begin_array().value("object").value("null").end_array();
+    json.key("propertyNames").begin_object().member("pattern", kNamePattern).end_object();
+    json.key("additionalProperties").begin_object();
+    json.member("description", "Settings of one circuit.");
+    json.key("type").begin_array().value("object").value("null").end_array();
+    json.member("additionalProperties", false);
+    json.key("properties").begin_object();
+    write_group(json, section.keys, "");
+    json.end_object().end_object().end_object();
+  });
 }
 
 // ---- The reference --------------------------------------------------------------------------
@@ -182,13 +203,12 @@ std::string wrapped(std::string_view text, const std::string& indent, std::size_
   return out + "\n";
 }
 
-void add_reference(std::string& out, const std::string& path, const std::string& variable,
-                   const KeyInfo& key) {
+void add_reference(std::string& out, const std::string& path, const KeyInfo& key) {
   out += path + "\n";
   std::string facts(name_of(key.kind));
   if (const std::string range = range_text(key); !range.empty()) facts += ": " + range;
   facts += key.default_value.empty() ? "; not set by default" : "; default " + key.default_value;
-  out += "    " + facts + "\n    " + variable + "\n";
+  out += "    " + facts + "\n    " + variable_of(path) + "\n";
   out += wrapped(key.description, "    ", 90);
   for (const std::string& synonym : key.synonyms) out += "    Synonym: " + synonym + "\n";
   out += "\n";
@@ -206,19 +226,18 @@ std::string json_schema() {
   json.member("additionalProperties", false);
   json.key("properties").begin_object();
   write_group(json, root_keys(), "");
-  write_circuits(json);
   json.end_object().end_object();
   return json.text();
 }
 
 std::string reference() {
   std::string out;
-  for (const auto& key : root_keys()) {
-    add_reference(out, key.name, variable_of_root_key(key.name), key);
-  }
-  for (const auto& key : circuit_keys()) {
-    add_reference(out, "circuits.NAME." + key.name, variable_of_circuit_key("NAME", key.name), key);
-  }
+  for (const auto& key : root_keys()) add_reference(out, key.name, key);
+  for_each_section([&](const auto& section) {
+    for (const auto& key : section.keys) {
+      add_reference(out, std::string(section.path) + ".NAME." + key.name, key);
+    }
+  });
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -154,6 +155,56 @@ Read<bool> read_boolean(std::string_view text) {
   if (text == "true") return true;
   if (text == "false") return false;
   return tl::unexpected(in_quotes(text) + " is neither true nor false; write one of them");
+}
+
+std::vector<std::string> split_list(std::string_view text) {
+  std::vector<std::string> entries;
+  if (text.find_first_not_of(' ') == std::string_view::npos) return entries;
+  for (;;) {
+    const auto comma = text.find(',');
+    std::string_view entry = text.substr(0, comma);
+    entry.remove_prefix(std::min(entry.find_first_not_of(' '), entry.size()));
+    entry = entry.substr(0, entry.find_last_not_of(' ') + 1);
+    entries.emplace_back(entry);
+    if (comma == std::string_view::npos) return entries;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+std::string write_list(const std::vector<std::string>& entries) {
+  std::string text;
+  for (const std::string& entry : entries) text += (text.empty() ? "" : ", ") + entry;
+  return text;
+}
+
+std::vector<EntryProblem> problems_with_entries(const std::vector<std::string>& entries) {
+  std::vector<EntryProblem> problems;
+  std::map<std::string_view, std::size_t> seen;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const std::string number = std::to_string(i + 1);
+    if (entries[i].empty()) {
+      problems.push_back({i, "entry " + number + " is empty; write a value, or remove it"});
+    } else if (const auto [first, fresh] = seen.emplace(entries[i], i); !fresh) {
+      problems.push_back({i, in_quotes(entries[i]) + " is given twice, as entry " +
+                                 std::to_string(first->second + 1) + " and " + number +
+                                 "; remove one of the two"});
+    }
+  }
+  return problems;
+}
+
+// host:port of a local address; who listens resolves it.
+Read<std::string> read_listen(const std::string& text) {
+  const auto colon = text.rfind(':');
+  const std::string_view port =
+      colon == std::string::npos ? std::string_view() : std::string_view(text).substr(colon + 1);
+  const auto number = read_integer(port);
+  if (colon == 0 || !number || *number < 0 || *number > 65'535) {
+    return tl::unexpected(in_quotes(text) +
+                          " is no address; write address:port, for example 127.0.0.1:9400, with "
+                          "port 0 for any free one");
+  }
+  return text;
 }
 
 std::string printable(std::string_view text) {

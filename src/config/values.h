@@ -1,11 +1,14 @@
 // How values are written in the configuration, in the environment and on the command line:
-// durations like `500ms` or `1h30m`, rates like `50%` or `0.5`. Reading is strict; what cannot be
-// read is answered with a sentence that names the fix. Never the locale's business.
+// durations like `500ms` or `1h30m`, rates like `50%` or `0.5`, lists like `a, b`. Reading is
+// strict; what cannot be read is answered with a sentence that names the fix. Never the locale's
+// business.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "core/time.h"
 
@@ -32,6 +35,20 @@ std::string write_number(double number);
 Read<int> read_integer(std::string_view text);
 
 Read<bool> read_boolean(std::string_view text);
+
+// The entries of "a, b", without the spaces around them; none of an empty text.
+std::vector<std::string> split_list(std::string_view text);
+std::string write_list(const std::vector<std::string>& entries);
+
+struct EntryProblem {
+  std::size_t index = 0;  // in the list, from 0
+  std::string message;
+};
+// An entry is neither empty nor given twice.
+std::vector<EntryProblem> problems_with_entries(const std::vector<std::string>& entries);
+
+// host:port of a local address; who listens resolves it.
+Read<std::string> read_listen(const std::string& text);
 
 // The text with control characters as \xNN: it neither moves the cursor nor breaks a line.
 std::string printable(std::string_view text);

@@ -1,5 +1,4 @@
-#include <string_view>
-
+#include "config/checker.h"
 #include "config/config.h"
 #include "config/values.h"
 
@@ -8,29 +7,6 @@ namespace {
 
 // A queue hides a message for whole seconds, and for no more than 12 hours after its receive.
 constexpr Duration kHiddenMax = 43'195s;
-
-class Checker {
- public:
-  void in_range(std::string_view field, int value, int low, int high, std::string_view example) {
-    if (value >= low && value <= high) return;
-    problem(field, std::to_string(value), std::to_string(low), std::to_string(high), example);
-  }
-  void in_range(std::string_view field, Duration value, Duration low, Duration high,
-                std::string_view example) {
-    if (value >= low && value <= high) return;
-    problem(field, write_duration(value), write_duration(low), write_duration(high), example);
-  }
-
-  Problems problems;
-
- private:
-  void problem(std::string_view field, const std::string& value, const std::string& low,
-               const std::string& high, std::string_view example) {
-    problems.push_back({std::string(field), "is " + value + ", but must be from " + low + " to " +
-                                                high + "; write for example " +
-                                                std::string(example)});
-  }
-};
 
 }  // namespace
 

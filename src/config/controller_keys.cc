@@ -1,0 +1,73 @@
+#include <string_view>
+#include <utility>
+
+#include "config/key_makers.h"
+
+namespace switchgear::config {
+namespace {
+
+std::optional<std::string> problem_with_alarm(std::string_view name) {
+  if (name.starts_with("arn:")) {
+    return in_quotes(name) + " is an ARN; write the alarm's name, which follows :alarm: in it";
+  }
+  constexpr std::size_t kCharactersMax = 255;
+  if (name.size() <= kCharactersMax) return std::nullopt;
+  return in_quotes(name) + " is longer than the 255 characters of an alarm's name";
+}
+
+// Which of the three kinds a text is, the service tells.
+std::optional<std::string> problem_with_mapping(std::string_view text) {
+  if (text.find("://") != std::string_view::npos) {
+    return in_quotes(text) + " is a URL; write the ARN of the queue or another source instead";
+  }
+  if (text.find_first_of(" \t\n") == std::string_view::npos) return std::nullopt;
+  return in_quotes(text) +
+         " contains a space; write a UUID, the ARN of a source, or the name or ARN of a function";
+}
+
+std::vector<Key<ControlledCircuit>> make_controlled_circuit_keys() {
+  using C = ControlledCircuit;
+  const auto at = [](auto member) {
+    return [member](auto& circuit) -> auto& { return circuit.*member; };
+  };
+  std::vector<Key<C>> keys;
+  const auto add = [&](Key<C> k) { keys.push_back(std::move(k)); };
+
+  add(choice<C, Evidence>("evidence", at(&C::evidence), {"alarm", "trial", "circuit"},
+                          "Whom the circuit's state follows: with alarm, CloudWatch alarms open it "
+                          "and tell when to try again; with trial, alarms open it and trial "
+                          "messages alone close it; with circuit, it follows the fleet that calls "
+                          "the dependency."));
+  add(list<C>("alarms", at(&C::alarms), problem_with_alarm,
+              "Names of CloudWatch alarms, any of which opens the circuit. At least one, but none "
+              "with evidence: circuit."));
+  add(list<C>("mappings", at(&C::mappings), problem_with_mapping,
+              "The event source mappings to switch off and on, at least one: a UUID, the ARN of a "
+              "source, the name or ARN of a function."));
+  add(choice<C, HalfOpen>("half_open", at(&C::half_open), {"trial", "limited"},
+                          "How to find out whether the dependency is well while the mappings are "
+                          "off: with trial, one message at a time, which the controller receives "
+                          "and gives to the function; with limited, the mapping itself, on for a "
+                          "while with the least that it can be limited to."));
+  add(duration<C>("ramp_step", at(&C::ramp_step), {"1s", "1h"},
+                  "Time between two steps of the ramp, and how long the limited half-open lasts. "
+                  "At least as long as detection takes, which for alarms of one-minute metrics is "
+                  "some minutes."));
+  add(integer<C>("uncapped_limit", at(&C::uncapped_limit), {"2", "1000"},
+                 "A mapping without a cap of its own counts as this while ramped up; the cap then "
+                 "goes."));
+  add(duration<C>("alarm_interval", at(&C::alarm_interval), {"1s", "10m"},
+                  "Time between two looks at the alarms."));
+  add(duration<C>("mapping_interval", at(&C::mapping_interval), {"1s", "1h"},
+                  "Time between two looks at the mappings while all is well."));
+  return keys;
+}
+
+}  // namespace
+
+const std::vector<Key<ControlledCircuit>>& controlled_circuit_keys() {
+  static const auto keys = make_controlled_circuit_keys();
+  return keys;
+}
+
+}  // namespace switchgear::config

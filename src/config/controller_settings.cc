@@ -1,0 +1,44 @@
+#include "config/checker.h"
+#include "config/config.h"
+
+namespace switchgear::config {
+
+Problems ControlledCircuit::validate() const {
+  Checker check;
+  const bool of_fleet = evidence == Evidence::circuit;
+  if (of_fleet && !alarms.empty()) {
+    check.problems.push_back({"alarms",
+                              "must be empty, since evidence is circuit; remove it, or write "
+                              "evidence: alarm"});
+  } else if (!of_fleet && alarms.empty()) {
+    check.problems.push_back(
+        {"alarms", "is empty, but evidence is " +
+                       std::string(evidence == Evidence::alarm ? "alarm" : "trial") +
+                       "; write the names of CloudWatch alarms, for example [payments-errors], or "
+                       "evidence: circuit"});
+  }
+  if (mappings.empty()) {
+    check.problems.push_back({"mappings",
+                              "is empty, but the circuit must have something to guard; write the "
+                              "name of a function, for example [orders-function]"});
+  }
+  check.in_range("ramp_step", ramp_step, 1s, 1h, "2m");
+  check.in_range("uncapped_limit", uncapped_limit, 2, 1000, "100");
+  check.in_range("alarm_interval", alarm_interval, 1s, 10min, "10s");
+  check.in_range("mapping_interval", mapping_interval, 1s, 1h, "1m");
+  return check.problems;
+}
+
+Problems ControllerSettings::validate() const {
+  Checker check;
+  check.in_range("calls_per_second", calls_per_second, 0.1, 15.0, "3");
+  check.in_range("lease", lease, 10s, 10min, "1m");
+  for (const auto& [name, circuit] : circuits) {
+    for (const Problem& p : circuit.validate()) {
+      check.problems.push_back({"circuits." + name + "." + p.place, p.message});
+    }
+  }
+  return check.problems;
+}
+
+}  // namespace switchgear::config

@@ -1,0 +1,161 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/config.h"
+#include "config/reading_for_tests.h"
+
+namespace switchgear::config {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::Pair;
+
+constexpr const char* kController = R"(
+circuits:
+  payments-api: {max_open_duration: 5m}
+controller:
+  calls_per_second: 1.5
+  lease: 2m
+  listen: 127.0.0.1:9400
+  circuits:
+    payments-api:
+      evidence: trial
+      alarms: [payments-errors, "payments, latency"]
+      mappings:
+        - orders-function
+        - arn:aws:sqs:eu-central-1:123456789012:orders
+      half_open: limited
+      ramp_step: 3m
+      uncapped_limit: 20
+      alarm_interval: 20s
+      mapping_interval: 5m
+)";
+
+TEST(Controller, IsReadFromYaml) {
+  const Loaded loaded = read_yaml(kController);
+  ASSERT_THAT(loaded.problems, IsEmpty());
+  EXPECT_THAT(loaded.warnings, IsEmpty());
+
+  ControlledCircuit circuit;
+  circuit.evidence = Evidence::trial;
+  circuit.alarms = {"payments-errors", "payments, latency"};
+  circuit.mappings = {"orders-function", "arn:aws:sqs:eu-central-1:123456789012:orders"};
+  circuit.half_open = HalfOpen::limited;
+  circuit.ramp_step = 3min;
+  circuit.uncapped_limit = 20;
+  circuit.alarm_interval = 20s;
+  circuit.mapping_interval = 5min;
+  ControllerSettings controller;
+  controller.calls_per_second = 1.5;
+  controller.lease = 2min;
+  controller.listen = "127.0.0.1:9400";
+  controller.circuits["payments-api"] = circuit;
+  EXPECT_EQ(loaded.config.controller, controller);
+  EXPECT_EQ(loaded.config.circuits.at("payments-api").max_open_duration, Duration(5min));
+}
+
+// As few keys as there can be.
+std::string controlled(const std::string& keys) {
+  return "controller:\n  circuits:\n    a:\n      mappings: orders\n      " + keys + "\n";
+}
+
+TEST(Controller, NeedsOnlyMappingsAndAlarms) {
+  const Loaded loaded = read_yaml(controlled("alarms: errors"));
+  ASSERT_THAT(loaded.problems, IsEmpty());
+  ControlledCircuit circuit;
+  circuit.alarms = {"errors"};
+  circuit.mappings = {"orders"};
+  EXPECT_THAT(loaded.config.controller.circuits, ElementsAre(Pair("a", circuit)));
+}
+
+TEST(Controller, OfNothingIsAllDefaults) {
+  for (const char* yaml : {"controller:", "controller: {}", "controller: {circuits: }"}) {
+    const Loaded loaded = read_yaml(yaml);
+    EXPECT_THAT(loaded.problems, IsEmpty()) << yaml;
+    EXPECT_EQ(loaded.config, Config{}) << yaml;
+  }
+}
+
+TEST(ControlledCircuit, GetsAPolicyOfDefaultsWhereNoneIsUnderCircuits) {
+  const Loaded loaded =
+      read_yaml(controlled("alarms: errors"), {{"SWITCHGEAR_CIRCUITS_A_PROBES", "2"}});
+  ASSERT_THAT(loaded.problems, IsEmpty());
+  EXPECT_THAT(loaded.warnings, IsEmpty());
+  Policy policy;
+  policy.probes = 2;
+  EXPECT_THAT(loaded.config.circuits, ElementsAre(Pair("a", policy)));
+}
+
+TEST(ControlledCircuit, GetsThePolicyOfItsParent) {
+  const Loaded loaded = read_yaml(
+      "circuits: {pay: {probes: 2}}\n"
+      "controller: {circuits: {pay/eu: {alarms: errors, mappings: orders}}}");
+  EXPECT_THAT(loaded.warnings, IsEmpty());
+  EXPECT_EQ(loaded.config.circuits.at("pay/eu").probes, 2);
+}
+
+TEST(ControlledCircuit, ThatLooksLikeAMisspeltOneIsAWarning) {
+  const Loaded loaded = read_yaml(
+      "circuits: {payments-api: {}}\n"
+      "controller: {circuits: {payment-api: {alarms: errors, mappings: orders}}}");
+  EXPECT_EQ(text(loaded.warnings),
+            "switchgear.yaml:2:25: controller.circuits.payment-api: no circuit payment-api is "
+            "under circuits, so all its settings are the defaults; did you mean `payments-api`?\n");
+}
+
+TEST(ControlledCircuit, IsNotMeasuredAgainstOthersWithoutAPolicy) {
+  const Loaded loaded = read_yaml(
+      "controller: {circuits: {pay-1: {alarms: x, mappings: y}, pay-2: {alarms: x, mappings: y}}}");
+  EXPECT_THAT(loaded.warnings, IsEmpty());
+}
+
+TEST(Controller, HasItsProblemsReportedAllAtOnceEachWithPlaceAndFix) {
+  EXPECT_EQ(
+      problems_of(R"(controller:
+  calls_per_second: 20
+  leese: 1m
+  circuits:
+    bad name: {rampstep: 2m}
+    one:
+      evidence: alarms
+      alarms: [errors, "", latency, errors, [a]]
+      mappings: []
+      ramp_step: 2h
+    two:
+      evidence: circuit
+      alarms: errors,, latency
+      mappings: {a: b}
+    three:
+      evidence: circuit
+      alarms: errors
+      mappings:
+      uncapped_limit: 1
+    four: {evidence: trial}
+)",
+                  {{"SWITCHGEAR_CONTROLLER_LEASE", "1s"}}),
+      R"(switchgear.yaml:2:21: controller.calls_per_second: is 20, but must be from 0.1 to 15; write for example 3
+switchgear.yaml:3:3: controller.leese: unknown key; did you mean `lease`?
+switchgear.yaml:5:5: controller.circuits.bad name: the circuit's name contains a space; write only the characters A-Z a-z 0-9 . _ : -
+switchgear.yaml:5:16: controller.circuits.bad name.rampstep: unknown key; did you mean `ramp_step`?
+switchgear.yaml:7:17: controller.circuits.one.evidence: "alarms" is not known here; write alarm, trial or circuit; did you mean `alarm`?
+switchgear.yaml:8:24: controller.circuits.one.alarms: entry 2 is empty; write a value, or remove it
+switchgear.yaml:8:37: controller.circuits.one.alarms: "errors" is given twice, as entry 1 and 4; remove one of the two
+switchgear.yaml:8:45: controller.circuits.one.alarms: entry 5 must be a single value, but is a list
+switchgear.yaml:9:17: controller.circuits.one.mappings: is empty, but the circuit must have something to guard; write the name of a function, for example [orders-function]
+switchgear.yaml:10:18: controller.circuits.one.ramp_step: is 2h, but must be from 1s to 1h; write for example 2m
+switchgear.yaml:13:15: controller.circuits.two.alarms: entry 2 is empty; write a value, or remove it
+switchgear.yaml:14:7: controller.circuits.two.mappings: must be a list, but is a mapping; write for example [a, b]
+switchgear.yaml:17:15: controller.circuits.three.alarms: must be empty, since evidence is circuit; remove it, or write evidence: alarm
+switchgear.yaml:18:7: controller.circuits.three.mappings: has no value; write one, or remove the key
+switchgear.yaml:19:23: controller.circuits.three.uncapped_limit: is 1, but must be from 2 to 1000; write for example 100
+switchgear.yaml:20:5: controller.circuits.four.mappings (by default): is empty, but the circuit must have something to guard; write the name of a function, for example [orders-function]
+switchgear.yaml:20:22: controller.circuits.four.alarms (by default): is empty, but evidence is trial; write the names of CloudWatch alarms, for example [payments-errors], or evidence: circuit
+SWITCHGEAR_CONTROLLER_LEASE: is 1s, but must be from 10s to 10m; write for example 1m
+)");
+}
+
+}  // namespace
+}  // namespace switchgear::config
