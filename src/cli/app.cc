@@ -10,9 +10,9 @@
 namespace switchgear::cli {
 namespace {
 
-constexpr std::array<std::string_view, 11> kLater{"agent",  "extension", "exec",      "controller",
-                                                  "replay", "simulate",  "advise",    "cost",
-                                                  "dlq",    "template",  "completion"};
+constexpr std::array<std::string_view, 10> kLater{"agent",    "extension", "exec", "replay",
+                                                  "simulate", "advise",    "cost", "dlq",
+                                                  "template", "completion"};
 
 std::string full_name(const CLI::App* app) {
   if (app->get_parent() == nullptr) return "switchgear";
@@ -197,6 +197,7 @@ int run(const std::vector<std::string>& arguments, Context& context) {
   Chosen chosen;
   add_demo(root, chosen);
   add_worker(root, chosen);
+  add_controller(root, chosen);
   add_circuits(root, chosen);
   add_config(root, chosen);
   add_doctor(root, chosen);

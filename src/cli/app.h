@@ -16,6 +16,7 @@ using Chosen = std::function<int(Context&)>;
 
 void add_demo(CLI::App& parent, Chosen& chosen);
 void add_worker(CLI::App& parent, Chosen& chosen);
+void add_controller(CLI::App& parent, Chosen& chosen);
 void add_circuits(CLI::App& parent, Chosen& chosen);
 void add_config(CLI::App& parent, Chosen& chosen);
 void add_doctor(CLI::App& parent, Chosen& chosen);

@@ -1,0 +1,145 @@
+#include "controller/controller.h"
+
+#include <csignal>
+#include <memory>
+#include <ostream>
+
+#include "cli/app.h"
+#include "cli/settings.h"
+#include "cli/worker_setup.h"
+#include "guard/identity.h"
+#include "stores/open.h"
+
+namespace switchgear::cli {
+namespace {
+
+struct ControllerFlags {
+  SettingsOptions settings;
+  AwsFlags aws;
+  Duration run_for{0};
+  bool json_log = false;
+};
+
+controller::CircuitOptions circuit_options(const std::string& name,
+                                           const config::ControlledCircuit& settings) {
+  controller::CircuitOptions options{
+      .name = name,
+      .evidence = static_cast<controller::Evidence>(settings.evidence),
+      .alarms = settings.alarms,
+      .half_open = static_cast<controller::HalfOpen>(settings.half_open),
+      .ramp_step = settings.ramp_step,
+      .uncapped_limit = settings.uncapped_limit,
+      .alarm_interval = settings.alarm_interval,
+      .mapping_interval = settings.mapping_interval};
+  for (const std::string& text : settings.mappings) {
+    options.mappings.push_back(controller::selector_of(text));
+  }
+  return options;
+}
+
+// The three services, with one set of credentials.
+bool open_services(net::Loop& loop, const Context& context, const AwsFlags& flags,
+                   controller::ControllerSetup& setup, Problems& problems) {
+  const std::uint64_t seed = guard::random_identity().seed;
+  std::shared_ptr<aws::CredentialsProvider> credentials;
+  for (const auto& [service, access] :
+       {std::pair{"lambda", &setup.lambda}, std::pair{"monitoring", &setup.cloudwatch},
+        std::pair{"sqs", &setup.sqs}}) {
+    auto opened = aws::open_access(
+        loop, {.service = service, .endpoint_url = flags.endpoint_url, .region = flags.region},
+        context.aws_environment(), seed, credentials);
+    if (!opened) {
+      problems.push_back({"AWS " + opened.error().code, opened.error().message});
+      return false;
+    }
+    credentials = opened->credentials;
+    *access = *std::move(opened);
+  }
+  return true;
+}
+
+int control(Context& context, const ControllerFlags& flags) {
+  const auto settings = load_settings(context, flags.settings);
+  if (!settings) return kUsage;
+  const config::ControllerSettings& wanted = settings->config.controller;
+  Problems problems;
+  if (wanted.circuits.empty()) {
+    problems.push_back({"controller.circuits",
+                        "is empty, so there is nothing to control; name a circuit with its alarms "
+                        "and mappings under controller, circuits in switchgear.yaml"});
+  }
+  net::Loop loop;
+  controller::ControllerSetup setup;
+  setup.options.calls_per_second = wanted.calls_per_second;
+  setup.options.lease = wanted.lease;
+  setup.listen = wanted.listen;
+  setup.run_for = flags.run_for;
+  for (const auto& [name, circuit] : wanted.circuits) {
+    setup.options.circuits.push_back(circuit_options(name, circuit));
+  }
+  setup.policies = settings->config.circuits;
+  if (!problems.empty() || !open_services(loop, context, flags.aws, setup, problems)) {
+    context.err << "switchgear controller: cannot start:\n" << config::text(problems);
+    return kUsage;
+  }
+  ops::Log log({.format = flags.json_log ? ops::LogFormat::json : ops::LogFormat::text,
+                .least = ops::LogLevel::info,
+                .colour = context.colour_on_err});
+  auto store = stores::open_store(loop, settings->config.store,
+                                  {.seed = guard::random_identity().seed,
+                                   .environment = context.aws_environment(),
+                                   .credentials = setup.lambda.credentials});
+  if (!store) {
+    context.err << "switchgear controller: " << store.error().text() << '\n';
+    return kUsage;
+  }
+  setup.store = std::move(*store);
+  if (setup.store->backend() == "memory") {
+    log.write(
+        ops::LogLevel::warn,
+        "the store is this process's memory: when it ends, only the tags of the mappings tell "
+        "what it had switched off; name a store: --store dynamodb://TABLE or "
+        "redis://HOST:PORT");
+  }
+  return controller::Controller(loop, std::move(setup), log).run();
+}
+
+}  // namespace
+
+void add_controller(CLI::App& parent, Chosen& chosen) {
+  CLI::App* command = add_command(
+      parent, "controller", "guard event source mappings from outside, without touching functions",
+      {"switchgear controller --store dynamodb://switchgear     # what is under controller in",
+       "                                                        # switchgear.yaml",
+       "switchgear controller --for 55s                         # one turn of a scheduled function",
+       "switchgear controller --endpoint-url http://127.0.0.1:4566 --region us-east-1"});
+  const auto flags = std::make_shared<ControllerFlags>();
+  add_settings_options(*command, flags->settings);
+  add_override(*command, flags->settings, "--listen", "controller.listen", "ADDRESS:PORT",
+               "For /metrics and /healthz (default 127.0.0.1:0, a free port)");
+  command
+      ->add_option("--endpoint-url", flags->aws.endpoint_url,
+                   "Where Lambda, CloudWatch and SQS are, for an emulator (default: the region's "
+                   "own)")
+      ->type_name("URL");
+  command->add_option("--region", flags->aws.region, "AWS region of the mappings")
+      ->type_name("REGION");
+  add_duration_option(*command, "--for", flags->run_for,
+                      "End after so long and give the leases up (default: run until stopped)");
+  command
+      ->add_option_function<std::string>(
+          "--log-format",
+          [flags](const std::string& word) {
+            if (word != "text" && word != "json") {
+              throw CLI::ValidationError("--log-format", "write text or json");
+            }
+            flags->json_log = word == "json";
+          },
+          "text (default) or json, one line per event on stderr")
+      ->type_name("FORMAT");
+  command->callback([&chosen, flags] {
+    chosen = [flags](Context& context) { return control(context, *flags); };
+  });
+}
+
+}  // namespace switchgear::cli
