@@ -61,7 +61,7 @@ struct EventSourceMapping {
 
 // What is empty does not restrict.
 struct ListMappings {
-  // Name, or ARN; with a qualifier only the mappings of that version or alias.
+  // Name or ARN of a function, or the ARN of its version or alias.
   std::string function_name = {};
   std::string event_source_arn = {};
   std::string marker = {};  // next_marker of the page before; empty: the first page
@@ -126,7 +126,7 @@ class Lambda {
   // `client`, of the service "lambda", outlives this.
   explicit Lambda(AwsClient& client) : client_(client) {}
 
-  // One page. The list lags behind a change by seconds.
+  // One page. Nothing promises that a change shows in it at once.
   net::CallHandle list_event_source_mappings(const ListMappings& which,
                                              Callback<MappingsPage> callback);
   net::CallHandle get_event_source_mapping(const std::string& uuid,

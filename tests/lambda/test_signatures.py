@@ -1,8 +1,6 @@
 """The requests of Lambda as they come over the wire, each signed as botocore would sign it."""
 
 import datetime
-import http.server
-import threading
 
 import botocore.auth
 import botocore.awsrequest
@@ -10,7 +8,7 @@ import botocore.credentials
 import pytest
 
 import peers
-from lambda_calls import ask
+from lambda_calls import HttpServer, ask
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
 UUID = "14e0db71-5d35-4eb5-b481-8945cf9d10c2"
@@ -29,43 +27,10 @@ CALLS = [
 ]
 
 
-class Recorder(peers.AwsPeer):
-    """Keeps what it is sent and answers "{}". No stand-in for AWS verifies what Lambda's clients
-    sign."""
-
-    def __init__(self):
-        self.requests = []
-        keep = self.requests.append
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def handle_request(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                keep((self.command, self.path, dict(self.headers.items()), body))
-                self.send_response(200)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"{}")
-
-            do_GET = do_POST = do_PUT = do_DELETE = handle_request
-
-            def log_message(self, *args):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *exc):
-        self.server.shutdown()
-        self.server.server_close()
-
-
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call["call"])
 def test_a_request_is_signed_as_botocore_would_sign_it(call, monkeypatch):
-    with Recorder() as recorder:
+    # No stand-in for AWS verifies what is signed for Lambda.
+    with HttpServer(lambda body: (200, b"{}")) as recorder:
         ask(recorder, **call)
     (method, target, headers, body), = recorder.requests
     headers = {name.lower(): value for name, value in headers.items()}
