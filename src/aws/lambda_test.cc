@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "aws/cloudwatch.h"
-#include "net/http_server.h"
+#include "net/scripted_server_for_tests.h"
 
 namespace switchgear::aws {
 namespace {
@@ -27,38 +27,22 @@ HttpResponse refusal(int status, const std::string& code, const std::string& rea
                   (reason.empty() ? "" : R"(,"Reason":")" + reason + "\"") + "}"};
 }
 
-// Answers with what was told, then with a mapping. An answer of status 0 is never given.
 struct Service {
   net::Loop loop;
-  std::deque<HttpResponse> answers;
-  std::vector<HttpRequest> requests;
-  std::vector<net::Responder> unanswered;
-  std::unique_ptr<net::HttpServer> server;
+  net::ScriptedServer server{
+      loop, [](const HttpRequest&) { return HttpResponse{.status = 202, .body = kMapping}; }};
+  std::vector<HttpRequest>& requests = server.requests;
   net::HttpClient http{loop};
   std::unique_ptr<AwsClient> client;
   std::unique_ptr<Lambda> lambda;
   std::unique_ptr<CloudWatch> cloudwatch;
 
-  explicit Service(std::deque<HttpResponse> told = {}, int attempts_max = 3)
-      : answers(std::move(told)) {
-    server = net::HttpServer::start(loop, {},
-                                    [this](HttpRequest request, const net::Responder& respond) {
-                                      requests.push_back(std::move(request));
-                                      HttpResponse answer{.status = 202, .body = kMapping};
-                                      if (!answers.empty()) {
-                                        answer = answers.front();
-                                        answers.pop_front();
-                                      }
-                                      if (answer.status == 0) {
-                                        unanswered.push_back(respond);
-                                      } else {
-                                        respond(answer);
-                                      }
-                                    })
-                 .value();
+  // Answers with what was told, then with a mapping. An answer of status 0 is never given.
+  explicit Service(std::deque<HttpResponse> told = {}, int attempts_max = 3) {
+    server.answers = std::move(told);
     client = std::make_unique<AwsClient>(
         loop, http,
-        Endpoint{.url = net::parse_url(server->url()).value(),
+        Endpoint{.url = net::parse_url(server.url()).value(),
                  .region = "eu-central-1",
                  .service = "lambda"},
         fixed_credentials({"AKIDEXAMPLE", "secret", "token"}), core::Random(1),
@@ -89,8 +73,8 @@ struct Service {
     return wait<std::vector<Alarm>>(
         [&](auto done) { cloudwatch->describe_alarms({"a", "b"}, done); });
   }
-  std::string header(std::size_t request, const char* name) {
-    return std::string(requests.at(request).headers.get(name).value_or(""));
+  std::string header(std::size_t request, const char* name) const {
+    return server.header(request, name);
   }
 };
 
@@ -218,7 +202,7 @@ TEST(LambdaInvoke, IsNotSentAgainWhenAKeptConnectionBreaks) {
   service.lambda->invoke({.function = "f", .payload = "{}", .timeout = 20s},
                          [&](Result<Invocation> result) { answer = std::move(result); });
   ASSERT_TRUE(service.loop.run_until([&] { return service.requests.size() == 2; }, 30s));
-  service.server.reset();
+  service.server.server.reset();
   ASSERT_TRUE(service.loop.run_until([&] { return answer.has_value(); }, 30s));
   EXPECT_EQ(code(*answer), "closed");
   EXPECT_TRUE(may_have_run(answer->error()));
@@ -226,7 +210,7 @@ TEST(LambdaInvoke, IsNotSentAgainWhenAKeptConnectionBreaks) {
 
 TEST(LambdaInvoke, HasNotRunWithoutAConnection) {
   Service service;
-  service.server.reset();
+  service.server.server.reset();
   const auto result = service.invoke();
   EXPECT_EQ(code(result), "connect");
   EXPECT_FALSE(may_have_run(result.error()));

@@ -13,6 +13,7 @@ What each does otherwise than AWS:
              hence the server in test_signatures.py.
 """
 
+import functools
 import io
 import itertools
 import json
@@ -35,6 +36,12 @@ def handler(event, context):
 _numbers = itertools.count(1)
 
 
+@functools.cache
+def client(server, service):
+    """A boto3 client that is kept: each new one reads the service's whole model."""
+    return server.client(service)
+
+
 def archive(text):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
@@ -48,9 +55,9 @@ class Stack:
     def __init__(self, server):
         self.server = server
         name = f"guarded-{next(_numbers)}"
-        role = server.client("iam").create_role(
+        role = client(server, "iam").create_role(
             RoleName=name, AssumeRolePolicyDocument='{"Version":"2012-10-17","Statement":[]}')
-        sqs, functions = server.client("sqs"), server.client("lambda")
+        sqs, functions = client(server, "sqs"), client(server, "lambda")
         self.queue = sqs.create_queue(QueueName=name)["QueueUrl"]
         self.queue_arn = sqs.get_queue_attributes(
             QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -177,7 +184,7 @@ def test_a_function_that_a_server_stands_for_gets_the_event_and_its_answer_comes
         "crash": (500, b"no"),
     }
     with HttpServer(lambda body: answers[json.loads(body)["case"]]) as handler:
-        ministack.client("lambda").update_function_configuration(
+        client(ministack, "lambda").update_function_configuration(
             FunctionName=stack.function,
             Environment={"Variables": {"MINISTACK_LAMBDA_PROXY_URL": handler.url}})
         event = {"case": "whole", "Records": [{"body": "ä"}]}
@@ -204,7 +211,7 @@ STATES = {"OK": "ok", "ALARM": "alarm", "INSUFFICIENT_DATA": "insufficient_data"
 
 
 def test_the_state_of_an_alarm_is_what_it_was_set_to(server, queue_name):
-    alarms = server.client("cloudwatch")
+    alarms = client(server, "cloudwatch")
     alarms.put_metric_alarm(**ALARM, AlarmName=queue_name)
     for name, state in STATES.items():
         alarms.set_alarm_state(AlarmName=queue_name, StateValue=name, StateReason=f"{name} ä")
@@ -221,7 +228,7 @@ def test_the_state_of_an_alarm_is_what_it_was_set_to(server, queue_name):
 
 def test_an_alarm_of_metric_math_tells_its_period(moto):
     stat = {"Metric": {"Namespace": "n", "MetricName": "m"}, "Period": 120, "Stat": "Sum"}
-    moto.client("cloudwatch").put_metric_alarm(
+    client(moto, "cloudwatch").put_metric_alarm(
         AlarmName="math", EvaluationPeriods=3, Threshold=1,
         ComparisonOperator="GreaterThanThreshold",
         Metrics=[{"Id": "e1", "Expression": "m1*2", "ReturnData": True},
@@ -230,7 +237,7 @@ def test_an_alarm_of_metric_math_tells_its_period(moto):
 
 
 def test_composite_alarms_are_found_beside_metric_alarms(ministack, queue_name):
-    alarms = ministack.client("cloudwatch")
+    alarms = client(ministack, "cloudwatch")
     alarms.put_metric_alarm(**ALARM, AlarmName=queue_name)
     alarms.put_composite_alarm(AlarmName=queue_name + "-all", AlarmRule=f"ALARM({queue_name})")
     alarms.set_alarm_state(
@@ -242,8 +249,8 @@ def test_composite_alarms_are_found_beside_metric_alarms(ministack, queue_name):
 
 
 def test_a_server_that_verifies_signatures_accepts_the_calls_of_json_protocols(moto, queue_name):
-    queue = moto.client("sqs").create_queue(QueueName=queue_name)["QueueUrl"]
-    moto.client("cloudwatch").put_metric_alarm(**ALARM, AlarmName="signed")
+    queue = client(moto, "sqs").create_queue(QueueName=queue_name)["QueueUrl"]
+    client(moto, "cloudwatch").put_metric_alarm(**ALARM, AlarmName="signed")
     # It takes the actions of CloudWatch by the name of its host.
     moto.verify_signatures("monitoring:*", "sqs:*")
     calls = [
@@ -258,7 +265,7 @@ def test_a_server_that_verifies_signatures_accepts_the_calls_of_json_protocols(m
 
 
 def test_attributes_of_a_queue_are_set(server, queue_name):
-    sqs = server.client("sqs")
+    sqs = client(server, "sqs")
     queue = sqs.create_queue(QueueName=queue_name)["QueueUrl"]
     ok(server, call="set_queue_attributes", queue=queue,
        attributes={"MessageRetentionPeriod": "1209600", "VisibilityTimeout": "77"})
