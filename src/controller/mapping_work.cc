@@ -48,15 +48,16 @@ std::optional<Action> Reconciler::mapping_action(HoldTime h, bool may_call) {
     Known& known = mappings_.at(uuid);
     const Entry& entry = ledger_.entries.at(uuid);
     const Step step = next_step(known.mapping, entry, settings);
-    if (step == Step::none || step == Step::seen) continue;
-    settled = false;
+    const bool look_again = h >= known.look;
+    if ((step == Step::none || step == Step::seen) && !look_again) continue;
+    settled = settled && (step == Step::none || step == Step::seen);
     if (!may_call || h < known.not_before) continue;
-    if (step == Step::ask) {
+    if (step == Step::ask && !look_again) {
       asked_for_ = uuid;
       return UpdateMappingAction{
           .uuid = uuid, .settings = entry.wanted, .limitable = known.mapping.limitable()};
     }
-    if (h >= known.look) {
+    if (look_again) {
       asked_for_ = uuid;
       return GetMappingAction{uuid};
     }
@@ -107,29 +108,33 @@ void Reconciler::mappings_listed(const Result<std::vector<Mapping>>& mappings, c
   listed_[listing_] = h;
   for (const Mapping& mapping : *mappings) {
     Known& known = mappings_[mapping.uuid];
+    known.listed = h;
     // A list lags behind changes: what was looked up since says more.
     if (known.looked_up && known.seen + kFreshFacts > h) continue;
     take_facts(known, mapping, false, h);
   }
-  // What no list shows any more has been deleted.
-  const bool all_listed = std::ranges::all_of(options_.mappings, [&](const Selector& selector) {
-    const auto at = listed_.find(selector.text);
-    return at != listed_.end() && h < at->second + options_.mapping_interval;
-  });
-  if (!all_listed) return;
-  std::erase_if(mappings_, [&](const auto& known) {
-    return h > known.second.seen + 3 * options_.mapping_interval;
-  });
-  for (auto entry = ledger_.entries.begin(); entry != ledger_.entries.end();) {
-    if (mappings_.contains(entry->first)) {
-      ++entry;
-      continue;
+  // What no list shows any more may have been deleted: asked for by itself, as a list may be wrong
+  // and only the ledger knows what the mapping was before.
+  const Duration long_ago = 3 * options_.mapping_interval;
+  for (auto known = mappings_.begin(); known != mappings_.end();) {
+    if (h <= known->second.listed + long_ago) {
+      ++known;
+    } else if (ledger_.entries.contains(known->first)) {
+      known->second.look = std::min(known->second.look, h);
+      known->second.listed = h;
+      ++known;
+    } else {
+      known = mappings_.erase(known);
     }
-    notice(Notice::Level::warn,
-           "the mapping " + entry->first +
-               " is gone; what it was before is forgotten: " + describe(entry->second.before));
-    entry = ledger_.entries.erase(entry);
-    must_write_ = true;
+  }
+  if (listed_.size() < options_.mappings.size()) return;
+  for (const auto& [uuid, entry] : ledger_.entries) {
+    if (mappings_.contains(uuid)) continue;
+    // Of an earlier life, and in no list.
+    Known& known = mappings_[uuid];
+    known.mapping = {.uuid = uuid, .changing = true, .settings = entry.wanted};
+    known.look = h;
+    known.listed = h;
   }
 }
 

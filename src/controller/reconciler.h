@@ -80,6 +80,7 @@ class Reconciler {
   struct Known {
     Mapping mapping;
     HoldTime seen{0};
+    HoldTime listed{0};
     bool looked_up = false;  // by itself: a list lags behind changes by seconds
     HoldTime look{HoldTime::max()};
     int looks = 0;     // in a row, while it is changing

@@ -240,6 +240,27 @@ TEST_F(ReconcilerTest, FindsWhatItHadSwitchedOffByTagsWhenTheStoreIsLost) {
   ASSERT_TRUE(world->run_until([&] { return as_it_was(); }, 60min)) << world->told();
 }
 
+TEST_F(ReconcilerTest, ForgetsNothingOfAMappingThatListsLeaveOut) {
+  begin(watched(), 2);
+  ASSERT_TRUE(open_by_outage());
+  world->unlisted = {"b"};
+  world->run(10min);
+  world->start();
+  world->run(10min);
+  world->healthy = true;
+  ASSERT_TRUE(world->run_until([&] { return as_it_was(); }, 60min)) << world->told();
+}
+
+TEST_F(ReconcilerTest, ForgetsAMappingThatWasDeleted) {
+  begin(watched(), 2);
+  ASSERT_TRUE(open_by_outage());
+  world->run(1min);
+  world->functions.erase("b");
+  world->healthy = true;
+  ASSERT_TRUE(world->run_until([&] { return as_it_was(); }, 60min)) << world->told();
+  EXPECT_NE(world->told().find("was deleted"), std::string::npos);
+}
+
 TEST_F(ReconcilerTest, ObeysAHoldAndGivesBackAfterIt) {
   begin();
   const auto hold = [&](HoldKind kind) {

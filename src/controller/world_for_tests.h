@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,7 @@ class World {
   // ---- The world's facts -----------------------------------------------------------------------
   std::map<std::string, Function> functions;
   std::map<std::string, std::string> of_selector;  // text of the selector: UUID
+  std::set<std::string> unlisted;  // lists leave them out
   bool healthy = true;
   bool alarm_exists = true;
   bool alarms_readable = true;
@@ -230,6 +232,7 @@ class World {
   void carry_out(const ListMappingsAction& a, bool dies) {
     std::vector<Mapping> found;
     for (const auto& [uuid, f] : functions) {
+      if (unlisted.contains(uuid)) continue;
       if (a.selector.text != "all" && a.selector.text != uuid) continue;
       Mapping mapping = f.mapping;
       mapping.settings.enabled = f.listed_enabled;
