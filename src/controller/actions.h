@@ -74,6 +74,7 @@ struct SetRetentionAction {
 // ---- One trial message of this mapping. Answer: trial_ended(); may take as long as the function.
 struct TrialAction {
   Mapping mapping;
+  Duration rest{0};  // for a message that fails, at first
 };
 
 using Action =

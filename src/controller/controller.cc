@@ -391,7 +391,7 @@ void Controller::carry_out(Reconciler& to, const SetRetentionAction& action) {
 }
 
 void Controller::carry_out(Reconciler& to, const TrialAction& action) {
-  trials_.run(action.mapping,
+  trials_.run(action.mapping, action.rest,
               answer([this, &to](const TrialResult& result) { to.trial_ended(result, now()); }));
 }
 

@@ -32,6 +32,9 @@ std::string tag(const std::map<std::string, std::string>& tags, std::string_view
   return found == tags.end() ? "" : found->second;
 }
 
+// Of a mapping that was off before there is nothing to say: we never touch it.
+bool takes_tags(const Entry& entry) { return entry.before.enabled || entry.left_alone; }
+
 }  // namespace
 
 std::optional<Action> Reconciler::mapping_action(HoldTime h, bool may_call) {
@@ -277,8 +280,8 @@ void Reconciler::plan(HoldTime h) {
         entry->second.left_alone ||
         (entry->second.done && entry->second.wanted == entry->second.before &&
          known != mappings_.end() && is_as(known->second.mapping.settings, entry->second.before));
-    const bool tagged =
-        known != mappings_.end() && known->second.tags != Known::Tags::none && tags_may_be_written_;
+    const bool tagged = known != mappings_.end() && known->second.tags != Known::Tags::none &&
+                        tags_may_be_written_ && takes_tags(entry->second);
     if (back && !tagged) {
       entry = ledger_.entries.erase(entry);
       must_write_ = true;
@@ -322,7 +325,7 @@ std::optional<Action> Reconciler::tag_action(HoldTime h) {
   for (auto& [uuid, known] : mappings_) {
     if (h < known.not_before || known.mapping.arn.empty()) continue;
     const auto entry = ledger_.entries.find(uuid);
-    if (entry == ledger_.entries.end()) continue;
+    if (entry == ledger_.entries.end() || !takes_tags(entry->second)) continue;
     const bool back = target(h).gate == Gate::as_before || entry->second.left_alone;
     if (!back && known.tags != Known::Tags::set) {
       asked_for_ = uuid;

@@ -340,7 +340,8 @@ std::optional<Action> Reconciler::trial_action(HoldTime h) {
   trial_out_ = true;
   trial_epoch_ = record()->epoch;
   trial_step_ = record()->step;
-  return TrialAction{*mapping};
+  // Not before others have been tried.
+  return TrialAction{*mapping, 2 * table_.policy().max_open_duration};
 }
 
 void Reconciler::trial_ended(const TrialResult& result, const Now& now) {

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "core/assert.h"
-#include "core/backoff.h"
 #include "queue/sqs_event.h"
 #include "queue/visibility.h"
 
@@ -15,9 +14,7 @@ using std::chrono::seconds;
 
 // Beside the function's own timeout: for the way there and back, and for a cold start.
 constexpr seconds kMargin{30};
-// How long a failed scout stays away, by how often it has been received: other messages are tried
-// meanwhile, so that none spends its receives.
-constexpr core::Backoff kRest{.base = 1min, .cap = 15min, .jitter = core::Jitter::equal};
+constexpr Duration kRestMax = 15min;
 // Refused by a limit of the account or the function, it is asked again, so often.
 constexpr int kThrottledMax = 5;
 constexpr core::Backoff kThrottle{.base = 1s, .cap = 8s, .jitter = core::Jitter::equal};
@@ -56,10 +53,11 @@ std::vector<KeptMessages::Due> KeptMessages::due(MonoTime now) {
 }
 
 Trial::Trial(const Mapping& mapping, queue::QueueAttributes attributes, seconds timeout,
-             KeptMessages& kept, core::Random random)
+             Duration rest, KeptMessages& kept, core::Random random)
     : mapping_(mapping),
       attributes_(std::move(attributes)),
       timeout_(timeout),
+      rest_{.base = rest, .cap = std::max(rest, kRestMax), .jitter = core::Jitter::equal},
       kept_(kept),
       random_(random) {}
 
@@ -132,7 +130,7 @@ TrialStep Trial::judge(const aws::Invocation& invocation) {
     result_ = TrialResult{TrialResult::Kind::succeeded, ""};
     return DeleteScout{*scout_};
   }
-  return hide(queue::back_off(kRest, scout_->receive_count, Duration{0}, random_),
+  return hide(queue::back_off(rest_, scout_->receive_count, Duration{0}, random_),
               {TrialResult::Kind::failed, "trial message " + scout_->id + ": " + why});
 }
 

@@ -11,6 +11,7 @@
 
 #include "aws/lambda.h"
 #include "controller/actions.h"
+#include "core/backoff.h"
 #include "core/random.h"
 #include "core/result.h"
 #include "queue/message.h"
@@ -74,9 +75,10 @@ class KeptMessages {
 // Not thread-safe. `kept` outlives it.
 class Trial {
  public:
-  // `timeout` is the function's own.
+  // `timeout` is the function's own. A scout that failed stays away for `rest`, and longer each
+  // time: other messages are tried meanwhile, so that none spends its receives.
   Trial(const Mapping& mapping, queue::QueueAttributes attributes, std::chrono::seconds timeout,
-        KeptMessages& kept, core::Random random);
+        Duration rest, KeptMessages& kept, core::Random random);
 
   // The first step; then the next after each answer. A TrialResult is the last.
   TrialStep start();
@@ -96,6 +98,7 @@ class Trial {
   const Mapping mapping_;
   const queue::QueueAttributes attributes_;
   const std::chrono::seconds timeout_;
+  const core::Backoff rest_;
   KeptMessages& kept_;
   core::Random random_;
   std::optional<queue::Message> scout_;

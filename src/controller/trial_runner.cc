@@ -29,6 +29,7 @@ Result<void> first(const Result<aws::BatchResult>& result) {
 
 struct TrialRunner::Run : std::enable_shared_from_this<Run> {
   Mapping mapping;
+  Duration rest = 1min;
   Done done;
   bool with_kept = false;
   std::string url;
@@ -43,9 +44,10 @@ TrialRunner::~TrialRunner() { alive_.reset(); }
 
 MonoTime TrialRunner::now() const { return net::read_clocks().mono; }
 
-void TrialRunner::run(const Mapping& mapping, Done done) {
+void TrialRunner::run(const Mapping& mapping, Duration rest, Done done) {
   auto run = std::make_shared<Run>();
   run->mapping = mapping;
+  run->rest = rest;
   run->done = std::move(done);
   prepare(run);
 }
@@ -140,7 +142,7 @@ void TrialRunner::read_queue(const RunPtr& run, const std::string& url) {
 
 void TrialRunner::begin(const RunPtr& run) {
   run->trial.emplace(run->mapping, queues_.at(run->mapping.source_arn).attributes, run->timeout,
-                     kept_, core::Random(random_.next()));
+                     run->rest, kept_, core::Random(random_.next()));
   if (!run->with_kept) return take(run, run->trial->start());
   if (!kept_.has(run->mapping.source_arn)) return run->done({});
   take(run, run->trial->start_with_kept(now()));

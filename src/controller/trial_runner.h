@@ -27,8 +27,8 @@ class TrialRunner {
   TrialRunner(const TrialRunner&) = delete;
   TrialRunner& operator=(const TrialRunner&) = delete;
 
-  // Each mapping once at a time.
-  void run(const Mapping& mapping, Done done);
+  // Each mapping once at a time. `rest` is how long a scout that fails stays away at first.
+  void run(const Mapping& mapping, Duration rest, Done done);
   // The dependency is well: what was kept from this mapping's queue is tried, one after another.
   void try_kept(const Mapping& mapping);
   // Hides anew what is kept. To be called every minute or so while there is some.

@@ -25,7 +25,7 @@ class TrialTest : public ::testing::Test {
                     .report_batch_item_failures = partial};
     queue::QueueAttributes attributes;
     attributes.redrive = queue::RedrivePolicy{5, "dlq"};
-    trial.emplace(mapping, attributes, seconds(60), kept, core::Random(3));
+    trial.emplace(mapping, attributes, seconds(60), 2min, kept, core::Random(3));
     step = trial->start();
     return *trial;
   }

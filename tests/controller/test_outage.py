@@ -79,8 +79,10 @@ def test_an_empty_queue_at_trial_time_does_not_keep_the_mapping_off(guarded, con
     function = guarded()
     controller = control(function)
     controller.says("controls the circuit")
+    function.alarm_pinned = True
     function.set_alarm("ALARM")
     function.wait_off()
+    function.set_alarm("INSUFFICIENT_DATA")
     function.wait_as_before()
     controller.says("no message waits")
 
@@ -89,6 +91,7 @@ def test_an_idle_queue_without_data_opens_nothing(guarded, control):
     function = guarded()
     controller = control(function)
     controller.says("controls the circuit")
+    function.alarm_pinned = True
     function.set_alarm("INSUFFICIENT_DATA")
     function.send(["one"])
     wait_until(lambda: "one" in function.handler.done, 20, "the message")
