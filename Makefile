@@ -23,9 +23,14 @@ JOBS ?= $(shell nproc)
 INNER_ROOMS := core,fleet,guard,queue
 INNER_TESTS := core_test fleet_test guard_test queue_test
 BINARY := build/release/switchgear
-# Tests that mostly wait, and what needs a processor but no clock and runs beside them: programs in
-# virtual time, and the fuzzers of what others wrote, a minute each.
-WAITING := $(wildcard tests/e2e/test_*.py)
+# Tests that mostly wait, as lists that run beside each other, and what needs a processor but no
+# clock and runs beside them: programs in virtual time, and the fuzzers of what others wrote, a
+# minute each.
+comma := ,
+empty :=
+listed = $(subst $(empty) $(empty),$(comma),$(strip $(1)))
+WAITING := $(call listed,$(wildcard tests/e2e/test_*.py)) \
+  $(call listed,$(wildcard tests/controller/test_*.py))
 IN_VIRTUAL_TIME := build/dev:lab,lab_mutants build/asan:core,fleet,lab_seeds build/tsan:core,fleet
 FUZZERS := record_fuzzer resp_fuzzer
 # Sets `cache`, and lets the tests find Redis, which Debian's redis-tools has under another name.

@@ -3,7 +3,7 @@
 
     scripts/run_tests.py --build build/dev --build build/asan:core,fleet --pytest tests
     scripts/run_tests.py --build build/dev:net --pytest tests --fuzz build/fuzz/resp_fuzzer \
-        --background-build build/dev:lab,core --waiting tests/e2e/test_bad_input.py
+        --background-build build/dev:lab,core --waiting tests/e2e/test_bad_input.py,tests/e2e/…
 
 Fuzzers and the programs of background builds cost next to no time of their own: one after the
 other they run with what processor time is left beside those test files that mostly wait.
@@ -300,14 +300,14 @@ def run_in_background(options):
 
 
 def run_waiting(options):
-    """The test files that mostly wait, and beside them what runs in the background."""
-    with ThreadPoolExecutor(1) as pool:
+    """The test files that mostly wait, each list of them beside the others, and beside all of them
+    what runs in the background."""
+    with ThreadPoolExecutor(1 + len(options.waiting)) as pool:
         background = pool.submit(run_in_background, options)
-        suites = []
-        if options.waiting:
-            suites = run_pytest(options.python, options.waiting, options.reports,
-                                options.pytest_limit, "pytest-waiting")
-        return suites + background.result()
+        lists = [pool.submit(run_pytest, options.python, files, options.reports,
+                             options.pytest_limit, f"pytest-waiting-{number}")
+                 for number, files in enumerate(options.waiting)]
+        return [suite for run in [*lists, background] for suite in run.result()]
 
 
 def main(arguments=None):
@@ -321,8 +321,9 @@ def main(arguments=None):
     parser.add_argument("--fuzz-seconds", type=float, default=60, help="of each fuzzer")
     parser.add_argument("--background-build", action="append", default=[],
                         metavar="FOLDER[:ROOM,ROOM]", help="like --build, beside the waiting")
-    parser.add_argument("--waiting", action="append", default=[], metavar="TEST_FILE",
-                        help="a file of tests that mostly wait")
+    parser.add_argument("--waiting", action="append", default=[], metavar="TEST_FILE[,TEST_FILE]",
+                        type=lambda text: [name for name in text.split(",") if name],
+                        help="files of tests that mostly wait; each list runs beside the others")
     parser.add_argument("--pytest-limit", type=float, default=1500, metavar="SECONDS")
     parser.add_argument("--limit-scale", type=float, default=1, help="multiplies time limits")
     options = parser.parse_args(arguments)
@@ -334,7 +335,8 @@ def main(arguments=None):
                         elsewhere=options.background_build)
     suites += run_waiting(options)
     if options.pytest:
-        others = options.pytest + [f"--ignore={path}" for path in options.waiting]
+        others = options.pytest + [f"--ignore={path}" for files in options.waiting
+                                   for path in files]
         suites += run_pytest(options.python, others, options.reports, options.pytest_limit)
 
     failures = [failure for suite in suites for failure in suite.failures]

@@ -86,7 +86,7 @@ class Handler:
 
 
 class GuardedFunction:
-    def __init__(self, server, name, max_receive_count=20, concurrency=50, visibility=2,
+    def __init__(self, server, name, max_receive_count=20, concurrency=8, visibility=2,
                  fifo=False, partial=False):
         self.handler = Handler()
         self.name = name[-40:]
@@ -184,7 +184,7 @@ class GuardedFunction:
     def wait_off(self, within=20):
         wait_until(lambda: not self.enabled(), within, "the mapping switched off")
 
-    def wait_as_before(self, limit=50, within=60):
+    def wait_as_before(self, limit=8, within=60):
         wait_until(lambda: self.enabled() and self.limit() == limit, within,
                    "the mapping as it was before")
 

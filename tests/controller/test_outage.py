@@ -27,7 +27,7 @@ def test_an_outage_is_survived_without_a_lost_message(guarded, control, evidence
     function.send(MESSAGES)
     function.wait_off()
     tags = function.tags()
-    assert tags["switchgear:before"] == "v1:enabled=true:max=50"
+    assert tags["switchgear:before"] == "v1:enabled=true:max=8"
     assert tags["switchgear:circuit"] == "payments"
 
     function.handler.healthy = True
@@ -96,7 +96,7 @@ def test_an_idle_queue_without_data_opens_nothing(guarded, control):
     function.send(["one"])
     wait_until(lambda: "one" in function.handler.done, 20, "the message")
     assert "OPEN" not in controller.child.output()
-    assert function.limit() == 50
+    assert function.limit() == 8
 
 
 def test_an_alarm_that_stays_in_alarm_is_overruled_by_trials(guarded, control):

@@ -30,8 +30,8 @@ def test_what_a_person_switches_on_while_open_stays_on(guarded, control):
     controller.says("is left alone now")
     assert function.enabled()
     function.handler.healthy = True
-    controller.says("is CLOSED")
-    assert function.enabled() and function.limit() == 50
+    controller.says("the circuit is CLOSED")
+    assert function.enabled() and function.limit() == 8
 
 
 def test_a_cap_that_a_person_sets_while_open_is_kept(guarded, control):
