@@ -32,8 +32,10 @@ Result<Access> open_access(net::Loop& loop, const EndpointQuestion& question,
                            std::shared_ptr<CredentialsProvider> shared = nullptr);
 
 // The passwords of an ElastiCache user, whose region is that of the environment if it is empty.
+// `listener` hears of trouble with credentials that are looked for here.
 Result<TokenSource> open_elasticache_tokens(net::Loop& loop, ElastiCacheUser user,
                                             const Environment& environment, std::uint64_t seed,
-                                            std::shared_ptr<CredentialsProvider> shared = nullptr);
+                                            std::shared_ptr<CredentialsProvider> shared = nullptr,
+                                            CredentialsListener listener = {});
 
 }  // namespace switchgear::aws

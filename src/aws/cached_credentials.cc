@@ -80,18 +80,35 @@ void CachedCredentials::start() {
     ended(credentials_error("gave no credentials within " + std::to_string(limit.count()) + " ms",
                             true));
   });
+  tell_soon();
   source_->fetch([this, fetch, alive = std::weak_ptr(alive_)](Result<Credentials> result) {
     if (alive.expired() || !fetching_ || fetch != fetch_) return;
     ended(std::move(result));
   });
 }
 
+void CachedCredentials::tell_soon() {
+  slow_ = loop_.call_after(options_.tell_after, [this] {
+    // A fetch beside the calls may take its time.
+    if (waiting_.empty()) return tell_soon();
+    tell({.kind = CredentialsNews::Kind::awaited, .from = source_->awaited()});
+  });
+}
+
+void CachedCredentials::tell(const CredentialsNews& news) const {
+  if (listener_) listener_(news);
+}
+
 void CachedCredentials::ended(Result<Credentials> result) {
   fetching_ = false;
   timeout_.cancel();
+  slow_.cancel();
   const MonoTime mono = net::read_clocks().mono;
   const bool fetched = result.has_value();
   if (fetched) {
+    if (failures_ > 0 && current_) {
+      tell({.kind = CredentialsNews::Kind::renewed, .from = source_->name()});
+    }
     keep(*std::move(result));
   } else {
     last_error_ = std::move(result).error();
@@ -104,6 +121,12 @@ void CachedCredentials::ended(Result<Credentials> result) {
   // Beside the calls, or an idle process would have to wait with its next one. Not for ever after
   // failures without anybody asking: then only the next call asks.
   const WallTime time = now();
+  if (!fetched && valid(time)) {
+    tell({.kind = CredentialsNews::Kind::not_renewed,
+          .from = last_error_->source,
+          .reason = last_error_->message,
+          .serve_for = end_ ? std::optional<Duration>(*end_ - time) : std::nullopt});
+  }
   if (current_ && refresh_from_ && (fetched || valid(time))) {
     const Duration wait = std::max<Duration>(*refresh_from_ - time, not_before_ - mono);
     refresh_ = loop_.call_after(wait, [this] {

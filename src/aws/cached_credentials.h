@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "aws/credentials_provider.h"
 #include "core/random.h"
@@ -26,6 +27,8 @@ class CredentialsSource {
 
   // For people: "profile prod (~/.aws/config)", "the instance's role".
   virtual std::string name() const = 0;
+  // While a fetch is under way: whoever has not answered yet, himself or where he gets his own.
+  virtual std::string awaited() const { return name(); }
   // `callback` is called at most once, perhaps from inside, never after the source's end.
   virtual void fetch(Callback callback) = 0;
 };
@@ -40,6 +43,8 @@ struct CredentialsCacheOptions {
   Duration wait_ahead = 1min;
   // A fetch that has not ended by then has failed.
   Duration fetch_timeout = 50s;
+  // After so long somebody who waits is told what for.
+  Duration tell_after = 3s;
   // After a failed fetch: base, doubled each time up to the cap, half of it by chance. Calls that
   // have to wait get the last error meanwhile.
   Duration retry_base = 1s;
@@ -57,6 +62,7 @@ class CachedCredentials final : public CredentialsProvider {
   void get(Callback callback) override;
   std::string name() const override { return source_->name(); }
   bool refused(const CredentialsPtr& credentials) override;
+  void listen(CredentialsListener listener) override { listener_ = std::move(listener); }
 
  private:
   WallTime now() const;
@@ -65,6 +71,8 @@ class CachedCredentials final : public CredentialsProvider {
   void start();
   void ended(Result<Credentials> result);
   void keep(Credentials fresh);
+  void tell_soon();
+  void tell(const CredentialsNews& news) const;
   void answer_waiting(const Result<CredentialsPtr>& result);
 
   net::Loop& loop_;
@@ -87,7 +95,9 @@ class CachedCredentials final : public CredentialsProvider {
   MonoTime not_before_{};  // when the next fetch may start
   std::optional<Error> last_error_;
   std::deque<Callback> waiting_;
+  CredentialsListener listener_;
   net::Timer timeout_;
+  net::Timer slow_;
   net::Timer refresh_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
   // Last, so that it goes first.

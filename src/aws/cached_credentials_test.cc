@@ -31,6 +31,7 @@ class CachedCredentialsTest : public testing::Test {
     options.wall_clock = [this] { return now_; };
     cache_ = std::make_unique<CachedCredentials>(loop_, std::make_unique<ScriptedSource>(script_),
                                                  core::Random(1), options);
+    cache_->listen([this](const CredentialsNews& news) { news_.push_back(news.text()); });
   }
   void ask() {
     cache_->get([this](const Result<CredentialsPtr>& got) {
@@ -57,6 +58,7 @@ class CachedCredentialsTest : public testing::Test {
   std::shared_ptr<Script> script_ = std::make_shared<Script>();
   std::unique_ptr<CachedCredentials> cache_;
   std::vector<std::string> got_;
+  std::vector<std::string> news_;
   CredentialsPtr last_;
 };
 
@@ -153,6 +155,42 @@ TEST_F(CachedCredentialsTest, AreFetchedAgainSomeTimeAfterAFailure) {
   ask();
   give(1, "A", 1h);
   EXPECT_EQ(got_.back(), "A");
+}
+
+TEST_F(CachedCredentialsTest, ThatCannotBeRenewedAreToldOfWhileTheyLast) {
+  make({.retry_base = 1ms, .retry_cap = 1ms});
+  ask();
+  give(0, "A", 6h);
+  now_ += 6h - 14min;
+  ask();
+  fail(1);
+  EXPECT_EQ(news_,
+            Strings{"AWS credentials were not renewed: the script: out of order; the present "
+                    "ones serve for another 14 min"});
+  run_until_fetches(3);
+  give(2, "B", 6h);
+  ASSERT_EQ(news_.size(), 2u);
+  EXPECT_EQ(news_[1], "AWS credentials are renewed again: the script");
+  now_ += 7h;
+  ask();
+  fail(3);
+  EXPECT_EQ(news_.size(), 2u) << "whoever asks gets the error";
+}
+
+TEST_F(CachedCredentialsTest, ThatAreLongInComingAreToldOfOnceToThoseWhoWait) {
+  make({.tell_after = 1ms});
+  ask();
+  ASSERT_TRUE(loop_.run_until([&] { return !news_.empty(); }, 20s));
+  EXPECT_EQ(news_, Strings{"still waiting for AWS credentials: the script"});
+  give(0, "A", 6h);
+  now_ += 6h - 14min;
+  ask();  // nobody waits for this fetch
+  ASSERT_EQ(fetches(), 2u);
+  loop_.run_until([] { return false; }, 20ms);
+  EXPECT_EQ(news_.size(), 1u);
+  now_ += 14min;
+  ask();
+  ASSERT_TRUE(loop_.run_until([&] { return news_.size() == 2; }, 20s));
 }
 
 TEST_F(CachedCredentialsTest, DoNotServeOnceTheyHaveExpired) {

@@ -166,7 +166,8 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
           const auto limit = floor_ms(options_.credentials_timeout);
           if (const auto held = weak.lock()) {
             finish(held, credentials_error("still waiting for AWS credentials after " +
-                                               std::to_string(limit.count()) + " ms",
+                                               std::to_string(limit.count()) +
+                                               " ms: " + credentials_->name(),
                                            true, endpoint_.service));
           }
         });

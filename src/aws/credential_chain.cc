@@ -85,6 +85,7 @@ class LastResort final : public CredentialsSource {
   LastResort(std::unique_ptr<CredentialsSource> source, std::string looked_at)
       : source_(std::move(source)), looked_at_(std::move(looked_at)) {}
   std::string name() const override { return source_->name(); }
+  std::string awaited() const override { return source_->awaited(); }
   void fetch(Callback callback) override {
     source_->fetch([this, callback = std::move(callback)](Result<Credentials> result) {
       if (result) return callback(*std::move(result));
@@ -109,6 +110,7 @@ class ChainCredentials final : public CredentialsProvider {
   void get(Callback callback) override { cache_->get(std::move(callback)); }
   std::string name() const override { return cache_->name(); }
   bool refused(const CredentialsPtr& credentials) override { return cache_->refused(credentials); }
+  void listen(CredentialsListener listener) override { cache_->listen(std::move(listener)); }
 
   net::HttpClient& services() { return services_; }
   net::HttpClient& metadata() { return metadata_; }
@@ -167,6 +169,10 @@ class Chain {
     return "profile '" + profile + "' in " + profile_.config.places;
   }
 
+  std::string place(const std::string& profile, SharedFile file) const {
+    return "profile '" + profile + "' in " + profile_.config.paths.at(file);
+  }
+
   Error in_profile(const std::string& profile, const std::string& what) const {
     return credentials_error(place(profile) + " " + what);
   }
@@ -205,7 +211,10 @@ class Chain {
       return keys_of_profile(name, SharedFile::credentials);
     }
     if (const std::string command = value_in(section, "credential_process"); !command.empty()) {
-      return process_credentials(loop_, command, "credential_process of " + place(name));
+      const bool in_credentials =
+          profile_.config.in(SharedFile::credentials, name).contains("credential_process");
+      const auto file = in_credentials ? SharedFile::credentials : SharedFile::config;
+      return process_credentials(loop_, command, "credential_process of " + place(name, file));
     }
     if (has_keys(profile_.config.in(SharedFile::config, name))) {
       return keys_of_profile(name, SharedFile::config);
@@ -230,7 +239,7 @@ class Chain {
     if (auto now = keys_of(profile_.config.in(file, name)); !now) {
       return in_profile(name, now.error().message);
     }
-    return Source(std::make_unique<ProfileKeys>(environment_, file, name, place(name)));
+    return Source(std::make_unique<ProfileKeys>(environment_, file, name, place(name, file)));
   }
 
   Result<Source> role_of_profile(const std::string& name, const Section& section) {

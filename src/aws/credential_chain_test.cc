@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -285,6 +286,25 @@ TEST_F(ChainTest, RunsACredentialProcessWithoutAShell) {
             (std::vector<std::string>{"a", "b \"c\" \\d", "e\\", "f g", ""}));
   EXPECT_FALSE(split_words("a \"b"));
   EXPECT_FALSE(split_words("a\\"));
+}
+
+TEST_F(ChainTest, SaysWhichProgramIsWaitedForAndForWhat) {
+  write("config",
+        "[default]\nrole_arn = arn:r\nsource_profile = base\n"
+        "[profile base]\ncredential_process = cat '" +
+            folder_ + "/never'\n");
+  // Nobody ever writes into it.
+  ASSERT_EQ(::mkfifo((folder_ + "/never").c_str(), 0600), 0);
+  options_.cache.tell_after = 1ms;
+  const auto provider = open();
+  ASSERT_TRUE(provider);
+  std::string news;
+  (*provider)->listen([&](const CredentialsNews& heard) { news = heard.text(); });
+  (*provider)->get([](const Result<CredentialsPtr>&) {});
+  ASSERT_TRUE(loop_.run_until([&] { return !news.empty(); }, 30s));
+  EXPECT_EQ(news, "still waiting for AWS credentials: credential_process of profile 'base' in " +
+                      folder_ + "/config, for the role of profile 'default' in " + folder_ +
+                      "/config and " + folder_ + "/credentials");
 }
 
 TEST_F(ChainTest, ShowsNothingOfWhatAProgramPrints) {

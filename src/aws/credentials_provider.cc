@@ -20,6 +20,26 @@ class FixedCredentials final : public CredentialsProvider {
 
 }  // namespace
 
+std::string CredentialsNews::text() const {
+  switch (kind) {
+    case Kind::awaited:
+      return "still waiting for AWS credentials: " + from;
+    case Kind::not_renewed: {
+      std::string out = "AWS credentials were not renewed: " + from + ": " + reason;
+      if (serve_for) {
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*serve_for).count();
+        out += "; the present ones serve for another " +
+               (seconds < 120 ? std::to_string(seconds) + " s"
+                              : std::to_string(seconds / 60) + " min");
+      }
+      return out;
+    }
+    case Kind::renewed:
+      break;
+  }
+  return "AWS credentials are renewed again: " + from;
+}
+
 std::shared_ptr<CredentialsProvider> fixed_credentials(Credentials credentials) {
   return std::make_shared<FixedCredentials>(std::move(credentials));
 }

@@ -91,7 +91,9 @@ class AssumedRole final : public RoleCredentials {
         base_(std::move(base)) {}
 
   void fetch(Callback callback) override {
+    with_base_ = true;
     base_->fetch([this, callback = std::move(callback)](Result<Credentials> base) mutable {
+      with_base_ = false;
       if (!base) {
         Error error = std::move(base).error();
         error.message = base_->name() + ": " + error.message;
@@ -102,8 +104,13 @@ class AssumedRole final : public RoleCredentials {
     });
   }
 
+  std::string awaited() const override {
+    return with_base_ ? base_->awaited() + ", for the " + name() : name();
+  }
+
  private:
   const std::unique_ptr<CredentialsSource> base_;
+  bool with_base_ = false;  // its fetch is under way
 };
 
 class WebIdentityRole final : public RoleCredentials {

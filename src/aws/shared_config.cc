@@ -178,6 +178,7 @@ Result<SharedConfig> load_shared_config(const Environment& environment) {
     std::string path = value_of(environment, file.variable);
     if (path.empty()) path = file.usual;
     config.places += (config.places.empty() ? "" : " and ") + path;
+    config.paths[file.kind] = path;
     const auto text = read_small_file(expand_home(path, environment), kFileBytesMax, "profile");
     if (!text) continue;
     if (auto read = read_shared_config(*text, file.kind, path, config); !read) return read.error();

@@ -23,6 +23,7 @@ struct SharedConfig {
   std::map<std::string, Section> services;  // [services NAME] of the config file
   // Where they were looked for, for messages: "~/.aws/config and ~/.aws/credentials".
   std::string places;
+  std::map<SharedFile, std::string> paths;  // each of them
 
   // What one file alone says of a profile; empty if it has none. Keys are looked up so: an id and a
   // secret of different files are no pair.

@@ -139,6 +139,13 @@ aws::Environment Context::aws_environment() const {
   };
 }
 
+aws::CredentialsListener Context::credentials_listener() {
+  return [this](const aws::CredentialsNews& news) {
+    // Over a line of progress.
+    err << (colour_on_err ? "\r\033[K" : "") << "switchgear: " << news.text() << std::endl;
+  };
+}
+
 CLI::App* add_command(CLI::App& parent, const std::string& name, const std::string& summary,
                       const std::vector<std::string>& examples) {
   CLI::App* command = parent.add_subcommand(name, summary);

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "aws/credentials_provider.h"
 #include "aws/environment.h"
 
 namespace switchgear::cli {
@@ -35,6 +36,9 @@ struct Context {
   std::string variable(std::string_view name) const;
   // The same for what asks AWS, with --profile. The context outlives it.
   aws::Environment aws_environment() const;
+  // Tells the person of credentials that are long in coming or do not come, with where they come
+  // from. The context outlives it.
+  aws::CredentialsListener credentials_listener();
 };
 
 enum class Output : unsigned char { table, json };

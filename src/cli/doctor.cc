@@ -160,6 +160,7 @@ int doctor(Context& context, const DoctorOptions& options) {
                                   {.timeout = kOperationTimeout,
                                    .seed = identity.seed,
                                    .environment = context.aws_environment(),
+                                   .on_credentials = context.credentials_listener(),
                                    .credentials_timeout = kCredentialsTimeout});
   if (!store) {
     findings.push_back({"store", Grade::error, store.error().text(),

@@ -189,6 +189,7 @@ int init_dynamodb(Context& context, const InitOptions& options) {
     context.err << "switchgear init dynamodb: " << access.error().text() << '\n';
     return kUsage;
   }
+  access->credentials->listen(context.credentials_listener());
   return TableMaker(context, options, loop, *std::move(access)).run();
 }
 

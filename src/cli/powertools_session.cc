@@ -9,8 +9,9 @@ namespace switchgear::cli {
 std::unique_ptr<PowertoolsSession> PowertoolsSession::open(Context& context, const std::string& url,
                                                            int& exit_code) {
   std::unique_ptr<PowertoolsSession> session(new PowertoolsSession);
-  auto table = stores::PowertoolsTable::open(
-      session->loop_.loop(), url, guard::random_identity().seed, context.aws_environment());
+  auto table =
+      stores::PowertoolsTable::open(session->loop_.loop(), url, guard::random_identity().seed,
+                                    context.aws_environment(), context.credentials_listener());
   if (!table) {
     context.err << "switchgear: " << table.error().text() << '\n';
     exit_code = kUsage;

@@ -37,6 +37,7 @@ std::unique_ptr<StoreSession> StoreSession::open(Context& context, const std::st
                                   {.timeout = kOperationTimeout,
                                    .seed = guard::random_identity().seed,
                                    .environment = context.aws_environment(),
+                                   .on_credentials = context.credentials_listener(),
                                    .credentials_timeout = kCredentialsTimeout});
   if (!store) {
     context.err << "switchgear: " << store.error().text() << '\n';

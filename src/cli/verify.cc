@@ -233,6 +233,7 @@ int verify_aws(Context& context, const VerifyOptions& options) {
                                  environment, identity.seed);
   if (!access) return usage(access.error().text());
   credentials = std::move(access->credentials);
+  credentials->listen(context.credentials_listener());
   const auto found =
       stores::verify(loop.loop(), [&] { return loop.waiting().stopped(); },
                      {.table = table,

@@ -48,6 +48,10 @@ int work(Context& context, const WorkerFlags& flags) {
   ops::Log log({.format = flags.json_log ? ops::LogFormat::json : ops::LogFormat::text,
                 .least = ops::LogLevel::info,
                 .colour = context.colour_on_err});
+  setup->access.credentials->listen([&log](const aws::CredentialsNews& news) {
+    const bool good = news.kind == aws::CredentialsNews::Kind::renewed;
+    log.write(good ? ops::LogLevel::info : ops::LogLevel::warn, news.text());
+  });
   if (!setup->options.circuit.empty()) {
     auto store = stores::open_store(loop, settings->config.store,
                                     {.seed = guard::random_identity().seed,

@@ -36,6 +36,16 @@ std::shared_ptr<guard::Listener> listener_for(
       });
 }
 
+aws::CredentialsListener credentials_listener(const Options& options) {
+  if (!options.on_problem) return {};
+  return [tell = options.on_problem](const aws::CredentialsNews& news) {
+    try {
+      tell(news.text());
+    } catch (...) {  // NOLINT(bugprone-empty-catch): the user's, see header
+    }
+  };
+}
+
 }  // namespace
 
 Subscription& Subscription::operator=(Subscription&& other) noexcept {
@@ -215,7 +225,8 @@ Circuits open(std::string_view url, Options options) {
   guard::RuntimeEvents events{.transition = {}, .problem = options.on_problem};
   const stores::StoreOptions store_options{.name_space = options.name_space,
                                            .timeout = options.store_timeout,
-                                           .seed = runtime_options.engine.identity.seed};
+                                           .seed = runtime_options.engine.identity.seed,
+                                           .on_credentials = credentials_listener(options)};
   std::shared_ptr<guard::Runtime> runtime = value_or_throw(guard::Runtime::start(
       [&](net::Loop& loop) { return stores::open_store(loop, url, store_options); },
       std::move(runtime_options), std::move(events)));

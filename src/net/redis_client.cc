@@ -6,6 +6,7 @@
 #include "core/assert.h"
 #include "core/random.h"
 #include "net/clocks.h"
+#include "net/redis_answering.h"
 #include "net/redis_connection.h"
 #include "net/redis_error.h"
 
@@ -22,12 +23,11 @@ std::string in_ms(Duration d) { return std::to_string(ceil_ms(d).count()) + " ms
 
 }  // namespace
 
-class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
+class RedisClient::Impl : public RedisAnswering, public std::enable_shared_from_this<Impl> {
  public:
   Impl(Loop& loop, RedisAddress address, const RedisOptions& options)
-      : loop_(loop),
+      : RedisAnswering(loop, address.name()),
         address_(std::move(address)),
-        name_(address_.name()),
         options_(options),
         random_(options.seed) {
     SG_ASSERT(!address_.hosts.empty());
@@ -37,7 +37,6 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
     }
   }
 
-  const std::string& name() const { return name_; }
   const RedisGreeting& greeting() const { return greeting_; }
   bool connected() const { return phase_ == Phase::ready; }
 
@@ -74,7 +73,7 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
 
   // The end of the client: nothing is called any more.
   void abandon() {
-    gone_ = true;
+    leave();
     close_connection();
     command_timer_.cancel();
     waiting_.clear();
@@ -97,19 +96,6 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
     MonoTime until;
     std::size_t confirmations = 0;
   };
-  Error error(std::string code, std::string message, bool retryable) const {
-    return Error{.code = std::move(code),
-                 .message = std::move(message),
-                 .retryable = retryable,
-                 .source = name_};
-  }
-
-  void answer_later(RedisCallback done, Error why) {
-    loop_.post([self = shared_from_this(), done = std::move(done), why = std::move(why)] {
-      if (!self->gone_) done(why);
-    });
-  }
-
   // ---- Connecting -------------------------------------------------------------------------
 
   void connect() {
@@ -283,9 +269,9 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void close_connection() {
-    if (phase_ == Phase::ready && disconnected_ && !gone_) {
+    if (phase_ == Phase::ready && disconnected_ && !gone()) {
       loop_.post([self = shared_from_this()] {
-        if (!self->gone_) self->disconnected_();
+        if (!self->gone()) self->disconnected_();
       });
     }
     if (connection_) connection_->close();
@@ -299,7 +285,7 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
   template <class Queue>
   void answer_all(const Queue& queue, const Error& why) {
     for (const auto& command : queue) {
-      if (gone_) return;
+      if (gone()) return;
       if (command.done) command.done(why);
     }
   }
@@ -309,7 +295,7 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
   // All commands have the same time to live, so the one that is due first is at a front. The
   // timer is not moved when it is answered: it then finds nothing due and is set anew.
   void arm_command_timer(MonoTime now) {
-    if (gone_ || command_timer_.pending() || (waiting_.empty() && sent_.empty())) return;
+    if (gone() || command_timer_.pending() || (waiting_.empty() && sent_.empty())) return;
     MonoTime due = MonoTime::max();
     if (!waiting_.empty()) due = waiting_.front().until;
     for (const Sent& sent : sent_) {
@@ -358,9 +344,7 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
                  true);
   }
 
-  Loop& loop_;
   const RedisAddress address_;
-  const std::string name_;
   RedisOptions options_;
   core::Random random_;
 
@@ -372,7 +356,6 @@ class RedisClient::Impl : public std::enable_shared_from_this<Impl> {
   std::deque<Sent> sent_;
   MonoTime heard_at_;
   bool retiring_ = false;  // answer what is sent, then connect anew
-  bool gone_ = false;
 
   std::function<void(const resp::Value&)> push_;
   std::function<void()> disconnected_;

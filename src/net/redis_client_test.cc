@@ -302,13 +302,20 @@ TEST_F(RedisClientTest, TellsThatAConnectionHasEnded) {
 
 TEST_F(RedisClientTest, CallsNobodyAfterItsEnd) {
   StrangePeer peer("");
+  const RedisServer server;
   bool called = false;
+  const auto call = [&](const Result<resp::Value>&) { called = true; };
   {
-    RedisClient client = client_of(peer.url(), {.command_timeout = 20ms, .connect_timeout = 20ms});
-    client.command({"PING"}, [&](const Result<resp::Value>&) { called = true; });
-    let_pass(1ms);
+    // The loop does not run before it has gone, so that none of this ends earlier.
+    RedisClient connecting =
+        client_of(peer.url(), {.command_timeout = 10ms, .connect_timeout = 10ms});
+    RedisClient full = client_of(server.url(), {.commands_max = 1});
+    text_of(full, {"PING"});
+    connecting.command({"PING"}, call);
+    full.command({"PING"}, call);
+    full.command({"PING"}, call);  // one too many
   }
-  let_pass(60ms);
+  let_pass(30ms);
   EXPECT_FALSE(called);
 }
 

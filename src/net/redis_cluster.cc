@@ -7,6 +7,7 @@
 #include "core/assert.h"
 #include "core/backoff.h"
 #include "net/clocks.h"
+#include "net/redis_answering.h"
 #include "net/redis_error.h"
 #include "net/redis_topology.h"
 
@@ -32,11 +33,10 @@ RedisOptions for_cluster(RedisOptions options) {
 
 }  // namespace
 
-class RedisCluster::Impl : public std::enable_shared_from_this<Impl> {
+class RedisCluster::Impl : public RedisAnswering, public std::enable_shared_from_this<Impl> {
  public:
   Impl(Loop& loop, const RedisAddress& seeds, const RedisOptions& options)
-      : loop_(loop),
-        name_(seeds.name()),
+      : RedisAnswering(loop, seeds.name()),
         options_(options),
         random_(options.seed + 1),
         nodes_(std::in_place, loop, seeds, options),
@@ -44,7 +44,6 @@ class RedisCluster::Impl : public std::enable_shared_from_this<Impl> {
     topology_->on_learned([this](const std::optional<Error>& why) { learned(why); });
   }
 
-  const std::string& name() const { return name_; }
   std::size_t nodes() const { return nodes_->size(); }
 
   void command(const std::string& key, std::vector<std::string> arguments, RedisCallback done) {
@@ -85,7 +84,7 @@ class RedisCluster::Impl : public std::enable_shared_from_this<Impl> {
 
   // The end of the client: nothing is called any more.
   void abandon() {
-    gone_ = true;
+    leave();
     topology_.reset();
     nodes_.reset();
     calls_.clear();
@@ -116,19 +115,6 @@ class RedisCluster::Impl : public std::enable_shared_from_this<Impl> {
     KeysCallback done;
     std::set<std::string> found;
   };
-
-  Error error(std::string code, std::string message, bool retryable) const {
-    return Error{.code = std::move(code),
-                 .message = std::move(message),
-                 .retryable = retryable,
-                 .source = name_};
-  }
-
-  void answer_later(RedisCallback done, Error why) {
-    loop_.post([self = shared_from_this(), done = std::move(done), why = std::move(why)] {
-      if (!self->gone_) done(why);
-    });
-  }
 
   // ---- One command ------------------------------------------------------------------------
 
@@ -221,11 +207,11 @@ class RedisCluster::Impl : public std::enable_shared_from_this<Impl> {
       if (std::exchange(call->waits_for_map, false)) ready.push_back(call);
     }
     for (auto& done : std::exchange(waiting_, {})) {
-      if (gone_) return;
+      if (gone()) return;
       done(why);
     }
     for (const CallPtr call : ready) {
-      if (gone_) return;
+      if (gone()) return;
       proceed(call, why);
     }
   }
@@ -283,7 +269,7 @@ class RedisCluster::Impl : public std::enable_shared_from_this<Impl> {
       return topology_->refresh();
     }
     loop_.post([self = shared_from_this(), then = std::move(then)] {
-      if (self->gone_) return;
+      if (self->gone()) return;
       const bool known = self->topology_->known();
       then(known ? std::nullopt : self->topology_->failed_just_now());
     });
@@ -311,11 +297,8 @@ class RedisCluster::Impl : public std::enable_shared_from_this<Impl> {
         });
   }
 
-  Loop& loop_;
-  const std::string name_;
   const RedisOptions options_;
   core::Random random_;
-  bool gone_ = false;
   std::list<Call> calls_;
   std::vector<std::function<void(const std::optional<Error>&)>> waiting_;  // for the map
   std::optional<RedisNodes> nodes_;

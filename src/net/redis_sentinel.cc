@@ -6,6 +6,7 @@
 
 #include "core/assert.h"
 #include "net/clocks.h"
+#include "net/redis_answering.h"
 
 namespace switchgear::net {
 namespace {
@@ -53,19 +54,16 @@ std::vector<std::string> words_of(std::string_view text) {
 
 }  // namespace
 
-class RedisSentinelRoute::Impl : public std::enable_shared_from_this<Impl> {
+class RedisSentinelRoute::Impl : public RedisAnswering, public std::enable_shared_from_this<Impl> {
  public:
   Impl(Loop& loop, RedisAddress address, const RedisOptions& options)
-      : loop_(loop),
+      : RedisAnswering(loop, address.name()),
         address_(std::move(address)),
-        name_(address_.name()),
         options_(options),
         random_(options.seed),
         sentinels_(address_.hosts) {
     options_.peer = RedisPeer::primary;
   }
-
-  const std::string& name() const { return name_; }
 
   void command(std::vector<std::string> arguments, RedisCallback done) {
     SG_ASSERT(done != nullptr);
@@ -95,7 +93,7 @@ class RedisSentinelRoute::Impl : public std::enable_shared_from_this<Impl> {
 
   // The end: nothing is called any more.
   void abandon() {
-    gone_ = true;
+    leave();
     waiting_.clear();
     primary_.reset();
     primaries_.clear();
@@ -116,13 +114,6 @@ class RedisSentinelRoute::Impl : public std::enable_shared_from_this<Impl> {
     std::unique_ptr<RedisClient> client;
     std::size_t pending = 0;
   };
-
-  Error error(std::string code, std::string message, bool retryable) const {
-    return Error{.code = std::move(code),
-                 .message = std::move(message),
-                 .retryable = retryable,
-                 .source = name_};
-  }
 
   Error too_late() const {
     return error("timeout",
@@ -166,7 +157,7 @@ class RedisSentinelRoute::Impl : public std::enable_shared_from_this<Impl> {
               ? Result<void>{last_error_}
               : Result<void>{error("full", "too many commands wait for a primary", true)};
       return loop_.post([self = shared_from_this(), answer, then = std::move(then)] {
-        if (self->gone_) return;
+        if (self->gone()) return;
         answer && !self->primary_ ? self->when_there_is_a_primary(then) : then(answer);
       });
     }
@@ -177,7 +168,7 @@ class RedisSentinelRoute::Impl : public std::enable_shared_from_this<Impl> {
   void answer_waiting(const Result<void>& answer) {
     const auto self = shared_from_this();
     for (Then& then : std::exchange(waiting_, {})) {
-      if (gone_) return;
+      if (gone()) return;
       then(answer);
     }
   }
@@ -195,7 +186,7 @@ class RedisSentinelRoute::Impl : public std::enable_shared_from_this<Impl> {
   // ---- Questions --------------------------------------------------------------------------
 
   void look_again(const core::Backoff& backoff) {
-    if (asking_ || gone_) return;
+    if (asking_ || gone()) return;
     const MonoTime due = looked_at_ + core::delay(backoff, looks_ + 1, random_);
     if (look_timer_.pending() && due >= look_due_) return;
     look_due_ = due;
@@ -311,12 +302,9 @@ class RedisSentinelRoute::Impl : public std::enable_shared_from_this<Impl> {
     if (const auto host = host_of(words[3], words[4])) use(*host);
   }
 
-  Loop& loop_;
   const RedisAddress address_;
-  const std::string name_;
   RedisOptions options_;
   core::Random random_;
-  bool gone_ = false;
 
   std::deque<Then> waiting_;
   std::shared_ptr<Primary> primary_;

@@ -96,6 +96,7 @@ Result<std::unique_ptr<Store>> open_dynamodb(net::Loop& loop, std::string_view u
   auto access = aws::open_access(loop, {.service = "dynamodb", .region = address->region},
                                  environment, options.seed, options.credentials);
   if (!access) return access.error();
+  if (!options.credentials) access->credentials->listen(options.on_credentials);
   return std::unique_ptr<Store>(std::make_unique<DynamoDbStore>(
       loop, access->endpoint, std::move(access->credentials),
       DynamoDbStoreOptions{.table = address->table,
@@ -121,7 +122,8 @@ Result<net::RedisPasswordSource> password_source(net::Loop& loop, const net::Red
                                        .user = address.user,
                                        .region = address.region,
                                        .serverless = serverless},
-                                      environment, options.seed, options.credentials);
+                                      environment, options.seed, options.credentials,
+                                      options.on_credentials);
 }
 
 StoreTime machine_time() { return StoreTime{floor_ms(net::read_clocks().wall.time_since_epoch())}; }

@@ -30,6 +30,8 @@ struct StoreOptions {
   aws::Environment environment{};
   // Credentials of a store on AWS. Empty: those that the environment leads to.
   std::shared_ptr<aws::CredentialsProvider> credentials{};
+  // Hears of trouble with those that the environment leads to; see aws::CredentialsProvider.
+  aws::CredentialsListener on_credentials{};
   // How long an operation may wait for credentials that are not at hand; 0: as `timeout`.
   Duration credentials_timeout{0};
   // See DynamoDbStoreOptions.
