@@ -148,18 +148,21 @@ class AwsClient::Impl : public std::enable_shared_from_this<Impl> {
     ++call->attempt;
     call->signed_by = nullptr;
     if (!credentials_) return send(call);
-    credentials_->get([self = weak_from_this(), call](Result<CredentialsPtr> credentials) {
-      const auto impl = self.lock();
-      // Cancelled, or given up waiting.
-      if (!impl || !call->callback || call->pause.pending()) return;
-      call->credentials_late.cancel();
-      if (!credentials) {
-        impl->finish_soon(call, std::move(credentials).error());
-        return;
-      }
-      call->signed_by = *std::move(credentials);
-      impl->send(call);
-    });
+    // The provider may keep this for longer than the loop lives, on which the call's timers are.
+    credentials_->get(
+        [self = weak_from_this(), held = std::weak_ptr(call)](Result<CredentialsPtr> credentials) {
+          const auto impl = self.lock();
+          const auto call = held.lock();
+          // Cancelled, or given up waiting.
+          if (!impl || !call || !call->callback || call->pause.pending()) return;
+          call->credentials_late.cancel();
+          if (!credentials) {
+            impl->finish_soon(call, std::move(credentials).error());
+            return;
+          }
+          call->signed_by = *std::move(credentials);
+          impl->send(call);
+        });
     if (call->signed_by || !call->callback || call->pause.pending()) return;
     call->credentials_late =
         loop_.call_after(options_.credentials_timeout, [this, weak = std::weak_ptr(call)] {

@@ -224,12 +224,13 @@ TEST_F(RedisSentinelTest, LeavesAPrimaryThatStandsStillForTheNewOne) {
   std::string port;
   const MonoTime end = read_clocks().mono + 9s;
   while (port != std::to_string(replica.port()) && read_clocks().mono < end) {
-    std::optional<std::string> got;
-    route->command("k", {"CONFIG", "GET", "port"}, [&](const Result<resp::Value>& value) {
-      got = value && value->items.size() == 2 ? value->items[1].text : "";
+    // Shared, as the frozen primary answers only once it is thawed.
+    const auto got = std::make_shared<std::optional<std::string>>();
+    route->command("k", {"CONFIG", "GET", "port"}, [got](const Result<resp::Value>& value) {
+      *got = value && value->items.size() == 2 ? value->items[1].text : "";
     });
-    loop.run_until([&] { return got.has_value(); }, 100ms);
-    if (got) port = *got;
+    loop.run_until([&] { return got->has_value(); }, 100ms);
+    if (*got) port = **got;
     let_pass(20ms);
   }
   EXPECT_EQ(port, std::to_string(replica.port()));
