@@ -78,7 +78,25 @@ class RedisCluster::Impl : public RedisAnswering, public std::enable_shared_from
   void subscriber(SubscriberCallback done) {
     when_known([this, done = std::move(done)](const std::optional<Error>& why) {
       if (why) return done(*why);
-      done(nodes_->subscriber(topology_->likely_nodes().front()));
+      done(nodes_->connection(topology_->likely_nodes().front()));
+    });
+  }
+
+  void primaries(PrimariesCallback done) {
+    when_known([this, done = std::move(done)](const std::optional<Error>& why) {
+      if (why) return done(*why);
+      const RedisSlotMap& map = topology_->map();
+      RedisPrimaries primaries{.each = {}, .slots_unserved = kRedisSlots - map.served()};
+      for (std::size_t i = 0; i < map.primaries.size(); ++i) {
+        const auto served = std::ranges::find(map.owners, static_cast<std::uint16_t>(i));
+        if (served == map.owners.end()) continue;
+        const RedisHost& node = map.primaries[i];
+        primaries.each.push_back({.name = node.text(),
+                                  .client = nodes_->connection(node),
+                                  .slot = static_cast<int>(served - map.owners.begin())});
+      }
+      std::ranges::sort(primaries.each, {}, &RedisPrimaries::One::name);
+      done(std::move(primaries));
     });
   }
 
@@ -317,6 +335,7 @@ void RedisCluster::keys(const std::string& pattern, KeysCallback done) {
   impl_->keys(pattern, std::move(done));
 }
 void RedisCluster::subscriber(SubscriberCallback done) { impl_->subscriber(std::move(done)); }
+void RedisCluster::primaries(PrimariesCallback done) { impl_->primaries(std::move(done)); }
 const std::string& RedisCluster::name() const { return impl_->name(); }
 std::size_t RedisCluster::nodes() const { return impl_->nodes(); }
 

@@ -41,6 +41,7 @@ class RedisCluster final : public RedisRoute {
   void keys(const std::string& pattern, KeysCallback done) override;
   // To any node: the nodes pass on to each other what is published (PUBLISH; not SPUBLISH).
   void subscriber(SubscriberCallback done) override;
+  void primaries(PrimariesCallback done) override;
   const std::string& name() const override;
 
   // Connections that are kept, open or not.

@@ -169,6 +169,27 @@ TEST_F(RedisClusterTest, FindsKeysOnEveryNode) {
   EXPECT_THAT(**found, Contains("find:7"));
 }
 
+TEST_F(RedisClusterTest, NamesItsPrimariesEachWithASlotThatItServes) {
+  auto client = cluster();
+  std::optional<Result<RedisPrimaries>> primaries;
+  client->primaries([&](Result<RedisPrimaries> found) { primaries = std::move(found); });
+  EXPECT_FALSE(primaries) << "answered from inside the call";
+  ASSERT_TRUE(loop_.run_until([&] { return primaries.has_value(); }, 5s));
+  ASSERT_TRUE(*primaries) << primaries->error().text();
+  EXPECT_EQ((*primaries)->slots_unserved, 0);
+  ASSERT_THAT((*primaries)->each, SizeIs(3));
+  for (const RedisPrimaries::One& one : (*primaries)->each) {
+    ASSERT_TRUE(one.slot);
+    EXPECT_EQ(one.name, servers().node(servers().owner(*one.slot)).host().text());
+    std::optional<std::string> port;
+    one.client->command({"CONFIG", "GET", "port"}, [&](const Result<resp::Value>& value) {
+      port = value && value->items.size() == 2 ? value->items[1].text : "";
+    });
+    ASSERT_TRUE(loop_.run_until([&] { return port.has_value(); }, 5s));
+    EXPECT_EQ(one.name, "127.0.0.1:" + *port);
+  }
+}
+
 TEST_F(RedisClusterTest, HearsWhatIsPublishedOnAnyNode) {
   auto client = cluster();
   std::unique_ptr<RedisClient> subscriber;

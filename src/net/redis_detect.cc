@@ -88,4 +88,15 @@ void RedisDetectedRoute::subscriber(SubscriberCallback done) {
   });
 }
 
+void RedisDetectedRoute::primaries(PrimariesCallback done) {
+  if (cluster_) return cluster_->primaries(std::move(done));
+  ++pending_;
+  server_->primaries([this, done = std::move(done)](Result<RedisPrimaries> found) mutable {
+    --pending_;
+    look(found.has_value());
+    if (cluster_) return cluster_->primaries(std::move(done));
+    done(std::move(found));
+  });
+}
+
 }  // namespace switchgear::net

@@ -25,6 +25,7 @@ class RedisDetectedRoute final : public RedisRoute {
                RedisCallback done) override;
   void keys(const std::string& pattern, KeysCallback done) override;
   void subscriber(SubscriberCallback done) override;
+  void primaries(PrimariesCallback done) override;
   const std::string& name() const override { return name_; }
 
  private:

@@ -73,6 +73,16 @@ void RedisServerRoute::subscriber(SubscriberCallback done) {
   });
 }
 
+// Who may not even PING has been greeted nevertheless.
+void RedisServerRoute::primaries(PrimariesCallback done) {
+  client_.command({"PING"}, [this, done = std::move(done)](const Result<resp::Value>& value) {
+    if (!value && greeting().server.empty()) return done(value.error());
+    const std::string name = client_.name().substr(client_.name().find(' ') + 1);
+    auto client = std::make_shared<RedisClient>(loop_, address_, options_);
+    done(RedisPrimaries{.each = {{.name = name, .client = std::move(client), .slot = {}}}});
+  });
+}
+
 std::unique_ptr<RedisRoute> open_redis(Loop& loop, const RedisAddress& address,
                                        const RedisOptions& options) {
   if (!address.primary_name.empty()) {

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -14,12 +15,24 @@
 
 namespace switchgear::net {
 
+// The servers that take our writes.
+struct RedisPrimaries {
+  struct One {
+    std::string name;                     // "HOST:PORT"
+    std::shared_ptr<RedisClient> client;  // a connection of its own, which may not be open yet
+    std::optional<int> slot;              // one that it serves, if it is a node of a cluster
+  };
+  std::vector<One> each;   // in the order of their names
+  int slots_unserved = 0;  // of a cluster: those that no node serves
+};
+
 // Belongs to the thread of its loop and calls back on it, never from inside the call. Everything is
 // answered exactly once; only destroying the route drops what is pending without an answer. A
 // callback may send commands and may destroy the route. Errors as of RedisClient.
 class RedisRoute {
  public:
   using KeysCallback = std::function<void(Result<std::set<std::string>>)>;
+  using PrimariesCallback = std::function<void(Result<RedisPrimaries>)>;
   using SubscriberCallback = std::function<void(Result<std::unique_ptr<RedisClient>>)>;
 
   virtual ~RedisRoute() = default;
@@ -38,6 +51,10 @@ class RedisRoute {
   // connected yet. Once it has ended, another is to be asked for: it may be on another server.
   virtual void subscriber(SubscriberCallback done) = 0;
 
+  // All that are known now, for a look at each of them: the nodes of a cluster that serve slots,
+  // the primary that Sentinels name, or the server, once it has greeted us.
+  virtual void primaries(PrimariesCallback done) = 0;
+
   // Of the address: "redis HOST:PORT".
   virtual const std::string& name() const = 0;
 };
@@ -54,6 +71,7 @@ class RedisServerRoute final : public RedisRoute {
                RedisCallback done) override;
   void keys(const std::string& pattern, KeysCallback done) override;
   void subscriber(SubscriberCallback done) override;
+  void primaries(PrimariesCallback done) override;
   const std::string& name() const override { return client_.name(); }
   // Of the last connection that worked.
   const RedisGreeting& greeting() const { return client_.greeting(); }

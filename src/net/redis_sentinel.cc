@@ -91,6 +91,16 @@ class RedisSentinelRoute::Impl : public RedisAnswering, public std::enable_share
     });
   }
 
+  void primaries(PrimariesCallback done) {
+    when_there_is_a_primary([this, done = std::move(done)](const Result<void>& found) {
+      if (!found) return done(found.error());
+      const RedisHost& host = primary_->host;
+      auto client = std::make_shared<RedisClient>(loop_, address_.at(host), options_);
+      done(
+          RedisPrimaries{.each = {{.name = host.text(), .client = std::move(client), .slot = {}}}});
+    });
+  }
+
   // The end: nothing is called any more.
   void abandon() {
     leave();
@@ -342,6 +352,7 @@ void RedisSentinelRoute::keys(const std::string& pattern, KeysCallback done) {
       pattern, name(), std::move(done));
 }
 void RedisSentinelRoute::subscriber(SubscriberCallback done) { impl_->subscriber(std::move(done)); }
+void RedisSentinelRoute::primaries(PrimariesCallback done) { impl_->primaries(std::move(done)); }
 const std::string& RedisSentinelRoute::name() const { return impl_->name(); }
 
 }  // namespace switchgear::net

@@ -31,6 +31,7 @@ class RedisSentinelRoute final : public RedisRoute {
                RedisCallback done) override;
   void keys(const std::string& pattern, KeysCallback done) override;
   void subscriber(SubscriberCallback done) override;
+  void primaries(PrimariesCallback done) override;
   const std::string& name() const override;
 
  private:

@@ -174,6 +174,21 @@ TEST_F(RedisSentinelTest, ListsKeysAndGivesSubscribersOfThePrimary) {
   EXPECT_THAT(**keys, ::testing::ElementsAre("a1", "a2"));
 }
 
+TEST_F(RedisSentinelTest, NamesThePrimaryForALookAtIt) {
+  const RedisServer primary;
+  const SentinelServer sentinel(primary.port());
+  const auto route = route_to("redis+sentinel://" + at(sentinel.port()) + "/orders");
+  std::optional<Result<RedisPrimaries>> primaries;
+  route->primaries([&](Result<RedisPrimaries> found) { primaries = std::move(found); });
+  EXPECT_FALSE(primaries) << "answered from inside the call";
+  ASSERT_TRUE(loop.run_until([&] { return primaries.has_value(); }, 10s));
+  ASSERT_TRUE(*primaries) << primaries->error().text();
+  ASSERT_EQ((*primaries)->each.size(), 1U);
+  EXPECT_EQ((*primaries)->each[0].name, at(primary.port()));
+  EXPECT_FALSE((*primaries)->each[0].slot);
+  EXPECT_EQ(RedisClientTest::text_of(*(*primaries)->each[0].client, {"PING"}), "\"PONG\"");
+}
+
 // The primary is killed while commands run: each is answered once, and soon the replica answers.
 TEST_F(RedisSentinelTest, FollowsAFailover) {
   RedisServer primary;

@@ -82,7 +82,7 @@ void RedisNodes::close_unused(const std::function<bool(const RedisHost&)>& known
   });
 }
 
-std::unique_ptr<RedisClient> RedisNodes::subscriber(const RedisHost& at) const {
+std::unique_ptr<RedisClient> RedisNodes::connection(const RedisHost& at) const {
   return std::make_unique<RedisClient>(loop_, address_.at(at), options_);
 }
 

@@ -35,8 +35,8 @@ class RedisNodes {
   // for some minutes.
   void close_unused(const std::function<bool(const RedisHost&)>& known);
   std::size_t size() const { return nodes_.size(); }
-  // A connection of its own, for somebody who subscribes.
-  std::unique_ptr<RedisClient> subscriber(const RedisHost& node) const;
+  // A connection of its own, for somebody who subscribes, or looks at this one node.
+  std::unique_ptr<RedisClient> connection(const RedisHost& node) const;
   // "redis HOST:PORT"
   std::string name(const RedisHost& node) const { return address_.at(node).name(); }
 

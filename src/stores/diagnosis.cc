@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
+#include <utility>
 
 #include "net/clocks.h"
 #include "net/reach.h"
@@ -32,6 +34,8 @@ std::string hex(std::uint64_t number) {
 
 Duration magnitude(Duration d) { return d < 0s ? -d : d; }
 
+}  // namespace
+
 std::string names_text(const std::vector<std::string>& names) {
   std::string text;
   for (std::size_t i = 0; i < std::min(names.size(), kNamesShown); ++i) {
@@ -42,8 +46,6 @@ std::string names_text(const std::vector<std::string>& names) {
   }
   return text;
 }
-
-}  // namespace
 
 std::string time_text(Duration time) {
   const double ms = std::chrono::duration<double, std::milli>(time).count();
@@ -62,6 +64,9 @@ Examination::Examination(net::Waiting& waiting, Store& store, const DiagnosisOpt
       options_(options),
       circuit_("switchgear.doctor." + hex(options.random)) {}
 
+void Examination::add(std::vector<Finding> findings) {
+  std::ranges::move(findings, std::back_inserter(result_.findings));
+}
 void Examination::ok(std::string check, std::string found) {
   result_.findings.push_back({std::move(check), Grade::ok, std::move(found)});
 }
@@ -76,6 +81,12 @@ void Examination::not_checked(std::string check, std::string why) {
 }
 void Examination::look(const std::string& what) const {
   if (options_.progress) options_.progress(what);
+}
+
+std::vector<Finding> Examination::apart(const std::function<void()>& part) {
+  std::vector<Finding> others = std::exchange(result_.findings, {});
+  part();
+  return std::exchange(result_.findings, std::move(others));
 }
 
 Result<fleet::Answer> Examination::execute(const std::string& circuit,
@@ -110,23 +121,26 @@ void Examination::not_reached(const Error& error, const std::string& login_fix) 
                     "the store");
   } else {
     if (!found->empty()) ok("TCP", *found + " accepts connections");
-    if (error.code == "tls") {
-      this->error("TLS", error.message,
-                  "check that the port speaks TLS, that the host's name is the certificate's, and "
-                  "that its authority is trusted here");
-    } else if (error.code == "auth" || error.code == "credentials") {
-      this->error("login", error.message, login_fix);
-    } else if (error.code == "timeout") {
-      this->error(
-          "answer", error.message,
-          "the server takes connections and does not answer: see whether it is busy or "
-          "stopped, and whether the port speaks TLS while the URL does not, or the reverse");
-    } else {
-      this->error("answer", error.text(),
-                  "check that the store's URL names the right server, its port and its protocol");
-    }
+    not_answered(error, login_fix);
   }
   not_checked("everything else", "the store is not reached");
+}
+
+void Examination::not_answered(const Error& error, const std::string& login_fix) {
+  if (error.code == "tls") {
+    this->error("TLS", error.message,
+                "check that the port speaks TLS, that the host's name is the certificate's, and "
+                "that its authority is trusted here");
+  } else if (error.code == "auth" || error.code == "credentials") {
+    this->error("login", error.message, login_fix);
+  } else if (error.code == "timeout") {
+    this->error("answer", error.message,
+                "the server takes connections and does not answer: see whether it is busy or "
+                "stopped, and whether the port speaks TLS while the URL does not, or the reverse");
+  } else {
+    this->error("answer", error.text(),
+                "check that the store's URL names the right server, its port and its protocol");
+  }
 }
 
 void Examination::judge_clock(Duration ahead, Duration uncertainty, bool signs) {
@@ -213,7 +227,7 @@ void Examination::look_at_circuits(const SizeOf& size, std::size_t bytes_max) {
   std::size_t ours = 0;
   for (const std::string& name : *names) {
     if (waiting_.stopped()) return;
-    if (name == circuit_) continue;
+    if (name.starts_with(circuit_)) continue;
     if (++ours > kCircuitsMax) continue;
     const auto answer = execute(name, fleet::ReadOp{});
     if (!answer) {
@@ -283,13 +297,13 @@ Diagnosis diagnose(net::Waiting& waiting, Store& store, const DiagnosisOptions& 
     examination.look_at_circuits();
   }
   // Whatever way the examination ended, also by Ctrl-C, which `waiting` would end at once.
-  if (examination.wrote()) {
+  for (const std::string& circuit : examination.written()) {
     net::Waiting last(waiting.loop());
     const auto removed = last.wait_for<void>(
-        store.backend(), [&](auto done) { store.remove(examination.circuit(), std::move(done)); });
+        store.backend(), [&](auto done) { store.remove(circuit, std::move(done)); });
     if (!removed) {
       examination.not_checked("clean-up",
-                              store.record_place(examination.circuit()) +
+                              store.record_place(circuit) +
                                   " stays until it goes by itself: " + removed.error().text());
     }
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,8 +36,9 @@ struct Diagnosis {
   bool reached = true;  // false: it is not, and nothing of it was looked at
 };
 
-// Writes only to one circuit, "switchgear.doctor.<random>", and removes it at the end, also once
-// `waiting` is stopped. Both references outlive the call.
+// Writes only to circuits named "switchgear.doctor.<random>…", one for each server that is looked
+// at, and removes them at the end, also once `waiting` is stopped. Both references outlive the
+// call.
 Diagnosis diagnose(net::Waiting& waiting, Store& store, const DiagnosisOptions& options);
 
 // ---- For the backends -------------------------------------------------------------------------
@@ -48,13 +50,17 @@ class Examination {
   net::Waiting& waiting() { return waiting_; }
   Store& store() { return store_; }
   const DiagnosisOptions& options() const { return options_; }
-  const std::string& circuit() const { return circuit_; }  // the throw-away one
+  // The throw-away one, with which the names of all others begin.
+  const std::string& circuit() const { return circuit_; }
   Diagnosis result() { return std::move(result_); }
-  // The throw-away circuit is about to be written; it is to be removed at the end.
-  void will_write() { wrote_ = true; }
-  void has_removed() { wrote_ = false; }
-  bool wrote() const { return wrote_; }
+  // This throw-away circuit is about to be written; it is to be removed at the end.
+  void will_write(const std::string& circuit) { written_.insert(circuit); }
+  void has_removed(const std::string& circuit) { written_.erase(circuit); }
+  const std::set<std::string>& written() const { return written_; }
+  // The findings of a part of the examination, which do not go into the result.
+  std::vector<Finding> apart(const std::function<void()>& part);
 
+  void add(std::vector<Finding> findings);
   void ok(std::string check, std::string found);
   void warning(std::string check, std::string found, std::string fix);
   void error(std::string check, std::string found, std::string fix);
@@ -64,6 +70,8 @@ class Examination {
   // The first operation failed with `error`: says which step to the store it is. `login_fix`: what
   // to do about a refused login.
   void not_reached(const Error& error, const std::string& login_fix);
+  // The same of a server that takes connections.
+  void not_answered(const Error& error, const std::string& login_fix);
 
   Result<fleet::Answer> execute(const std::string& circuit, const fleet::Operation& operation);
 
@@ -81,8 +89,11 @@ class Examination {
   const DiagnosisOptions& options_;
   const std::string circuit_;
   Diagnosis result_;
-  bool wrote_ = false;
+  std::set<std::string> written_;
 };
+
+// "a, b, c, d, e and 3 more"
+std::string names_text(const std::vector<std::string>& names);
 
 // "0.31 ms", "2.4 s"
 std::string time_text(Duration time);

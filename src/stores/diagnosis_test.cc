@@ -6,6 +6,7 @@
 #include "stores/dynamodb_diagnosis.h"
 #include "stores/memory_store.h"
 #include "stores/redis_diagnosis.h"
+#include "stores/redis_node_diagnosis.h"
 #include "stores/verification.h"
 
 namespace switchgear::stores {
@@ -49,6 +50,27 @@ TEST(RedisDiagnosis, ReadsWhatInfoSays) {
   EXPECT_EQ(info_value(info, "last"), "x");
   EXPECT_EQ(info_value(info, "redis"), "");
   EXPECT_EQ(info_value("", "redis_version"), "");
+}
+
+TEST(RedisDiagnosis, TellsOnceWhatIsTheSameOnSeveralServers) {
+  const Finding well{"eviction", Grade::ok, "noeviction"};
+  const Finding bad{"eviction", Grade::warning, "allkeys-lru", "change it"};
+  const auto memory = [](std::string used) {
+    return Finding{"memory", Grade::ok, std::move(used)};
+  };
+  const std::vector<Finding> all = joined_findings({{"a:1", {well, memory("1 MiB")}},
+                                                    {"b:2", {bad, memory("2 MiB")}},
+                                                    {"c:3", {bad, memory("1 MiB")}}});
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[0].found, "a:1: noeviction");
+  EXPECT_EQ(all[1].found, "b:2, c:3: allkeys-lru");
+  EXPECT_EQ(all[1].fix, "change it");
+  EXPECT_EQ(all[2].found, "all 3 primaries, for instance a:1: 1 MiB");
+}
+
+TEST(RedisDiagnosis, NeverSpeaksOfSeveralServersWhereThereIsOne) {
+  const std::vector<Finding> all = joined_findings({{"a:1", {{"role", Grade::ok, "fine"}}}});
+  EXPECT_EQ(all.at(0).found, "a:1: fine");
 }
 
 Error refusal(std::string code, std::string message) {

@@ -165,7 +165,7 @@ class DynamoDbExamination {
     const WallTime now = net::read_clocks().wall;
     const auto seconds =
         std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
-    e_.will_write();
+    e_.will_write(e_.circuit());
     const auto written = ask<aws::ItemAnswer>([&](const auto& done) {
       store_.service().update_item(
           {.table = store_.table(),
@@ -177,7 +177,7 @@ class DynamoDbExamination {
                       {":one", aws::AttributeValue::of_number(1)}}},
           done);
     });
-    if (!written && is_denied(written.error())) e_.has_removed();
+    if (!written && is_denied(written.error())) e_.has_removed(e_.circuit());
     tried("dynamodb:UpdateItem", "every process that uses circuits", written);
     tried("dynamodb:DeleteItem", "circuits reset --forget",
           ask<aws::ItemAnswer>(
@@ -195,7 +195,7 @@ class DynamoDbExamination {
   template <class T>
   void tried(const std::string& action, const std::string& who, const Result<T>& result) {
     if (result) {
-      if (action == "dynamodb:DeleteItem") e_.has_removed();
+      if (action == "dynamodb:DeleteItem") e_.has_removed(e_.circuit());
       allowed_ += (allowed_.empty() ? "" : ", ") + action;
       return;
     }

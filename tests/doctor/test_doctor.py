@@ -10,37 +10,11 @@ import threading
 import pytest
 
 import peers
-from conftest import aws_environment
+from conftest import aws_environment, grade, grades_but_latency
 from waiting import wait_until
 
 DONE, FAILED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 4, 130
 _numbers = itertools.count(1)
-
-
-@pytest.fixture
-def doctor(run):
-    """The exit code and the findings by their check, of which the worst counts."""
-    def call(store, **variables):
-        done = run("doctor", "--store", store, "--output", "json", **variables)
-        found = {}
-        for finding in json.loads(done.stdout)["findings"]:
-            grades = ["ok", "not checked", "warning", "error"]
-            known = found.get(finding["check"])
-            if not known or grades.index(finding["grade"]) > grades.index(known["grade"]):
-                found[finding["check"]] = finding
-        for finding in found.values():
-            assert (finding["grade"] in ("warning", "error")) == bool(finding["fix"]), finding
-        return done.returncode, found
-    return call
-
-
-def grade(found, check):
-    return found[check]["grade"]
-
-
-def grades_but_latency(found):
-    """A busy machine answers as late as a far one."""
-    return {finding["grade"] for check, finding in found.items() if check != "latency"}
 
 
 def circuits_left(redis):
