@@ -163,10 +163,13 @@ class RedisClusterServers {
     node(to).command({"CLUSTER", "SETSLOT", which, "IMPORTING", id(from)});
     node(from).command({"CLUSTER", "SETSLOT", which, "MIGRATING", id(to)});
   }
-  void move_keys(int slot, std::size_t from, std::size_t to) {
+  // So many at a time; redis-cli moves 10.
+  void move_keys(int slot, std::size_t from, std::size_t to, int at_a_time = 100) {
     for (;;) {
-      const auto keys =
-          node(from).command({"CLUSTER", "GETKEYSINSLOT", std::to_string(slot), "100"}).items;
+      const auto keys = node(from)
+                            .command({"CLUSTER", "GETKEYSINSLOT", std::to_string(slot),
+                                      std::to_string(at_a_time)})
+                            .items;
       if (keys.empty()) return;
       std::vector<std::string> words{
           "MIGRATE", "127.0.0.1", std::to_string(node(to).peer_port()), "", "0", "5000", "KEYS"};
@@ -181,9 +184,9 @@ class RedisClusterServers {
     node(to).command(words);
     node(from).command(words);
   }
-  void move(int slot, std::size_t from, std::size_t to) {
+  void move(int slot, std::size_t from, std::size_t to, int at_a_time = 100) {
     begin_move(slot, from, to);
-    move_keys(slot, from, to);
+    move_keys(slot, from, to, at_a_time);
     end_move(slot, from, to);
   }
 

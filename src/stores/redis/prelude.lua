@@ -37,9 +37,15 @@ end
 local function settled(owner) return owner .. '@0' end
 local function leased(owner, lease_ms) return owner .. '@' .. integer(now + tonumber(lease_ms)) end
 
+-- Keys that a script has removed, or found empty. They must not be touched again: while a slot of a
+-- cluster is on its way to another node, a key that is not here counts as one of that node, and ends
+-- the script.
+local removed = {}
+
 local function answer(status)
   renew(record)
-  renew(evidence)
+  if not removed[evidence] then renew(evidence) end
   return {status, integer(now), redis.call('HGETALL', record),
-          redis.call('ZRANGE', evidence, 0, -1), redis.call('HGETALL', meter)}
+          removed[evidence] and {} or redis.call('ZRANGE', evidence, 0, -1),
+          removed[meter] and {} or redis.call('HGETALL', meter)}
 end

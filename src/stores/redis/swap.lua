@@ -25,14 +25,21 @@ redis.call('HSET', record, unpack(ARGV, first_field))
 if stored[1] ~= next_epoch then
   redis.call('HSET', record, 'pok', '0', 'pfail', '0')
   redis.call('DEL', evidence)
+  removed[evidence] = true
   -- For those who listen. A user without rights on channels must not fail here, hence pcall.
   redis.pcall('PUBLISH', string.sub(record, 1, -2) .. 'c', next_epoch)
 end
 if slot ~= '' then redis.call('HSET', record, slot, leased(owner, lease_ms)) end
-for _, field in ipairs(redis.call('HKEYS', meter)) do
+local fields = redis.call('HKEYS', meter)
+local kept = #fields
+for _, field in ipairs(fields) do
   local of_step = tonumber(string.match(field, '^s(%d+):'))
-  if of_step and of_step ~= step and of_step ~= step - 1 then redis.call('HDEL', meter, field) end
+  if of_step and of_step ~= step and of_step ~= step - 1 then
+    redis.call('HDEL', meter, field)
+    kept = kept - 1
+  end
 end
+if kept == 0 then removed[meter] = true end
 -- A hold is kept until somebody releases it, even if nobody uses the circuit meanwhile.
 if keep_forever then
   redis.call('PERSIST', record)
