@@ -86,12 +86,12 @@ std::string url_of_cluster_with_tls() {
 }
 // This build of Valkey knows no TLS, so somebody else ends it.
 std::string url_of_valkey_with_tls() {
-  static const net::TlsFront front(shared_server("valkey-server").port(),
-                                   certificates().of_servers());
+  static const net::RedisServer server({}, "valkey-server");
+  static const net::TlsFront front(server.port(), certificates().of_servers());
   return "rediss://localhost:" + std::to_string(front.port()) + certificates().options();
 }
 
-// One server for all tests; their circuits have different names.
+// One server for all tests of a backend; their circuits have different names.
 const std::map<std::string, std::string (*)()>& redis_urls() {
   static const std::map<std::string, std::string (*)()> all{
       {"redis", [] { return shared_server("redis-server").url(); }},
