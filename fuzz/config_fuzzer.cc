@@ -33,6 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (!policy.validate().empty()) std::abort();
     }
     if (!loaded.config.worker.validate().empty()) std::abort();
+    if (!loaded.config.controller.validate().empty()) std::abort();
   }
   return 0;
 }

@@ -11,8 +11,11 @@ std::optional<std::string> problem_with_alarm(std::string_view name) {
     return in_quotes(name) + " is an ARN; write the alarm's name, which follows :alarm: in it";
   }
   constexpr std::size_t kCharactersMax = 255;
-  if (name.size() <= kCharactersMax) return std::nullopt;
-  return in_quotes(name) + " is longer than the 255 characters of an alarm's name";
+  if (name.size() > kCharactersMax) {
+    return in_quotes(name) + " is longer than the 255 characters of an alarm's name";
+  }
+  if (printable(name) == name) return std::nullopt;
+  return in_quotes(name) + " contains a control character, which no alarm's name does; remove it";
 }
 
 // Which of the three kinds a text is, the service tells.
@@ -20,9 +23,10 @@ std::optional<std::string> problem_with_mapping(std::string_view text) {
   if (text.find("://") != std::string_view::npos) {
     return in_quotes(text) + " is a URL; write the ARN of the queue or another source instead";
   }
-  if (text.find_first_of(" \t\n") == std::string_view::npos) return std::nullopt;
+  if (printable(text) == text && text.find(' ') == std::string_view::npos) return std::nullopt;
   return in_quotes(text) +
-         " contains a space; write a UUID, the ARN of a source, or the name or ARN of a function";
+         " contains a space or control character; write a UUID, the ARN of a source, or the name "
+         "or ARN of a function";
 }
 
 std::vector<Key<ControlledCircuit>> make_controlled_circuit_keys() {

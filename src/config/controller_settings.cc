@@ -1,5 +1,10 @@
+#include <map>
+#include <string>
+#include <string_view>
+
 #include "config/checker.h"
 #include "config/config.h"
+#include "config/values.h"
 
 namespace switchgear::config {
 
@@ -17,6 +22,13 @@ Problems ControlledCircuit::validate() const {
                        "; write the names of CloudWatch alarms, for example [payments-errors], or "
                        "evidence: circuit"});
   }
+  // What one call of CloudWatch tells of.
+  constexpr std::size_t kAlarmsMax = 100;
+  if (alarms.size() > kAlarmsMax) {
+    check.problems.push_back({"alarms", "are " + std::to_string(alarms.size()) +
+                                            ", but must be at most 100; write a composite alarm "
+                                            "in place of several"});
+  }
   if (mappings.empty()) {
     check.problems.push_back({"mappings",
                               "is empty, but the circuit must have something to guard; write the "
@@ -33,9 +45,19 @@ Problems ControllerSettings::validate() const {
   Checker check;
   check.in_range("calls_per_second", calls_per_second, 0.1, 15.0, "3");
   check.in_range("lease", lease, 10s, 10min, "1m");
+  std::map<std::string_view, std::string_view> followed;  // circuits by mapping
   for (const auto& [name, circuit] : circuits) {
+    const std::string place = "circuits." + name + ".";
     for (const Problem& p : circuit.validate()) {
-      check.problems.push_back({"circuits." + name + "." + p.place, p.message});
+      check.problems.push_back({place + p.place, p.message});
+    }
+    for (const std::string& mapping : circuit.mappings) {
+      const auto [first, fresh] = followed.emplace(mapping, name);
+      if (fresh || first->second == name) continue;
+      check.problems.push_back(
+          {place + "mappings", in_quotes(mapping) + " is a mapping of the circuit " +
+                                   std::string(first->second) +
+                                   " already, and can follow one only; remove it from one"});
     }
   }
   return check.problems;

@@ -62,6 +62,17 @@ TEST(Keys, StateTheRangesThatTheWorkersSettingsCheck) {
   }
 }
 
+TEST(Keys, StateTheRangesThatTheControllersSettingsCheck) {
+  for (const auto& key : root_keys()) {
+    if (!key.name.starts_with("controller.")) continue;
+    expect_range_is_checked(key, key.name.substr(11),
+                            [](const Config& c) { return c.controller.validate(); });
+  }
+  for (const auto& key : controlled_circuit_keys()) {
+    expect_range_is_checked(key, key.name, [](const ControlledCircuit& c) { return c.validate(); });
+  }
+}
+
 template <class T>
 void expect_each_key_is_described_and_reads_its_default(const std::vector<Key<T>>& keys) {
   for (const auto& key : keys) {
@@ -76,39 +87,78 @@ void expect_each_key_is_described_and_reads_its_default(const std::vector<Key<T>
 
 TEST(Keys, AreDescribedAndReadTheirDefaults) {
   expect_each_key_is_described_and_reads_its_default(circuit_keys());
+  expect_each_key_is_described_and_reads_its_default(controlled_circuit_keys());
   expect_each_key_is_described_and_reads_its_default(root_keys());
 }
 
-TEST(Keys, CoverEveryFieldOfAPolicy) {
+TEST(Keys, CoverEveryField) {
   // Grows with a new field; then it also needs a key.
   EXPECT_EQ(circuit_keys().size(), 32U);
+  EXPECT_EQ(controlled_circuit_keys().size(), 8U);
+}
+
+// A value of the key that is not its default.
+std::string another_value(const KeyInfo& key) {
+  switch (key.kind) {
+    case Kind::duration:
+      return "7m";
+    case Kind::rate:
+      return "7%";
+    case Kind::integer:
+      return "7";
+    case Kind::number:
+      return "0.3";
+    case Kind::boolean:
+      return key.default_value == "true" ? "false" : "true";
+    case Kind::choice:
+      return key.choices.back();
+    case Kind::list:
+      return "a, b";
+    case Kind::text:
+    case Kind::secret_url:
+      break;
+  }
+  return "http://127.0.0.1:7";
+}
+
+template <class T>
+void expect_each_key_sets_a_field_of_its_own(const std::vector<Key<T>>& keys) {
+  for (const auto& key : keys) {
+    T target{};
+    const std::string other = another_value(key);
+    ASSERT_EQ(key.set(target, other), std::nullopt) << key.name;
+    EXPECT_EQ(key.get(target), other);
+    int changed = 0;
+    for (const auto& any : keys) changed += any.get(target) != any.get(T{}) ? 1 : 0;
+    EXPECT_EQ(changed, 1) << key.name;
+  }
 }
 
 TEST(Keys, SetEachAFieldOfItsOwn) {
-  for (const auto& key : circuit_keys()) {
-    Policy policy;
-    const std::string other = key.kind == Kind::duration  ? "7m"
-                              : key.kind == Kind::rate    ? "7%"
-                              : key.kind == Kind::integer ? "7"
-                              : key.kind == Kind::number  ? "0.3"
-                              : key.kind == Kind::boolean
-                                  ? (key.get(policy) == "true" ? "false" : "true")
-                                  : key.choices.back();
-    ASSERT_EQ(key.set(policy, other), std::nullopt) << key.name;
-    EXPECT_EQ(key.get(policy), other);
-    int changed = 0;
-    for (const auto& any : circuit_keys()) changed += any.get(policy) != any.get(Policy{}) ? 1 : 0;
-    EXPECT_EQ(changed, 1) << key.name;
+  expect_each_key_sets_a_field_of_its_own(circuit_keys());
+  expect_each_key_sets_a_field_of_its_own(controlled_circuit_keys());
+}
+
+TEST(Keys, OfAListSetItByItsEntriesTooUnlessTheyAreWrong) {
+  for (const auto& key : controlled_circuit_keys()) {
+    if (key.kind != Kind::list) continue;
+    ControlledCircuit circuit;
+    EXPECT_TRUE(key.set_entries(circuit, {"a", "b"}).empty());
+    EXPECT_EQ(key.set_entries(circuit, {"c", "c", "arn:aws:x://y"}).size(), 2U);
+    EXPECT_EQ(key.get(circuit), "a, b");
   }
 }
 
 TEST(Reference, NamesEveryKeyWithItsVariable) {
   const std::string text = reference();
-  for (const auto& key : circuit_keys()) {
-    EXPECT_NE(text.find("circuits.NAME." + key.name + "\n"), std::string::npos);
-    EXPECT_NE(text.find("SWITCHGEAR_CIRCUITS_NAME_" + environment_name(key.name) + "\n"),
-              std::string::npos);
-  }
+  for_each_section([&](const auto& section) {
+    for (const auto& key : section.keys) {
+      const std::string path = std::string(section.path) + ".NAME." + key.name;
+      const std::string variable = "SWITCHGEAR_" + environment_name(path);
+      EXPECT_NE(text.find("\n" + path + "\n"), std::string::npos) << path;
+      EXPECT_NE(text.find("\n    " + variable + "\n"), std::string::npos) << variable;
+    }
+  });
   for (const auto& key : root_keys()) {
     EXPECT_NE(text.find("\n    SWITCHGEAR_" + environment_name(key.name) + "\n"),
               std::string::npos);

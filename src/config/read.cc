@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <optional>
 #include <set>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 
 #include "config/config.h"
 #include "config/environment.h"
+#include "config/findings.h"
 #include "config/keys.h"
 #include "core/name.h"
 #include "core/suggest.h"
@@ -17,23 +17,6 @@ namespace switchgear::config {
 namespace {
 
 constexpr std::size_t kFileBytesMax = 1'000'000;
-
-// Where a value came from. Ordered as problems are told: the file by line, then the variables,
-// then the flags.
-struct Place {
-  enum class From : unsigned char { file, environment, flag };
-  From from = From::file;
-  int line = 0;
-  int column = 0;
-  std::string text;
-  auto order() const { return std::tuple(from, line, column); }
-};
-
-struct PlacedProblem {
-  std::size_t number = 0;  // in the order of finding
-  Place place;
-  std::string message;
-};
 
 struct ParsedFile {
   std::vector<YAML::Node> documents;
@@ -66,18 +49,6 @@ std::string_view name_of(YAML::NodeType::value type) {
   }
 }
 
-// Whether `word` stands in `text` by itself.
-bool mentions(std::string_view text, std::string_view word) {
-  const auto is_part = [](char c) { return c == '_' || (c >= 'a' && c <= 'z'); };
-  for (auto at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
-    const std::size_t end = at + word.size();
-    if ((at == 0 || !is_part(text[at - 1])) && (end == text.size() || !is_part(text[end]))) {
-      return true;
-    }
-  }
-  return false;
-}
-
 // Whether the line (from 0) has a colon at its end, and one before it: `store: memory:`.
 bool ends_in_colon(std::string_view text, int line) {
   for (; line > 0; --line) text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
@@ -86,13 +57,9 @@ bool ends_in_colon(std::string_view text, int line) {
   return last != std::string_view::npos && text[last] == ':' && text.find(": ") < last;
 }
 
-std::string join(std::string_view path, std::string_view key) {
-  return path.empty() ? std::string(key) : std::string(path) + "." + std::string(key);
-}
-
 class Reader {
  public:
-  explicit Reader(const Input& input) : input_(input) {}
+  explicit Reader(const Input& input) : input_(input), found_(input.file_name) {}
 
   Loaded run() {
     read_file();
@@ -103,29 +70,18 @@ class Reader {
     read_environment(/*of_circuits=*/true);
     unite_timeouts();
     validate();
-    std::ranges::sort(problems_, {}, [](const PlacedProblem& p) {
-      return std::tuple_cat(p.place.order(), std::tuple(p.number));
-    });
-    for (auto& p : problems_) {
-      loaded_.problems.push_back({std::move(p.place.text), std::move(p.message)});
-    }
+    loaded_.problems = found_.problems();
+    loaded_.warnings = found_.warnings();
     return std::move(loaded_);
   }
 
  private:
-  // ---- Places and problems ----------------------------------------------------------------
   Place file_place(const YAML::Mark& mark, std::string_view path) const {
-    const int line = mark.is_null() ? 1 : mark.line + 1;
-    const int column = mark.is_null() ? 1 : mark.column + 1;
-    std::string text = input_.file_name + ":" + std::to_string(line) + ":" + std::to_string(column);
-    if (!path.empty()) text += ": " + std::string(path);
-    return {Place::From::file, line, column, std::move(text)};
+    return mark.is_null() ? found_.in_file(1, 1, path)
+                          : found_.in_file(mark.line + 1, mark.column + 1, path);
   }
   void problem(Place place, std::string message) {
-    problems_.push_back({problems_.size(), std::move(place), std::move(message)});
-  }
-  void warning(const Place& place, std::string message) {
-    loaded_.warnings.push_back({place.text, std::move(message)});
+    found_.problem(std::move(place), std::move(message));
   }
 
   // ---- The file ---------------------------------------------------------------------------
@@ -232,12 +188,25 @@ class Reader {
     return key.empty() || key.size() > 256 ? in_quotes(key) : printable(key);
   }
 
+  // For a key that means something elsewhere.
+  template <class T>
+  static std::optional<std::string> advice_on(const std::string& written) {
+    if constexpr (std::is_same_v<T, Config>) return std::nullopt;
+    std::optional<std::string> advice;
+    for_each_section([&](const auto& section) {
+      if (find(section.keys, written) == nullptr) return;
+      advice = "is a key of " + std::string(section.path) +
+               "; write it there, under the circuit of the same name";
+    });
+    if (advice || !std::is_same_v<T, Policy>) return advice;
+    const auto foreign = foreign_key_advice(written);
+    return foreign.empty() ? std::nullopt : std::optional(std::string(foreign));
+  }
+
   template <class T>
   static std::string unknown_key(const std::string& written, const std::vector<Key<T>>& keys,
                                  const std::string& group, const std::vector<std::string>& others) {
-    if (const auto advice = foreign_key_advice(written); !advice.empty()) {
-      return std::string(advice);
-    }
+    if (const auto advice = advice_on<T>(written)) return *advice;
     if (written == "<<") {
       return "merging mappings with << is not supported; write the keys out";
     }
@@ -276,7 +245,7 @@ class Reader {
       read_list(key, node, path, target);
       return;
     }
-    failed_.insert(path);
+    found_.unreadable(path);
     if (node.IsNull()) {
       problem(place, "has no value; " + (key.default_value.empty()
                                              ? std::string("write one, or remove the key")
@@ -293,32 +262,36 @@ class Reader {
   // Each problem is told at its entry.
   template <class T>
   void read_list(const Key<T>& key, const YAML::Node& list, const std::string& path, T& target) {
-    places_[path] = file_place(list.Mark(), path);
+    found_.given(path, file_place(list.Mark(), path));
     // What is no single value reads as an empty entry, which is a problem whatever the list.
     std::vector<std::string> entries;
     for (const auto& entry : list) {
       entries.push_back(entry.IsScalar() ? entry.Scalar() : std::string());
     }
     const auto problems = key.set_entries(target, std::move(entries));
-    if (!problems.empty()) failed_.insert(path);
+    if (!problems.empty()) found_.unreadable(path);
     for (const EntryProblem& p : problems) {
       const YAML::Node entry = list[p.index];
-      const bool is_single = entry.IsScalar() || entry.IsNull();
-      problem(file_place(entry.Mark(), path), is_single ? p.message
-                                                        : "entry " + std::to_string(p.index + 1) +
-                                                              " must be a single value, but is " +
-                                                              std::string(name_of(entry.Type())));
+      if (entry.IsScalar()) {
+        problem(file_place(entry.Mark(), path), p.message);
+      } else if (entry.IsNull()) {  // which has the mark of what comes next
+        problem(file_place(list.Mark(), path), p.message);
+      } else {
+        problem(file_place(entry.Mark(), path), "entry " + std::to_string(p.index + 1) +
+                                                    " must be a single value, but is " +
+                                                    std::string(name_of(entry.Type())));
+      }
     }
   }
 
   template <class T>
   void set(const Key<T>& key, const std::string& value, const std::string& path, const Place& place,
            T& target) {
-    places_[path] = place;
-    failed_.erase(path);
+    found_.given(path, place);
+    found_.unreadable(path, false);
     if (const auto error = key.set(target, value)) {
       problem(place, *error);
-      failed_.insert(path);
+      found_.unreadable(path);
     }
   }
 
@@ -333,11 +306,12 @@ class Reader {
         continue;
       }
       const std::string name = entry.first.Scalar();
-      const std::string path = join(section.path, shown_key(name));
+      const auto bad = core::problem_with_circuit_name(name);
+      const std::string path = join(section.path, bad ? shown_key(name) : name);
       const Place circuit_place = file_place(entry.first.Mark(), path);
       T unused;  // what is wrong below a wrong name is said all the same
       T* target = &unused;
-      if (const auto bad = core::problem_with_circuit_name(name)) {
+      if (bad) {
         problem(circuit_place, *bad);
       } else if (const auto [seen, fresh] = lines.emplace(name, circuit_place.line); !fresh) {
         problem(circuit_place, "is given already in line " + std::to_string(seen->second) +
@@ -345,7 +319,7 @@ class Reader {
         continue;
       } else {
         target = &section.circuits(loaded_.config)[name];
-        places_[path] = circuit_place;
+        found_.given(path, circuit_place);
       }
       if (is_map(entry.second, circuit_place)) {
         read_keys(entry.second, path, "", section.keys, *target);
@@ -378,7 +352,7 @@ class Reader {
       } else if (of_circuits && meaning.what == What::ambiguous) {
         problem(place, meaning.message);
       } else if (of_circuits && meaning.what == What::unknown) {
-        warning(place, meaning.message);
+        found_.warning(place, meaning.message);
       }
     }
   }
@@ -425,15 +399,17 @@ class Reader {
     if (const auto found = loaded_.config.circuits.find(parent);
         found != loaded_.config.circuits.end()) {
       loaded_.config.circuits.emplace(name, found->second);
-      const auto place = places_.find("circuits." + parent + ".call_timeout");
-      if (place != places_.end()) places_["circuits." + name + ".call_timeout"] = place->second;
+      if (const Place* place = found_.where("circuits." + parent + ".call_timeout")) {
+        found_.given("circuits." + name + ".call_timeout", *place);
+      }
       return;
     }
     if (const auto meant = core::closest(name, known)) {
-      warning(places_[named_at], "no circuit " + name +
-                                     " is under circuits, so all its settings are the defaults; "
-                                     "did you mean `" +
-                                     *meant + "`?");
+      found_.warning(*found_.where(named_at),
+                     "no circuit " + name +
+                         " is under circuits, so all its settings are the defaults; did you mean "
+                         "`" +
+                         *meant + "`?");
     }
     loaded_.config.circuits[name];
   }
@@ -446,26 +422,26 @@ class Reader {
     if (circuit == config.circuits.end()) return;
     const std::string handler_key = "worker.handler_timeout";
     const std::string call_key = "circuits." + circuit->first + ".call_timeout";
-    if (failed_.contains(handler_key) || failed_.contains(call_key)) return;
-    const auto handler_place = places_.find(handler_key);
-    const auto call_place = places_.find(call_key);
+    if (found_.is_unreadable(handler_key) || found_.is_unreadable(call_key)) return;
+    const Place* const handler_place = found_.where(handler_key);
+    const Place* const call_place = found_.where(call_key);
     Duration& handler_timeout = config.worker.handler_timeout;
     Duration& call_timeout = circuit->second.call_timeout;
 
-    if (handler_place == places_.end() && call_place != places_.end()) {
+    if (handler_place == nullptr && call_place != nullptr) {
       handler_timeout = call_timeout;
-      places_[handler_key] = call_place->second;
+      found_.given(handler_key, *call_place);
       return;
     }
-    if (call_place != places_.end() && handler_timeout != call_timeout) {
-      problem(call_place->second, "is " + write_duration(call_timeout) +
-                                      ", but worker.handler_timeout, which for the "
-                                      "circuit of the worker is the same, is " +
-                                      write_duration(handler_timeout) + "; remove one of the two");
+    if (call_place != nullptr && handler_timeout != call_timeout) {
+      problem(*call_place, "is " + write_duration(call_timeout) +
+                               ", but worker.handler_timeout, which for the "
+                               "circuit of the worker is the same, is " +
+                               write_duration(handler_timeout) + "; remove one of the two");
       return;
     }
     call_timeout = handler_timeout;
-    if (handler_place != places_.end()) places_[call_key] = handler_place->second;
+    if (handler_place != nullptr) found_.given(call_key, *handler_place);
   }
 
   // ---- What single values cannot show -------------------------------------------------------
@@ -474,60 +450,21 @@ class Reader {
       const std::string path = "circuits." + name;
       Problems problems = policy.validate();
       // Written down, a default of the other rule is a misunderstanding too.
-      const auto given = [&](std::string_view key) { return places_.contains(join(path, key)); };
+      const auto given = [&](std::string_view key) {
+        return found_.where(join(path, key)) != nullptr;
+      };
       for (Problem& p : policy.rule_contradictions(given)) {
         if (std::ranges::find(problems, p) == problems.end()) problems.push_back(std::move(p));
       }
-      report(path, problems);
+      found_.report(path, problems);
     }
-    report("worker", loaded_.config.worker.validate());
-    ControllerSettings controller = loaded_.config.controller;
-    for (const auto& [name, circuit] : std::exchange(controller.circuits, {})) {
-      report("controller.circuits." + name, circuit.validate());
-    }
-    report("controller", controller.validate());
-  }
-
-  void report(const std::string& path, const Problems& found) {
-    for (const Problem& p : found) {
-      const std::string key = join(path, p.place);
-      // What could not be read is still at its default here: nothing that follows from that
-      // concerns the person.
-      const bool follows = std::ranges::any_of(failed_, [&](const std::string& failed) {
-        return failed == key || (failed.starts_with(path + ".") &&
-                                 mentions(p.message, failed.substr(path.size() + 1)));
-      });
-      if (!follows) problem(place_of(path, key, p.message), p.message);
-    }
-  }
-
-  // Of the value. Where that is a default: of a value that the message sets it against, else of
-  // what it belongs to.
-  Place place_of(const std::string& path, const std::string& key,
-                 const std::string& message) const {
-    if (const auto at = places_.find(key); at != places_.end()) return at->second;
-    Place place;
-    if (const auto at = places_.find(path); at != places_.end()) place = at->second;
-    for (const auto& [other, at] : places_) {
-      if (other.starts_with(path + ".") && mentions(message, other.substr(path.size() + 1))) {
-        place = at;
-      }
-    }
-    const std::string what = key + " (by default)";
-    if (place.from == Place::From::file && place.line > 0) {
-      place.text = input_.file_name + ":" + std::to_string(place.line) + ":" +
-                   std::to_string(place.column) + ": " + what;
-    } else {
-      place.text = (place.text.empty() ? "" : place.text + ": ") + what;
-    }
-    return place;
+    found_.report("worker", loaded_.config.worker.validate());
+    found_.report("controller", loaded_.config.controller.validate());
   }
 
   const Input& input_;
+  Findings found_;
   Loaded loaded_;
-  std::vector<PlacedProblem> problems_;
-  std::map<std::string, Place> places_;  // of every value given, by its key
-  std::set<std::string> failed_;         // keys whose value could not be read
 };
 
 }  // namespace

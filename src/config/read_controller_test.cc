@@ -112,6 +112,14 @@ TEST(ControlledCircuit, IsNotMeasuredAgainstOthersWithoutAPolicy) {
   EXPECT_THAT(loaded.warnings, IsEmpty());
 }
 
+TEST(ControlledCircuit, MayHaveANameAsLongAsNamesCanBe) {
+  const std::string shorter = std::string(256, 'x') + "/" + std::string(255, 'y');
+  const Loaded loaded = read_yaml("circuits: {" + shorter + ": {}}\ncontroller: {circuits: {" +
+                                  shorter + "y: {evidence: circuit, mappings: x}}}");
+  EXPECT_THAT(loaded.problems, IsEmpty());
+  EXPECT_THAT(text(loaded.warnings), HasSubstr("did you mean `" + shorter + "`?"));
+}
+
 TEST(Controller, HasItsProblemsReportedAllAtOnceEachWithPlaceAndFix) {
   EXPECT_EQ(
       problems_of(R"(controller:
@@ -155,6 +163,131 @@ switchgear.yaml:20:5: controller.circuits.four.mappings (by default): is empty, 
 switchgear.yaml:20:22: controller.circuits.four.alarms (by default): is empty, but evidence is trial; write the names of CloudWatch alarms, for example [payments-errors], or evidence: circuit
 SWITCHGEAR_CONTROLLER_LEASE: is 1s, but must be from 10s to 10m; write for example 1m
 )");
+}
+
+TEST(List, MayBeWrittenAsOneValueWithCommas) {
+  const Loaded loaded = read_yaml(controlled("alarms: errors, latency"));
+  ASSERT_THAT(loaded.problems, IsEmpty());
+  EXPECT_THAT(loaded.config.controller.circuits.at("a").alarms, ElementsAre("errors", "latency"));
+}
+
+TEST(List, WithNothingBehindADashIsAProblemOfTheList) {
+  EXPECT_EQ(problems_of(controlled("alarms:\n        - errors\n        -\n        - latency")),
+            "switchgear.yaml:6:9: controller.circuits.a.alarms: entry 2 is empty; write a value, "
+            "or remove it\n");
+}
+
+TEST(Alarm, IsNamedWithoutTheRestOfItsArn) {
+  EXPECT_EQ(
+      problems_of(controlled("alarms: [arn:aws:cloudwatch:eu-west-1:1:alarm:errors]")),
+      "switchgear.yaml:5:16: controller.circuits.a.alarms: "
+      "\"arn:aws:cloudwatch:eu-west-1:1:alarm:errors\" is an ARN; write the alarm's name, which "
+      "follows :alarm: in it\n");
+  EXPECT_THAT(problems_of(controlled("alarms: " + std::string(256, 'x'))),
+              HasSubstr("longer than the 255 characters"));
+  EXPECT_THAT(problems_of(controlled("alarms: [\"a\\nb\"]")), HasSubstr("control character"));
+}
+
+TEST(Mapping, IsNoUrlOfAQueue) {
+  EXPECT_THAT(problems_of("controller: {circuits: {a: {evidence: circuit, mappings: "
+                          "'https://sqs.eu-west-1.amazonaws.com/1/orders'}}}"),
+              HasSubstr("is a URL; write the ARN of the queue"));
+}
+
+TEST(Mapping, FollowsOneCircuitOnly) {
+  EXPECT_EQ(problems_of("controller:\n  circuits:\n"
+                        "    a: {evidence: circuit, mappings: [orders, refunds]}\n"
+                        "    b: {evidence: circuit, mappings: [carts, orders]}\n"),
+            "switchgear.yaml:4:38: controller.circuits.b.mappings: \"orders\" is a mapping of the "
+            "circuit a already, and can follow one only; remove it from one\n");
+}
+
+TEST(ControlledCircuit, HasNoMoreAlarmsThanOneLookCanTake) {
+  std::string alarms = "0";
+  for (int i = 1; i < 100; ++i) alarms += "," + std::to_string(i);
+  EXPECT_EQ(problems_of(controlled("alarms: " + alarms)), "");
+  EXPECT_THAT(problems_of(controlled("alarms: " + alarms + ",100")),
+              HasSubstr("are 101, but must be at most 100"));
+}
+
+TEST(Problem, ThatFollowsFromAnUnreadableKeyOfTheControllerIsNotTold) {
+  // With evidence unread it is open whether alarms are needed.
+  EXPECT_THAT(problems_of(controlled("evidence: circiut")), Not(HasSubstr("is empty")));
+  EXPECT_THAT(problems_of(controlled("alarms: [errors, errors]")), Not(HasSubstr("is empty")));
+}
+
+TEST(Key, OfTheOtherSectionIsToldWhereItBelongs) {
+  EXPECT_EQ(problems_of(controlled("alarms: x\n      open_duration: 5s")),
+            "switchgear.yaml:6:7: controller.circuits.a.open_duration: is a key of circuits; write "
+            "it there, under the circuit of the same name\n");
+  EXPECT_EQ(problems_of("circuits: {a: {mappings: orders}}"),
+            "switchgear.yaml:1:16: circuits.a.mappings: is a key of controller.circuits; write it "
+            "there, under the circuit of the same name\n");
+}
+
+TEST(Environment, OverridesEveryKeyOfTheController) {
+  const Loaded loaded = read_yaml(
+      kController, {{"SWITCHGEAR_CONTROLLER_CALLS_PER_SECOND", "4"},
+                    {"SWITCHGEAR_CONTROLLER_LEASE", "30s"},
+                    {"SWITCHGEAR_CONTROLLER_LISTEN", "0.0.0.0:1"},
+                    {"SWITCHGEAR_CONTROLLER_CIRCUITS_PAYMENTS_API_EVIDENCE", "alarm"},
+                    {"SWITCHGEAR_CONTROLLER_CIRCUITS_PAYMENTS_API_ALARMS", "one, two"},
+                    {"SWITCHGEAR_CONTROLLER_CIRCUITS_PAYMENTS_API_MAPPINGS", "orders"},
+                    {"SWITCHGEAR_CONTROLLER_CIRCUITS_PAYMENTS_API_HALF_OPEN", "trial"},
+                    {"SWITCHGEAR_CONTROLLER_CIRCUITS_PAYMENTS_API_RAMP_STEP", "7m"},
+                    {"SWITCHGEAR_CONTROLLER_CIRCUITS_PAYMENTS_API_UNCAPPED_LIMIT", "7"},
+                    {"SWITCHGEAR_CONTROLLER_CIRCUITS_PAYMENTS_API_ALARM_INTERVAL", "7s"},
+                    {"SWITCHGEAR_CONTROLLER_CIRCUITS_PAYMENTS_API_MAPPING_INTERVAL", "7m"}});
+  ASSERT_THAT(loaded.problems, IsEmpty());
+  EXPECT_THAT(loaded.warnings, IsEmpty());
+
+  ControlledCircuit circuit;
+  circuit.evidence = Evidence::alarm;
+  circuit.alarms = {"one", "two"};
+  circuit.mappings = {"orders"};
+  circuit.half_open = HalfOpen::trial;
+  circuit.ramp_step = 7min;
+  circuit.uncapped_limit = 7;
+  circuit.alarm_interval = 7s;
+  circuit.mapping_interval = 7min;
+  ControllerSettings controller;
+  controller.calls_per_second = 4;
+  controller.lease = 30s;
+  controller.listen = "0.0.0.0:1";
+  controller.circuits["payments-api"] = circuit;
+  EXPECT_EQ(loaded.config.controller, controller);
+}
+
+TEST(Environment, WithAWrongListIsAProblemOfTheVariable) {
+  const std::string variable = "SWITCHGEAR_CONTROLLER_CIRCUITS_PAYMENTS_API_ALARMS";
+  EXPECT_EQ(problems_of(kController, {{variable, "a,,b"}}),
+            variable + ": entry 2 is empty; write a value, or remove it\n");
+}
+
+TEST(Environment, OfAControlledCircuitMayBeAmbiguousToo) {
+  const std::string keys = "{evidence: circuit, mappings: ";
+  EXPECT_EQ(problems_of("controller: {circuits: {a.b: " + keys + "x}, a-b: " + keys + "y}}}",
+                        {{"SWITCHGEAR_CONTROLLER_CIRCUITS_A_B_RAMP_STEP", "2m"}}),
+            "SWITCHGEAR_CONTROLLER_CIRCUITS_A_B_RAMP_STEP: may mean "
+            "controller.circuits.a-b.ramp_step or controller.circuits.a.b.ramp_step; set that key "
+            "in the file, or rename a circuit\n");
+}
+
+TEST(Environment, MisspeltForTheControllerIsAWarningWithASuggestion) {
+  EXPECT_EQ(
+      text(read_yaml(kController, {{"SWITCHGEAR_CONTROLLER_CIRCUITS_PAYMENTS_API_RAMPSTEP", "2m"}})
+               .warnings),
+      "SWITCHGEAR_CONTROLLER_CIRCUITS_PAYMENTS_API_RAMPSTEP: is not a setting and changes nothing; "
+      "did you mean `SWITCHGEAR_CONTROLLER_CIRCUITS_PAYMENTS_API_RAMP_STEP`?\n");
+}
+
+TEST(Environment, OfACircuitThatTheControllerDoesNotHaveIsAWarning) {
+  EXPECT_THAT(
+      text(read_yaml("circuits: {refunds: {}}",
+                     {{"SWITCHGEAR_CONTROLLER_CIRCUITS_REFUNDS_RAMP_STEP", "2m"}})
+               .warnings),
+      HasSubstr("belongs to a circuit that is not known here and changes nothing; name the circuit "
+                "under controller.circuits in the file"));
 }
 
 }  // namespace

@@ -182,7 +182,7 @@ std::vector<EntryProblem> problems_with_entries(const std::vector<std::string>& 
   std::map<std::string_view, std::size_t> seen;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const std::string number = std::to_string(i + 1);
-    if (entries[i].empty()) {
+    if (entries[i].find_first_not_of(' ') == std::string::npos) {
       problems.push_back({i, "entry " + number + " is empty; write a value, or remove it"});
     } else if (const auto [first, fresh] = seen.emplace(entries[i], i); !fresh) {
       problems.push_back({i, in_quotes(entries[i]) + " is given twice, as entry " +

@@ -80,6 +80,39 @@ TEST(Number, IsReadStrictly) {
   }
 }
 
+TEST(List, HasCommasBetweenItsEntries) {
+  using Entries = std::vector<std::string>;
+  EXPECT_EQ(split_list("a"), Entries{"a"});
+  EXPECT_EQ(split_list("a,b c ,  d"), (Entries{"a", "b c", "d"}));
+  EXPECT_EQ(split_list(""), Entries{});
+  EXPECT_EQ(split_list("  "), Entries{});
+  EXPECT_EQ(split_list("a,,b, "), (Entries{"a", "", "b", ""}));
+  EXPECT_EQ(split_list(","), (Entries{"", ""}));
+}
+
+TEST(List, IsWrittenAsItReadsBack) {
+  EXPECT_EQ(write_list({}), "");
+  EXPECT_EQ(split_list(write_list({"a", "b c"})), (std::vector<std::string>{"a", "b c"}));
+}
+
+TEST(List, HasNoEntryThatIsEmptyOrGivenTwice) {
+  EXPECT_TRUE(problems_with_entries({"a", "b"}).empty());
+  const auto problems = problems_with_entries({"a", " ", "b", "a"});
+  ASSERT_EQ(problems.size(), 2U);
+  EXPECT_EQ(problems[0].index, 1U);
+  EXPECT_EQ(problems[0].message, "entry 2 is empty; write a value, or remove it");
+  EXPECT_EQ(problems[1].index, 3U);
+  EXPECT_EQ(problems[1].message, "\"a\" is given twice, as entry 1 and 4; remove one of the two");
+}
+
+TEST(Listen, IsAnAddressAndAPort) {
+  EXPECT_EQ(read_listen("127.0.0.1:0"), "127.0.0.1:0");
+  EXPECT_EQ(read_listen("[::1]:9400"), "[::1]:9400");
+  for (const char* text : {"", "127.0.0.1", ":80", "a:", "a:-1", "a:65536", "a:http"}) {
+    EXPECT_FALSE(read_listen(text)) << text;
+  }
+}
+
 TEST(Quoted, ShowsNoControlCharacterAndIsNeverLong) {
   EXPECT_EQ(in_quotes("a\x1b[31m\n"), "\"a\\x1b[31m\\x0a\"");
   EXPECT_LT(in_quotes(std::string(10'000, 'x')).size(), 80U);

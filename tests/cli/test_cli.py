@@ -282,6 +282,30 @@ def test_config_check_warns_of_false_trips_at_the_measured_rate(run, tmp_path):
     assert "payments-api would trip falsely once in" in result.stderr
 
 
+CONTROLLER = """
+controller:
+  circuits:
+    payments-api:
+      alarms: [payments-errors, payments-latency]
+      mappings: orders-function
+"""
+
+
+def test_config_check_reads_the_controllers_section(run, tmp_path):
+    (tmp_path / "switchgear.yaml").write_text(CONTROLLER)
+    result = run("config", "check", "--output", "json")
+    assert result.returncode == DONE, result.stderr
+    (payments,) = json.loads(result.stdout)["circuits"]  # its policy, of defaults
+    assert payments["name"] == "payments-api"
+
+    result = run("config", "check", SWITCHGEAR_CONTROLLER_CIRCUITS_PAYMENTS_API_ALARMS="a,,b")
+    assert result.returncode == USAGE
+    assert (
+        "SWITCHGEAR_CONTROLLER_CIRCUITS_PAYMENTS_API_ALARMS: entry 2 is empty; write a value, "
+        "or remove it" in result.stderr
+    )
+
+
 def test_a_misspelt_variable_is_a_warning(run):
     result = run("config", "check", SWITCHGEAR_STROE="redis://user:secret@x")
     assert result.returncode == DONE
@@ -310,6 +334,8 @@ def test_schema_is_draft_7_and_describes_every_key(run):
     found = dict(leaves(document))
     assert ("circuits", "*", "probes") in found
     assert ("worker", "backoff", "jitter") in found
+    assert ("controller", "lease") in found
+    assert ("controller", "circuits", "*", "alarms") in found
     for path, leaf in found.items():
         assert leaf["description"].endswith("."), path
         assert "default" in leaf, path
@@ -317,7 +343,13 @@ def test_schema_is_draft_7_and_describes_every_key(run):
 
 def test_schema_accepts_what_the_program_accepts_and_refuses_what_it_refuses(run, tmp_path):
     validator = jsonschema.Draft7Validator(schema(run))
-    good = [EXAMPLE, "circuits:\nworker:\n", "circuits: {a/b: {false_trip_interval: 1y}}"]
+    good = [
+        EXAMPLE,
+        CONTROLLER,
+        "circuits:\nworker:\ncontroller:\n",
+        "controller: {circuits: }",
+        "circuits: {a/b: {false_trip_interval: 1y}}",
+    ]
     bad = [
         WRONG,
         "circuits: {a: {probs: 1}}",
@@ -327,6 +359,12 @@ def test_schema_accepts_what_the_program_accepts_and_refuses_what_it_refuses(run
         "circuits: {a: {acceptable_failure_rate: a lot}}",
         "worker: {backoff: {jitter: some}}",
         "worker: {backoff: 5s}",
+        "controller: {calls_per_second: 16}",
+        "controller: {circuits: {'a b': {alarms: x, mappings: y}}}",
+        "controller: {circuits: {a: {alarms: x, mappings: [y, y]}}}",
+        "controller: {circuits: {a: {alarms: x, mappings: [y, '']}}}",
+        "controller: {circuits: {a: {alarms: {x: y}, mappings: y}}}",
+        "controller: {circuits: {a: {alarms: x, mappings: y, evidence: z}}}",
     ]
     for text, expected in [(t, True) for t in good] + [(t, False) for t in bad]:
         (tmp_path / "switchgear.yaml").write_text(text)
@@ -336,10 +374,15 @@ def test_schema_accepts_what_the_program_accepts_and_refuses_what_it_refuses(run
 
 def test_schemas_defaults_are_accepted_by_the_program(run, tmp_path):
     of_classic = "With rule: classic"
-    document = {"circuits": {"a": {}}, "worker": {"backoff": {}}}
+    controlled = {"alarms": ["x"], "mappings": ["y"]}  # which have no default that would do
+    document = {
+        "circuits": {"a": {}},
+        "worker": {"backoff": {}},
+        "controller": {"circuits": {"a": controlled}},
+    }
     classic = {}
     for path, leaf in leaves(schema(run)):
-        if leaf["default"] == "" or leaf["description"].startswith("Synonym of "):
+        if leaf["default"] in ("", []) or leaf["description"].startswith("Synonym of "):
             continue
         at = document
         for name in path[:-1]:
