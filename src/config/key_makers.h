@@ -152,12 +152,7 @@ Key<T> text_key(std::string name, Kind kind, M member, Reader reader, std::strin
 template <class T, class M, class Check>
 Key<T> list(std::string name, M member, Check check, std::string description) {
   const auto problems_with = [check](const std::vector<std::string>& entries) {
-    std::vector<EntryProblem> problems = problems_with_entries(entries);
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-      if (entries[i].empty()) continue;
-      if (const std::optional<std::string> bad = check(entries[i])) problems.push_back({i, *bad});
-    }
-    return problems;
+    return problems_with_entries(entries, check);
   };
   const auto read = [problems_with](const std::string& text) -> Read<std::vector<std::string>> {
     auto entries = split_list(text);

@@ -31,7 +31,7 @@ std::string_view name_of(Kind kind) {
     case Kind::text:
       return "text";
     case Kind::list:
-      return "list";
+      return "list, or one value with commas";
     case Kind::secret_url:
       return "URL";
   }

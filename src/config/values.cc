@@ -177,7 +177,9 @@ std::string write_list(const std::vector<std::string>& entries) {
   return text;
 }
 
-std::vector<EntryProblem> problems_with_entries(const std::vector<std::string>& entries) {
+std::vector<EntryProblem> problems_with_entries(
+    const std::vector<std::string>& entries,
+    const std::function<std::optional<std::string>(std::string_view)>& check) {
   std::vector<EntryProblem> problems;
   std::map<std::string_view, std::size_t> seen;
   for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -188,6 +190,8 @@ std::vector<EntryProblem> problems_with_entries(const std::vector<std::string>& 
       problems.push_back({i, in_quotes(entries[i]) + " is given twice, as entry " +
                                  std::to_string(first->second + 1) + " and " + number +
                                  "; remove one of the two"});
+    } else if (auto bad = check(entries[i])) {
+      problems.push_back({i, std::move(*bad)});
     }
   }
   return problems;

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -44,8 +46,10 @@ struct EntryProblem {
   std::size_t index = 0;  // in the list, from 0
   std::string message;
 };
-// An entry is neither empty nor given twice.
-std::vector<EntryProblem> problems_with_entries(const std::vector<std::string>& entries);
+// An entry is neither empty nor given twice, and `check` finds nothing wrong with it.
+std::vector<EntryProblem> problems_with_entries(
+    const std::vector<std::string>& entries,
+    const std::function<std::optional<std::string>(std::string_view)>& check);
 
 // host:port of a local address; who listens resolves it.
 Read<std::string> read_listen(const std::string& text);

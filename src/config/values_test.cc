@@ -95,14 +95,19 @@ TEST(List, IsWrittenAsItReadsBack) {
   EXPECT_EQ(split_list(write_list({"a", "b c"})), (std::vector<std::string>{"a", "b c"}));
 }
 
-TEST(List, HasNoEntryThatIsEmptyOrGivenTwice) {
-  EXPECT_TRUE(problems_with_entries({"a", "b"}).empty());
-  const auto problems = problems_with_entries({"a", " ", "b", "a"});
-  ASSERT_EQ(problems.size(), 2U);
+TEST(List, HasNoEntryThatIsEmptyOrGivenTwiceOrWrongInItself) {
+  const auto check = [](std::string_view entry) {
+    return entry == "?" ? std::optional<std::string>("is odd") : std::nullopt;
+  };
+  EXPECT_TRUE(problems_with_entries({"a", "b"}, check).empty());
+  const auto problems = problems_with_entries({"a", " ", "?", "a"}, check);
+  ASSERT_EQ(problems.size(), 3U);
   EXPECT_EQ(problems[0].index, 1U);
   EXPECT_EQ(problems[0].message, "entry 2 is empty; write a value, or remove it");
-  EXPECT_EQ(problems[1].index, 3U);
-  EXPECT_EQ(problems[1].message, "\"a\" is given twice, as entry 1 and 4; remove one of the two");
+  EXPECT_EQ(problems[1].index, 2U);
+  EXPECT_EQ(problems[1].message, "is odd");
+  EXPECT_EQ(problems[2].index, 3U);
+  EXPECT_EQ(problems[2].message, "\"a\" is given twice, as entry 1 and 4; remove one of the two");
 }
 
 TEST(Listen, IsAnAddressAndAPort) {
