@@ -87,7 +87,8 @@ struct MemberOptions {
   Duration store_budget = 10ms;
   // Store operations of this circuit per second, at most, whatever happens. At least 1.
   double store_operations_per_second = 100;
-  // Between operations on a store that fails, and between writes to one that throttles them.
+  // Between operations on a store that fails, and between reads or writes of one that throttles
+  // them.
   core::Backoff store_backoff{.base = 100ms, .cap = 5s, .jitter = core::Jitter::equal};
 };
 
@@ -274,6 +275,7 @@ class Member {
   ReadOp make_read(HoldTime h);
 
   // member_failures.cc: what comes of those without an answer
+  void throttled(bool read, HoldTime h);
   bool retry_makes_sense(const InFlight& op, HoldTime h) const;
   bool is_in_vain(const SwapOp& op) const;
   void add_batch(InFlight& op, HoldTime h);
@@ -297,7 +299,9 @@ class Member {
   HoldTime due_batch() const;
   HoldTime due_refresh(HoldTime h) const;
   HoldTime due_usual_refresh(HoldTime h) const;
+  HoldTime due_read(HoldTime h) const;
   HoldTime due_read_instead(HoldTime h) const;
+  bool reads_instead(HoldTime h) const;
   HoldTime due_plan() const;
   HoldTime due_claim(HoldTime h) const;
   HoldTime due_renewal(HoldTime h) const;
@@ -353,9 +357,15 @@ class Member {
   HoldTime store_retry_at_{0};
   std::uint64_t store_failures_ = 0;  // in a row
   bool store_up_ = true;
-  HoldTime write_retry_at_{0};   // the store takes reads meanwhile
-  std::uint64_t throttles_ = 0;  // of writes, in a row
-  bool read_instead_ = false;    // of a write that was throttled
+  // A store that throttles one kind of operation may take the other meanwhile.
+  struct Throttle {
+    std::uint64_t in_a_row = 0;
+    HoldTime until{0};  // nothing of the kind before
+  };
+  Throttle reads_throttled_;
+  Throttle writes_throttled_;
+  bool read_instead_ = false;  // of a write that was throttled
+  bool read_again_ = false;    // the last one was throttled, and nothing has been answered since
   std::deque<SettleOp> settles_;
   std::optional<SwapOp> planned_;
   bool reassert_due_ = false;  // the store fell behind what this process has seen

@@ -47,6 +47,7 @@ void Member::apply(const Snapshot& snapshot, HoldTime sent, HoldTime h) {
   answered_at_ = h;
   answered_at_least_ = clock_.at_least();
   refreshed_at_ = sent;
+  read_again_ = false;
   const Record* stored = snapshot.readable();
   missing_ = !snapshot.record.has_value();
   unreadable_ = snapshot.record && !stored ? snapshot.record->error().message : std::string();

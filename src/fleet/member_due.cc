@@ -31,8 +31,10 @@ Duration Member::until_next(const Now& now) {
     HoldTime work = kNever;
     if (leaving_) {
       if (!left() || retry_) work = h;
-    } else if (retry_ || !settles_.empty() || planned_ || hello_due_ || !snapshot_) {
+    } else if (retry_ || !settles_.empty() || planned_ || hello_due_) {
       work = h;
+    } else if (!snapshot_) {
+      work = due_read(h);
     } else {
       if (unreadable_.empty()) {
         if (missing_ || reassert_due_) {
@@ -42,10 +44,10 @@ Duration Member::until_next(const Now& now) {
         }
         work = std::min(work, due_renewal(h));
       }
-      work = std::min({work, due_heartbeat(), due_refresh(h)});
+      work = std::min({work, due_heartbeat(), due_read(h)});
     }
-    if (h < write_retry_at_) {
-      if (work != kNever) work = std::max(work, write_retry_at_);
+    if (reads_instead(h)) {
+      if (work != kNever) work = std::max(work, writes_throttled_.until);
       work = std::min(work, due_read_instead(h));
     }
     if (work != kNever) work = std::max({work, store_retry_at_, due_allowance()});
@@ -110,10 +112,19 @@ HoldTime Member::due_usual_refresh(HoldTime h) const {
   return refreshed_at_ + std::min(std::max(shared, policy().view_refresh_in_trouble), kIdleRefresh);
 }
 
-// While writes wait.
+HoldTime Member::due_read(HoldTime h) const {
+  return std::max(snapshot_ && !read_again_ ? due_refresh(h) : h, reads_throttled_.until);
+}
+
+// While writes wait; and before one that has waited, where nothing is taken.
+bool Member::reads_instead(HoldTime h) const {
+  if (h < writes_throttled_.until) return true;
+  return read_instead_ && !leaving_ && reads_throttled_.in_a_row > 0 && reads_throttled_.until <= h;
+}
+
 HoldTime Member::due_read_instead(HoldTime h) const {
   if (leaving_) return kNever;
-  return read_instead_ || !snapshot_ ? h : due_refresh(h);
+  return read_instead_ ? std::max(h, reads_throttled_.until) : due_read(h);
 }
 
 HoldTime Member::due_plan() const {
@@ -131,7 +142,9 @@ HoldTime Member::due_plan() const {
     if (answered_at_ - asked_at_ > kLimitDemand) due += 5s;
   }
   if (due == kNever) return kNever;
-  return std::max({due, plan_after_, replan_ ? plan_blocked_until_ : HoldTime::min()});
+  // It begins with a read.
+  return std::max(
+      {due, plan_after_, reads_throttled_.until, replan_ ? plan_blocked_until_ : HoldTime::min()});
 }
 
 bool Member::usable_view(HoldTime h) const {
@@ -155,7 +168,8 @@ HoldTime Member::due_claim(HoldTime h) const {
     case State::closed:
       return kNever;
     case State::open:
-      return when_free(policy().probes, hold_of(record_->reopen));
+      // With a look whether somebody else does.
+      return std::max(when_free(policy().probes, hold_of(record_->reopen)), reads_throttled_.until);
     case State::half_open: {
       const bool has_idle = std::any_of(held_.begin(), held_.end(), [&](const HeldSlot& s) {
         return s.probe && !s.in_use && s.epoch == record_->epoch;

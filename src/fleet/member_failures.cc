@@ -14,6 +14,8 @@ namespace {
 constexpr Duration kRetryFor = 10s;
 // Failures further apart are two reports: in one they would look spread over the time between.
 constexpr Duration kOneReport = 1s;
+// Reads that may be throttled before a circuit is probed without having looked.
+constexpr std::uint64_t kLooksMax = 4;
 
 }  // namespace
 
@@ -21,17 +23,10 @@ void Member::store_failed(const Now& now, NoAnswer why) {
   const HoldTime h = clock_.advance(now);
   SG_ASSERT(in_flight_);
   InFlight lost = *std::exchange(in_flight_, std::nullopt);
-  const bool only_throttled =
-      why == NoAnswer::throttled && !std::holds_alternative<ReadOp>(lost.operation);
-  lost.perhaps_done = lost.perhaps_done || why != NoAnswer::throttled;
-  if (only_throttled) {
-    // Writes of one record have a limit of their own: it can still be read, and shows what the
-    // answer would have shown.
-    throttles_++;
-    write_retry_at_ = h + core::delay(options_.store_backoff, throttles_, random_);
-    read_instead_ = !leaving_;
-  }
-  if (!only_throttled || !store_up_) {
+  if (why == NoAnswer::throttled) {
+    throttled(std::holds_alternative<ReadOp>(lost.operation), h);
+  } else {
+    lost.perhaps_done = true;
     store_up_ = false;
     store_failures_++;
     store_retry_at_ = h + core::delay(options_.store_backoff, store_failures_, random_);
@@ -44,6 +39,21 @@ void Member::store_failed(const Now& now, NoAnswer why) {
   } else {
     give_up(lost);
   }
+}
+
+// Trouble and no outage: reads and writes of one record have limits of their own, and the answer to
+// the one shows what that to the other would have shown.
+void Member::throttled(bool read, HoldTime h) {
+  Throttle& kind = read ? reads_throttled_ : writes_throttled_;
+  kind.in_a_row++;
+  kind.until = h + core::delay(options_.store_backoff, kind.in_a_row, random_);
+  (read ? read_again_ : read_instead_) = !leaving_;
+  // Where nothing is taken, one operation for each wait, reads and writes by turns.
+  if (reads_throttled_.in_a_row > 0 && writes_throttled_.in_a_row > 0) store_retry_at_ = kind.until;
+  // A look whether somebody probes comes before a write that is in vain for nearly all.
+  if (read && kind.in_a_row < kLooksMax) looked_in_epoch_ = 0;
+  // But a store without any answer for so long is of no use.
+  if (!snapshot_ || h - refreshed_at_ > policy().view_max_age) store_up_ = false;
 }
 
 bool Member::retry_makes_sense(const InFlight& op, HoldTime h) const {

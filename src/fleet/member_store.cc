@@ -25,7 +25,7 @@ std::optional<Operation> Member::next_operation(const Now& now) {
   free_held_back(h);
   if (policy().mode == Mode::off) return std::nullopt;
   if (in_flight_ || h < store_retry_at_ || !may_spend(h)) return std::nullopt;
-  if (h < write_retry_at_) {
+  if (reads_instead(h)) {
     if (due_read_instead(h) > h) return std::nullopt;
     allowance_ -= 1;
     in_flight_ = InFlight{.operation = make_read(h), .sent = h, .first_sent = h};
@@ -81,10 +81,7 @@ void Member::answered(const Answer& answer, const Now& now) {
   store_up_ = true;
   store_failures_ = 0;
   store_retry_at_ = h;
-  if (!std::holds_alternative<ReadOp>(done.operation)) {
-    throttles_ = 0;
-    write_retry_at_ = h;
-  }
+  (std::holds_alternative<ReadOp>(done.operation) ? reads_throttled_ : writes_throttled_) = {};
   apply(answer.snapshot, done.sent, h);
   conclude(done, answer, h);
   plan(h);
@@ -98,7 +95,8 @@ std::optional<Operation> Member::choose(HoldTime h) {
   }
   if (!snapshot_) {
     if (hello_due_) return make_hello(h);
-    return ReadOp{};
+    if (due_read(h) <= h) return make_read(h);
+    return std::nullopt;
   }
   if (unreadable_.empty()) {
     if (auto write = choose_record_write(h)) return write;
@@ -122,7 +120,7 @@ std::optional<Operation> Member::choose(HoldTime h) {
   }
   if (hello_due_) return make_hello(h);
   if (due_heartbeat() <= h) return make_heartbeat(h);
-  if (due_refresh(h) <= h) return make_read(h);
+  if (due_read(h) <= h) return make_read(h);
   return std::nullopt;
 }
 
@@ -153,6 +151,7 @@ ReadOp Member::make_read(HoldTime h) {
   if (read_soon_since_) read_soon_at_ = h;
   read_soon_since_.reset();
   read_instead_ = false;
+  read_again_ = false;
   return ReadOp{};
 }
 

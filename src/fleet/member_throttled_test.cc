@@ -145,7 +145,7 @@ TEST_F(AThrottledMember, SeesByReadingThatSomebodyElseHasTripped) {
 
 TEST_F(AThrottledMember, BacksOffFromAllOnceReadsAreThrottledToo) {
   EXPECT_EQ(throttle_next(), "read");
-  EXPECT_FALSE(member.store_up());
+  EXPECT_TRUE(member.store_up()) << "trouble, and no outage";
   EXPECT_GE(member.until_next(now), 50ms);
   // By turns from then on, so that it is noticed when either works again.
   int operations = 0;
@@ -154,6 +154,21 @@ TEST_F(AThrottledMember, BacksOffFromAllOnceReadsAreThrottledToo) {
     operations += throttle_next().empty() ? 0 : 1;
   }
   EXPECT_LE(operations, 30);
+  EXPECT_FALSE(member.store_up()) << "of no use: no answer for as long as a view is good";
+}
+
+TEST_F(AThrottledMember, NoticesByTurnsWhetherReadsOrWritesAreTakenAgain) {
+  std::string turns;
+  for (int i = 0; i < 6; ++i) {
+    turns += throttle_next() + " ";
+    // There always is something to say.
+    const auto admission = member.admit(now);
+    if (const auto* permit = std::get_if<Permit>(&admission)) {
+      member.finish(*permit, Outcome::failure, 1ms, now);
+    }
+    pass(member.until_next(now));
+  }
+  EXPECT_EQ(turns, "read report read report read report ");
 }
 
 TEST_F(AThrottledMember, WritesAtOnceAgainAfterAWriteThatWasTaken) {
@@ -185,6 +200,115 @@ TEST_F(AThrottledMember, StopsItselfWhenItCannotTellAnybody) {
   }
   EXPECT_EQ(reason, "local");
   EXPECT_EQ(record.state, State::closed);
+}
+
+// Its calls go on, and its view is old enough for a read, which is throttled.
+class AMemberWithThrottledReads : public AMember {
+ protected:
+  AMemberWithThrottledReads() {
+    permitted();
+    settle();
+    pass(5s);
+    permitted();
+    throttle_read();
+  }
+  void throttle_read() {
+    const auto op = member.next_operation(now);
+    ASSERT_TRUE(op);
+    ASSERT_EQ(name_of(*op), "read");
+    member.store_failed(now, NoAnswer::throttled);
+  }
+};
+
+TEST_F(AMemberWithThrottledReads, WritesAtOnce) {
+  EXPECT_GE(member.until_next(now), 50ms);
+  call(Outcome::failure, 1ms);
+  EXPECT_EQ(member.until_next(now), 0s);
+  const auto op = member.next_operation(now);
+  ASSERT_TRUE(op);
+  EXPECT_EQ(name_of(*op), "report");
+  accept(*op);
+  answer();
+  EXPECT_EQ(settle(), "") << "the answer to the write has shown what the read was for";
+  EXPECT_GE(member.until_next(now), 1s);
+}
+
+TEST_F(AMemberWithThrottledReads, ReadsAgainAfterItsBackOff) {
+  EXPECT_FALSE(member.next_operation(now));
+  const Duration wait = member.until_next(now);
+  EXPECT_GE(wait, 50ms);
+  EXPECT_LE(wait, 100ms);
+  pass(wait);
+  settle_read();
+  EXPECT_GE(member.until_next(now), 1s);
+}
+
+TEST_F(AMemberWithThrottledReads, ReadsAgainAfterItsBackOffWhatItWasToldOf) {
+  pass(member.until_next(now));
+  settle_read();
+  change(State::open, 10s);
+  member.heard_of(record.epoch);
+  throttle_read();
+  EXPECT_LE(member.until_next(now), 100ms);
+  pass(member.until_next(now));
+  settle_read();
+  EXPECT_EQ(member.state(), State::open);
+}
+
+TEST_F(AMemberWithThrottledReads, ReadsEverMoreSeldom) {
+  int reads = 1;
+  for (const MonoTime end = now.mono + 60s; now.mono < end; pass(member.until_next(now))) {
+    if (member.next_operation(now)) {
+      ++reads;
+      member.store_failed(now, NoAnswer::throttled);
+    }
+    ASSERT_GT(member.until_next(now), 0s);
+  }
+  // 0.1, 0.2, 0.4 … 3.2 s, then 5 s each, of which half is random.
+  EXPECT_LE(reads, 6 + 60 / 2.5);
+  EXPECT_GE(reads, 6 + 50 / 5);
+}
+
+TEST_F(AMemberWithThrottledReads, TakesTheStoreForUpWhileItsViewIsGood) {
+  EXPECT_TRUE(member.store_up());
+  EXPECT_FALSE(member.blind(now));
+  while (member.view_age(now) <= table.policy().view_max_age) {
+    pass(member.until_next(now));
+    throttle_read();
+  }
+  EXPECT_FALSE(member.store_up());
+  EXPECT_TRUE(member.blind(now));
+}
+
+TEST_F(AMember, WithoutAViewSaysItsHelloThoughReadsAreThrottled) {
+  ASSERT_EQ(name_of(*member.next_operation(now)), "read");
+  member.store_failed(now, NoAnswer::throttled);
+  EXPECT_FALSE(member.next_operation(now));
+  EXPECT_GE(member.until_next(now), 50ms);
+  change(State::open, 10s);
+  permitted();
+  EXPECT_EQ(settle(), "report");
+  EXPECT_EQ(member.state(), State::open);
+}
+
+TEST_F(AMember, LooksAgainBeforeItProbesWhereTheLookWasThrottledButNotForever) {
+  permitted();
+  settle();
+  change(State::open, 10s);
+  member.heard_of(record.epoch);
+  settle_read();
+  std::string names;
+  pass(9900ms);
+  EXPECT_EQ(settle(), "read");
+  while (!names.ends_with("swap")) {
+    refused();
+    pass(std::max<Duration>(member.until_next(now), 1ms));
+    const auto op = member.next_operation(now);
+    if (!op) continue;
+    names += " " + std::string(name_of(*op));
+    if (std::holds_alternative<ReadOp>(*op)) member.store_failed(now, NoAnswer::throttled);
+  }
+  EXPECT_EQ(names, " read read read read swap");
 }
 
 // What was throttled was not carried out: nothing has to be made good.

@@ -47,7 +47,8 @@ struct StoreResult {
   std::string_view result;     // the status ("ok", "late", …), or the error's code ("timeout", …)
   Duration latency{0};
   const Error* error = nullptr;  // null if the store answered
-  bool up = true;                // whether the store can be read; a throttled write says nothing
+  // Whether the store answers. One that throttles does, until views are too old.
+  bool up = true;
 };
 
 // Called on the loop's thread; may call back into the engine.

@@ -16,12 +16,18 @@ def statuses(fleet, name):
 
 
 def test_scenario09_throttled_reads(clients, on_dynamodb):
-    """Nobody can read the open circuit; for a newcomer, whose calls succeed, it is not there."""
+    """Nobody can read the open circuit: who writes is told by the answer. For a newcomer that cannot
+    do that either, and whose calls succeed, it is not there."""
     fleet = clients.start(2, on_dynamodb.near, open_ms=60000, max_open_ms=60000,
                           view_max_age_ms=1500)
     before = trip(fleet, on_dynamodb)
     all_see(fleet, "OPEN")
     on_dynamodb.faults.throttle(GetItem=1)
+    told = clients.start(2, on_dynamodb.near, seen=False, open_ms=60000, max_open_ms=60000)
+    ask_all(told, "calls", 50)
+    all_see(told, "OPEN")
+    assert all(statuses(told, "store_up")), "trouble, and no outage"
+    on_dynamodb.faults.throttle(GetItem=1, UpdateItem=1)
     newcomers = clients.start(2, on_dynamodb.near, seen=False, open_ms=60000, max_open_ms=60000)
     ask_all(newcomers, "calls", 50)
     ask_all(fleet, "calls", 50)
@@ -31,7 +37,7 @@ def test_scenario09_throttled_reads(clients, on_dynamodb):
     assert not any(statuses(newcomers, "store_up"))
     assert all(state == "OPEN" for state in statuses(fleet, "state"))
     on_dynamodb.faults.throttle(None)
-    all_see(newcomers + fleet, "OPEN", within=15)
+    all_see(newcomers + told + fleet, "OPEN", within=15)
     after = on_dynamodb.record()
     assert after["ep"] == before["ep"], "a state made up while blind"
     assert after["rev"] == before["rev"]
