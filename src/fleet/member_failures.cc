@@ -46,10 +46,13 @@ void Member::store_failed(const Now& now, NoAnswer why) {
 void Member::throttled(bool read, HoldTime h) {
   Throttle& kind = read ? reads_throttled_ : writes_throttled_;
   kind.in_a_row++;
-  kind.until = h + core::delay(options_.store_backoff, kind.in_a_row, random_);
-  (read ? read_again_ : read_instead_) = !leaving_;
   // Where nothing is taken, one operation for each wait, reads and writes by turns.
-  if (reads_throttled_.in_a_row > 0 && writes_throttled_.in_a_row > 0) store_retry_at_ = kind.until;
+  const bool all = reads_throttled_.in_a_row > 0 && writes_throttled_.in_a_row > 0;
+  const std::uint64_t tried =
+      reads_throttled_.in_a_row + writes_throttled_.in_a_row - (all ? 1 : 0);
+  kind.until = h + core::delay(options_.store_backoff, tried, random_);
+  if (all) store_retry_at_ = kind.until;
+  (read ? read_again_ : read_instead_) = !leaving_;
   // A look whether somebody probes comes before a write that is in vain for nearly all.
   if (read && kind.in_a_row < kLooksMax) looked_in_epoch_ = 0;
   // But a store without any answer for so long is of no use.

@@ -10,8 +10,8 @@ struct StoreLimits {
   // Instances that add their sums to one recovery step, at the most: of those that made calls, and
   // of those that only had some refused.
   double step_sample = 300;
-  // Reads a second by all instances that make calls: where there are more, each refreshes its view
-  // less often.
+  // Reads a second by all instances that make calls, to have young views; and at the most as many
+  // again for failures that they do not report. Where there are more, each reads less often.
   double reads_per_second = 100'000;
 };
 
