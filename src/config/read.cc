@@ -1,5 +1,3 @@
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <optional>
 #include <set>
@@ -10,6 +8,7 @@
 #include "config/environment.h"
 #include "config/findings.h"
 #include "config/keys.h"
+#include "config/yaml_file.h"
 #include "core/name.h"
 #include "core/suggest.h"
 
@@ -17,24 +16,6 @@ namespace switchgear::config {
 namespace {
 
 constexpr std::size_t kFileBytesMax = 1'000'000;
-
-struct ParsedFile {
-  std::vector<YAML::Node> documents;
-  std::optional<std::string> error;
-  YAML::Mark mark;
-};
-
-// yaml-cpp reports by exceptions; they end here.
-ParsedFile parse(const std::string& text) {
-  ParsedFile file;
-  try {
-    file.documents = YAML::LoadAll(text);
-  } catch (const YAML::Exception& e) {
-    file.error = e.msg;
-    file.mark = e.mark;
-  }
-  return file;
-}
 
 std::string_view name_of(YAML::NodeType::value type) {
   switch (type) {
@@ -91,21 +72,21 @@ class Reader {
               "is larger than 1 MB, which no configuration is; is it the right file?");
       return;
     }
-    const ParsedFile file = parse(input_.file_text);
+    const YamlFile file = parse_yaml(input_.file_text);
     if (file.error) {
-      problem(file_place(file.mark, ""),
+      problem(file_place(file.error_mark, ""),
               "is not well-formed YAML here: " + printable(*file.error) +
-                  (ends_in_colon(input_.file_text, file.mark.line)
+                  (ends_in_colon(input_.file_text, file.error_mark.line)
                        ? "; put a value that ends in a colon into quotation marks"
                        : "; check indentation (spaces, no tabs), colons and quotation marks"));
       return;
     }
-    if (file.documents.size() > 1) {
-      problem(file_place(file.documents[1].Mark(), ""),
+    if (file.second) {
+      problem(file_place(*file.second, ""),
               "a second document begins here; put everything into one, without ---");
     }
-    if (file.documents.empty() || file.documents[0].IsNull()) return;
-    const YAML::Node& root = file.documents[0];
+    const YAML::Node& root = file.root;
+    if (root.IsNull()) return;
     if (!root.IsMap()) {
       problem(file_place(root.Mark(), ""),
               "must be a mapping of keys to values, but is " + std::string(name_of(root.Type())) +

@@ -160,6 +160,11 @@ TEST(Yaml, OfSeveralDocumentsIsRefused) {
               HasSubstr("a second document begins here"));
 }
 
+TEST(Yaml, OfDocumentsThatTakeUpNothingIsRefusedInATimeThatEnds) {
+  EXPECT_THAT(problems_of("!a, b"), HasSubstr("a second document begins here"));
+  EXPECT_FALSE(problems_of(std::string(",o\0\n  !c\0\0\0", 11)).empty());
+}
+
 TEST(Yaml, ThatIsNoMappingIsRefused) {
   EXPECT_THAT(problems_of("- store\n"), HasSubstr("but is a list"));
   EXPECT_THAT(problems_of("circuits: [a, b]\n"), HasSubstr("but is a list"));
