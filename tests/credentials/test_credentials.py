@@ -301,28 +301,30 @@ def test_a_program_that_hangs_is_named_after_some_seconds(binary, tmp_path):
     os.mkfifo(tmp_path / "never")
     config = tmp_path / "config"
     config.write_text("[profile prod]\nregion = us-east-1\n"
-                      f"credential_process = cat '{tmp_path / 'never'}' --hunter2secret\n")
+                      f"credential_process = cat '{tmp_path / 'never'}' hunter2secret\n")
     environment = peers.clean_environment(AWS_CONFIG_FILE=str(config), HOME=str(tmp_path),
                                           AWS_PROFILE="prod")
     expected = ("still waiting for AWS credentials: credential_process of profile 'prod' in "
                 f"{config}")
     nobody = f"http://127.0.0.1:{peers.free_port()}"
-    for command in (["doctor", "--store", "dynamodb://circuits"],
-                    ["worker", "--queue", nobody + "/000000000000/orders", "--handler", nobody,
-                     "--endpoint-url", nobody]):
-        running = subprocess.Popen([binary, *command], env=environment, cwd=tmp_path,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE, text=True)
-        try:
+    commands = (["doctor", "--store", "dynamodb://circuits"],
+                ["worker", "--queue", nobody + "/000000000000/orders", "--handler", nobody,
+                 "--endpoint-url", nobody])
+    running = [subprocess.Popen([binary, *command], env=environment, cwd=tmp_path,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.PIPE, text=True) for command in commands]
+    try:
+        for process in running:
             said = ""
             while expected not in said:
-                line = running.stderr.readline()
+                line = process.stderr.readline()
                 assert line, said
                 said += line
             assert "hunter2" not in said
-        finally:
-            running.kill()
-            running.communicate()
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
 
 
 def test_circuits_work_with_a_profile_and_its_credential_process(ministack, binary, tmp_path):
