@@ -55,7 +55,7 @@ class Handler:
         with self._lock:
             self._running += 1
             self.most_at_once = max(self.most_at_once, self._running)
-        time.sleep(0.01)  # the work itself
+        threading.Event().wait(0.01)  # the work itself
         with self._lock:
             self._running -= 1
             bad = [r for r in records if not self.healthy or r["body"] in self.poison]
