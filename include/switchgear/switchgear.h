@@ -157,8 +157,8 @@ struct Options {
   // The same as Circuits::on_transition(), for as long as the Circuits live.
   std::function<void(const TransitionEvent&)> on_transition{};
   // A sentence that a person should read: the store is gone, or back; too many circuits; a record
-  // that cannot be read; settings of a circuit that are not the fleet's; AWS credentials that do not
-  // come.
+  // that cannot be read; settings of a circuit that are not the fleet's; AWS credentials that do
+  // not come.
   std::function<void(const std::string&)> on_problem{};
 
   // Every problem, each with the field's name as place. Empty: valid.

@@ -44,7 +44,7 @@ class World {
   // ---- The world's facts -----------------------------------------------------------------------
   std::map<std::string, Function> functions;
   std::map<std::string, std::string> of_selector;  // text of the selector: UUID
-  std::set<std::string> unlisted;  // lists leave them out
+  std::set<std::string> unlisted;                  // lists leave them out
   bool healthy = true;
   bool alarm_exists = true;
   bool alarms_readable = true;

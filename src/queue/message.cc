@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <utility>
 #include <cstdint>
+#include <utility>
 
 namespace switchgear::queue {
 namespace {

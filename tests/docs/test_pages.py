@@ -14,6 +14,7 @@ import peers
 # By page: what is written there, and the fixture whose server is meant by it.
 PAGES = {
     "dynamodb.md": {},
+    "controller.md": {},
 }
 # Pages whose commands are run where their servers are.
 ELSEWHERE = {"powertools.md"}  # tests/powertools
