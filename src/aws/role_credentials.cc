@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "aws/credentials_answer.h"
+#include "aws/query_form.h"
 #include "aws/shared_config.h"
 #include "net/url.h"
 
@@ -11,26 +12,8 @@ namespace {
 
 constexpr std::size_t kTokenBytesMax = 64 << 10;  // STS takes 20,000 characters
 
-class Form {
- public:
-  explicit Form(const std::string& action) {
-    add("Action", action);
-    add("Version", "2011-06-15");
-  }
-  void add(std::string_view name, std::string_view value) {
-    if (!text_.empty()) text_ += '&';
-    text_ += name;
-    text_ += '=';
-    text_ += net::percent_encode(value);
-  }
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
-
-Form role_form(const std::string& action, const Role& role) {
-  Form form(action);
+QueryForm role_form(const std::string& action, const Role& role) {
+  QueryForm form(action, "2011-06-15");
   form.add("RoleArn", role.arn);
   form.add("RoleSessionName", role.session_name);
   if (role.duration_seconds) form.add("DurationSeconds", std::to_string(*role.duration_seconds));
@@ -56,7 +39,7 @@ class RoleCredentials : public CredentialsSource {
                                     core::Random(random_.next()), sts_.options);
     client_->call({.body = std::move(body),
                    .attempt_timeout = 10s,
-                   .content_type = "application/x-www-form-urlencoded; charset=utf-8"},
+                   .content_type = std::string(QueryForm::kContentType)},
                   [this, action, callback = std::move(callback)](Result<Answer> answer) {
                     if (answer) return callback(read_sts_credentials(answer->body, action));
                     callback(refusal(std::move(answer).error()));
@@ -138,13 +121,13 @@ class WebIdentityRole final : public RoleCredentials {
 }  // namespace
 
 std::string assume_role_request(const Role& role) {
-  Form form = role_form("AssumeRole", role);
+  QueryForm form = role_form("AssumeRole", role);
   if (!role.external_id.empty()) form.add("ExternalId", role.external_id);
   return form.text();
 }
 
 std::string web_identity_request(const Role& role, const std::string& token) {
-  Form form = role_form("AssumeRoleWithWebIdentity", role);
+  QueryForm form = role_form("AssumeRoleWithWebIdentity", role);
   form.add("WebIdentityToken", token);
   return form.text();
 }

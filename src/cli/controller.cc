@@ -3,6 +3,7 @@
 #include <csignal>
 #include <memory>
 #include <ostream>
+#include <tuple>
 
 #include "cli/app.h"
 #include "cli/settings.h"
@@ -37,22 +38,40 @@ controller::CircuitOptions circuit_options(const std::string& name,
   return options;
 }
 
-// The three services, with one set of credentials.
+// All services that it needs, with one set of credentials.
 bool open_services(net::Loop& loop, const Context& context, const AwsFlags& flags,
-                   controller::ControllerSetup& setup, Problems& problems) {
+                   const config::Config& config, controller::ControllerSetup& setup,
+                   Problems& problems) {
   const std::uint64_t seed = guard::random_identity().seed;
   std::shared_ptr<aws::CredentialsProvider> credentials;
-  for (const auto& [service, access] :
-       {std::pair{"lambda", &setup.lambda}, std::pair{"monitoring", &setup.cloudwatch},
-        std::pair{"sqs", &setup.sqs}}) {
+  const auto open = [&](const char* service) {
     auto opened = aws::open_access(
         loop, {.service = service, .endpoint_url = flags.endpoint_url, .region = flags.region},
         context.aws_environment(), seed, credentials);
-    if (!opened) {
+    if (opened) {
+      credentials = opened->credentials;
+    } else {
       problems.push_back({"AWS " + opened.error().code, opened.error().message});
-      return false;
     }
-    credentials = opened->credentials;
+    return opened;
+  };
+  for (const auto& [service, access] :
+       {std::pair{"lambda", &setup.lambda}, std::pair{"monitoring", &setup.cloudwatch},
+        std::pair{"sqs", &setup.sqs}}) {
+    auto opened = open(service);
+    if (!opened) return false;
+    *access = *std::move(opened);
+  }
+  const config::ControllerSettings& wanted = config.controller;
+  setup.announcer = {.event_bus = wanted.event_bus,
+                     .sns_topic = wanted.sns_topic,
+                     .webhook = wanted.webhook};
+  for (const auto& [service, place, access] :
+       {std::tuple{"events", &wanted.event_bus, &setup.announcer.events},
+        std::tuple{"sns", &wanted.sns_topic, &setup.announcer.sns}}) {
+    if (place->empty()) continue;
+    auto opened = open(service);
+    if (!opened) return false;
     *access = *std::move(opened);
   }
   return true;
@@ -78,7 +97,7 @@ int control(Context& context, const ControllerFlags& flags) {
     setup.options.circuits.push_back(circuit_options(name, circuit));
   }
   setup.policies = settings->config.circuits;
-  if (!problems.empty() || !open_services(loop, context, flags.aws, setup, problems)) {
+  if (!problems.empty() || !open_services(loop, context, flags.aws, settings->config, setup, problems)) {
     context.err << "switchgear controller: cannot start:\n" << config::text(problems);
     return kUsage;
   }

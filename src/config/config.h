@@ -72,6 +72,10 @@ struct ControllerSettings {
   // 10 min.
   Duration lease = 1min;
   std::string listen = "127.0.0.1:0";  // for /metrics and /healthz; port 0: any free one
+  // Where changes are told besides the log; empty: not there.
+  std::string event_bus;  // of EventBridge: name or ARN
+  std::string sns_topic;  // ARN
+  std::string webhook;    // URL; may hold a secret
   std::map<std::string, ControlledCircuit> circuits;
 
   // Every problem of this and of its circuits ("circuits.payments-api.alarms"). Empty: valid.

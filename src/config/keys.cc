@@ -29,6 +29,18 @@ Read<std::string> read_http_url(const std::string& text) {
   return text;
 }
 
+Read<std::string> read_event_bus(const std::string& text) {
+  if (printable(text) == text && text.find(' ') == std::string::npos && !text.empty()) return text;
+  return tl::unexpected(in_quotes(text) + " is no event bus; write its name or ARN");
+}
+
+Read<std::string> read_topic(const std::string& text) {
+  if (text.starts_with("arn:") && text.find(":sns:") != std::string::npos) return text;
+  return tl::unexpected(in_quotes(text) +
+                        " is no topic; write its ARN, for example "
+                        "arn:aws:sns:eu-central-1:123456789012:on-call");
+}
+
 Read<std::string> read_circuit_name(const std::string& text) {
   if (const auto problem = core::problem_with_circuit_name(text)) return tl::unexpected(*problem);
   return text;
@@ -225,6 +237,19 @@ std::vector<Key<Config>> make_root_keys() {
       "controller.lease", [](auto& c) -> auto& { return c.controller.lease; }, {"10s", "10m"},
       "One controller serves a circuit; another takes over when this has passed without a "
       "renewal."));
+  add(text_key<C>(
+      "controller.event_bus", Kind::text,
+      [](auto& c) -> auto& { return c.controller.event_bus; }, read_event_bus,
+      "EventBridge bus that is told of every change of a circuit and of what is paused, resumed or "
+      "about to be lost: a name (default for the account's own) or ARN."));
+  add(text_key<C>(
+      "controller.sns_topic", Kind::text,
+      [](auto& c) -> auto& { return c.controller.sns_topic; }, read_topic,
+      "ARN of an SNS topic that is told the same."));
+  add(text_key<C>(
+      "controller.webhook", Kind::secret_url,
+      [](auto& c) -> auto& { return c.controller.webhook; }, read_http_url,
+      "URL that gets the same as a POST of JSON."));
   add(text_key<C>(
       "controller.listen", Kind::text, [](auto& c) -> auto& { return c.controller.listen; },
       read_listen, "Address for /metrics and /healthz; port 0 is any free one."));

@@ -100,7 +100,8 @@ Controller::Controller(net::Loop& loop, ControllerSetup setup, ops::Log& log)
       cloudwatch_(cloudwatch_service_->client),
       sqs_(sqs_service_->client),
       trials_(loop, lambda_, sqs_, guard::random_identity().seed),
-      budget_(options_.calls_per_second) {
+      budget_(options_.calls_per_second),
+      announcer_(loop, std::move(setup.announcer), log, guard::random_identity().seed) {
   const guard::Identity self = guard::random_identity();
   std::uint64_t number = 0;
   for (const CircuitOptions& options : options_.circuits) {
@@ -142,8 +143,9 @@ int Controller::run() {
   while (!stopping_) loop_.run_until([this] { return stopping_; }, 1h);
   loop_.run_until(
       [this] {
-        return std::ranges::all_of(circuits_,
-                                   [](const auto& c) { return c.second->reconciler->left(); });
+        return announcer_.idle() && std::ranges::all_of(circuits_, [](const auto& c) {
+                 return c.second->reconciler->left();
+               });
       },
       kEndMax);
   loop_.on_stop_signal([](int) {});
@@ -240,6 +242,12 @@ void Controller::tell(Circuit& circuit) {
     ops::LogFields fields{{"circuit", circuit.reconciler->name()}};
     fields.insert(fields.end(), notice.fields.begin(), notice.fields.end());
     log_.write(level_of(notice.level), notice.text, fields);
+  }
+  Reconciler& reconciler = *circuit.reconciler;
+  for (const Announcement& announcement : reconciler.take_announcements()) {
+    announcer_.announce(announcement, [&reconciler, announcement] {
+      reconciler.announced(announcement);
+    });
   }
 }
 

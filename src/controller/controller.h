@@ -13,6 +13,7 @@
 #include "aws/cloudwatch.h"
 #include "aws/lambda.h"
 #include "aws/sqs.h"
+#include "controller/announcer.h"
 #include "controller/call_budget.h"
 #include "controller/options.h"
 #include "controller/reconciler.h"
@@ -35,6 +36,7 @@ struct ControllerSetup {
   aws::Access lambda;
   aws::Access cloudwatch;
   aws::Access sqs;
+  AnnouncerOptions announcer;
   // Ends by itself after so long, for a scheduled function; 0: never.
   Duration run_for{0};
   std::string listen = "127.0.0.1:0";  // for /metrics and /healthz
@@ -109,6 +111,7 @@ class Controller {
   TrialRunner trials_;
   CallBudget budget_;
   std::map<std::string, std::unique_ptr<Circuit>> circuits_;
+  Announcer announcer_;  // ends before the circuits that it tells
   std::map<std::string, std::string> queue_urls_;  // by ARN
   std::uint64_t calls_ = 0;                        // of the control plane
   net::Timer timer_;

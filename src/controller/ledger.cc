@@ -80,6 +80,9 @@ std::string encode(const Ledger& ledger) {
                                       {"lease_until", to_ms(ledger.lease_until)},
                                       {"nonce", hex(ledger.nonce)},
                                       {"adopted_epoch", ledger.adopted_epoch},
+                                      {"announced_epoch", ledger.announced_epoch},
+                                      {"announced_state",
+                                       std::string(to_string(ledger.announced_state))},
                                       {"entries", std::move(entries)},
                                       {"queues", std::move(queues)},
                                       {"applied_alarms", std::move(alarms)}});
@@ -111,6 +114,11 @@ Result<Ledger> decode_ledger(const std::string& text) {
   if (!until || !adopted) return unreadable("lease_until or adopted_epoch is no number");
   ledger.lease_until = store_time_ms(*until);
   ledger.adopted_epoch = *adopted;
+  const auto announced = integer("announced_epoch");
+  const auto announced_state = state_from_string(word("announced_state"));
+  if (!announced || !announced_state) return unreadable("announced_epoch or announced_state");
+  ledger.announced_epoch = *announced;
+  ledger.announced_state = *announced_state;
   const std::string nonce = word("nonce");
   const char* const end = nonce.data() + nonce.size();
   if (nonce.empty() || std::from_chars(nonce.data(), end, ledger.nonce, 16).ptr != end) {

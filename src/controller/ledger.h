@@ -9,6 +9,7 @@
 
 #include "controller/mapping.h"
 #include "core/result.h"
+#include "core/state.h"
 #include "core/time.h"
 #include "fleet/report.h"
 
@@ -41,7 +42,10 @@ struct Ledger {
   std::uint64_t nonce = 0;
   // The epoch of the opening for which the mappings were taken over; 0: none.
   std::int64_t adopted_epoch = 0;
-  std::map<std::string, Entry> entries;      // by UUID
+  // The last change of the circuit that the outside was told of, and the state it was told.
+  std::int64_t announced_epoch = 0;
+  State announced_state = State::closed;
+  std::map<std::string, Entry> entries;  // by UUID
   std::map<std::string, QueueEntry> queues;  // by ARN
   // Of each alarm that has opened the circuit: when it had gone to ALARM, in ms since 1970, so that
   // the same alarm opens it only once.

@@ -9,7 +9,9 @@ Ledger some() {
   Ledger ledger{.owner = fleet::InstanceId{0xabc},
                 .lease_until = store_time_ms(1'700'000'060'000),
                 .nonce = 0xffff'ffff'ffff'fff1,
-                .adopted_epoch = 1'700'000'000'123};
+                .adopted_epoch = 1'700'000'000'123,
+                .announced_epoch = 1'700'000'000'122,
+                .announced_state = State::half_open};
   ledger.entries["14e0db71"] = {
       .before = {.limit = 50}, .wanted = {.enabled = false, .limit = 50}, .done = true};
   ledger.entries["25"] = {
@@ -30,10 +32,10 @@ TEST(Ledger, OfANewerVersionOrOfSomebodyElseIsRefused) {
   for (
       const char* text :
       {"", "[]", "{}", R"({"v":2})", R"({"v":1})",
-       R"({"v":1,"owner":"000000000abc","lease_until":"x","nonce":"1","adopted_epoch":0,"entries":{},"queues":{},"applied_alarms":{}})",
-       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"1","adopted_epoch":0,"entries":{"u":"v1:enabled=true"},"queues":{},"applied_alarms":{}})",
-       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"1","adopted_epoch":0,"entries":{"u":"v1:enabled=true v1:enabled=false news"},"queues":{},"applied_alarms":{}})",
-       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"g","adopted_epoch":0,"entries":{},"queues":{},"applied_alarms":{}})"}) {
+       R"({"v":1,"owner":"000000000abc","lease_until":"x","nonce":"1","adopted_epoch":0,"announced_epoch":0,"announced_state":"CLOSED","entries":{},"queues":{},"applied_alarms":{}})",
+       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"1","adopted_epoch":0,"announced_epoch":0,"announced_state":"CLOSED","entries":{"u":"v1:enabled=true"},"queues":{},"applied_alarms":{}})",
+       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"1","adopted_epoch":0,"announced_epoch":0,"announced_state":"CLOSED","entries":{"u":"v1:enabled=true v1:enabled=false news"},"queues":{},"applied_alarms":{}})",
+       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"g","adopted_epoch":0,"announced_epoch":0,"announced_state":"CLOSED","entries":{},"queues":{},"applied_alarms":{}})"}) {
     const auto ledger = decode_ledger(text);
     ASSERT_FALSE(ledger) << text;
     EXPECT_EQ(ledger.error().code, "unreadable");

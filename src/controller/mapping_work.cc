@@ -258,6 +258,7 @@ void Reconciler::plan(HoldTime h) {
         break;
       case Step::seen:
         entry.done = true;
+        tell_reached(uuid, entry);
         break;
       case Step::person:
         if (known.looked_up) {
@@ -288,6 +289,17 @@ void Reconciler::plan(HoldTime h) {
     } else {
       ++entry;
     }
+  }
+}
+
+void Reconciler::tell_reached(const std::string& uuid, const Entry& entry) {
+  if (entry.wanted == entry.before) {
+    announce(Announcement::Kind::resumed, "it is " + describe(entry.wanted) + ", as before", "",
+             uuid);
+  } else if (!entry.wanted.enabled || target(clock_.elapsed()).gate == Gate::limited) {
+    announce(Announcement::Kind::paused,
+             "it is " + describe(entry.wanted) + "; before: " + describe(entry.before),
+             next_of(record()->state, HoldKind::none), uuid);
   }
 }
 

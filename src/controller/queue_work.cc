@@ -129,14 +129,15 @@ void Reconciler::weigh_retention(const std::string& arn, const QueueLook& look, 
       break;
   }
   if (std::exchange(queue.told, true)) return;
-  notice(Notice::Level::error,
-         "messages of the queue " + arn + " may be " + hours(age) + " old and expire after " +
-             hours(retention) +
-             (retention_may_be_set_ ? ", which is as long as a queue can keep them"
-                                    : ", and the retention may not be changed") +
-             ": move them away, or let the function run (switchgear circuits hold " +
-             options_.name + " --closed)",
-         {{"queue", arn}});
+  const std::string why = "messages of the queue " + arn + " may be " + hours(age) +
+                          " old and expire after " + hours(retention) +
+                          (retention_may_be_set_ ? ", which is as long as a queue can keep them"
+                                                 : ", and the retention may not be changed");
+  const std::string next =
+      "move them away, or let the function run (switchgear circuits hold " + options_.name +
+      " --closed)";
+  notice(Notice::Level::error, why + ": " + next, {{"queue", arn}});
+  announce(Announcement::Kind::loss_approaching, why, next, arn);
 }
 
 void Reconciler::retention_set(const Result<void>& result, const Now& now) {

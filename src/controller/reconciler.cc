@@ -168,6 +168,8 @@ void Reconciler::note_found(const stores::Note& note, bool wrote, HoldTime h) {
   mappings_.clear();
   listed_.clear();
   queues_.clear();
+  last_told_.reset();
+  seen_epoch_ = 0;
 }
 
 // ---- The circuit -------------------------------------------------------------------------------
@@ -223,6 +225,7 @@ void Reconciler::take_snapshot(const fleet::Snapshot& snapshot, HoldTime h) {
              std::string("the circuit is ") + std::string(to_string(now->state)) + ": " + now->why,
              {{"reason", now->reason}, {"epoch", std::to_string(now->epoch)}});
     }
+    announce_change(*now);
     seen_epoch_ = now->epoch;
     alarms_due_ = std::min(alarms_due_, h);
   }
@@ -403,6 +406,58 @@ std::vector<Mapping> Reconciler::triable() const {
     }
   }
   return found;
+}
+
+// ---- What is told ------------------------------------------------------------------------------
+
+void Reconciler::announce_change(const fleet::Record& now) {
+  if (now.epoch == ledger_.announced_epoch) return;
+  if (ledger_.announced_epoch == 0 && now.reason == "created") {
+    ledger_.announced_epoch = now.epoch;
+    return;
+  }
+  const HoldKind hold = now.hold.in_force(store_time_) ? now.hold.kind : HoldKind::none;
+  announcements_.push_back({.kind = Announcement::Kind::state,
+                            .circuit = options_.name,
+                            .epoch = now.epoch,
+                            .from = last_told_.value_or(ledger_.announced_state),
+                            .to = now.state,
+                            .hold = hold,
+                            .at = now.changed(store_time_),
+                            .reason = now.reason,
+                            .why = now.why,
+                            .next = next_of(now.state, hold)});
+  last_told_ = now.state;
+}
+
+void Reconciler::announce(Announcement::Kind kind, std::string why, std::string next,
+                          std::string source) {
+  const fleet::Record* now = record();
+  if (!now) return;
+  const HoldKind hold = now->hold.in_force(store_time_) ? now->hold.kind : HoldKind::none;
+  announcements_.push_back({.kind = kind,
+                            .circuit = options_.name,
+                            .epoch = now->epoch,
+                            .from = now->state,
+                            .to = now->state,
+                            .hold = hold,
+                            .at = store_now(clock_.elapsed()),
+                            .reason = now->reason,
+                            .why = std::move(why),
+                            .next = std::move(next),
+                            .source = std::move(source)});
+}
+
+std::vector<Announcement> Reconciler::take_announcements() {
+  return std::exchange(announcements_, {});
+}
+
+// Written with the next renewal of the lease: what is told twice does no harm.
+void Reconciler::announced(const Announcement& announcement) {
+  if (announcement.kind != Announcement::Kind::state) return;
+  if (announcement.epoch <= ledger_.announced_epoch) return;
+  ledger_.announced_epoch = announcement.epoch;
+  ledger_.announced_state = announcement.to;
 }
 
 std::vector<Notice> Reconciler::take_notices() { return std::exchange(notices_, {}); }

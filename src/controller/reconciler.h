@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "controller/actions.h"
+#include "controller/announcement.h"
 #include "controller/decision.h"
 #include "controller/ledger.h"
 #include "controller/options.h"
@@ -73,6 +74,10 @@ class Reconciler {
   // Those that trial messages may be given to.
   std::vector<Mapping> triable() const;
   std::vector<Notice> take_notices();
+  // What the outside is to be told, oldest first. A change of the circuit is told again, by whoever
+  // controls it then, until announced() says that it was heard.
+  std::vector<Announcement> take_announcements();
+  void announced(const Announcement& announcement);
 
  private:
   using HoldTime = fleet::HoldTime;
@@ -109,6 +114,7 @@ class Reconciler {
   std::optional<Action> tag_action(HoldTime h);
   void adopt();
   void plan(HoldTime h);
+  void tell_reached(const std::string& uuid, const Entry& entry);
   void person_changed(const std::string& uuid, Entry& entry, const Mapping& mapping);
   std::int64_t opening_to_adopt() const;
   bool trials_are_not_for(const Mapping& mapping) const;
@@ -126,6 +132,8 @@ class Reconciler {
   const Mapping* next_to_try();
   fleet::Decider decider();
   Facts facts() const;
+  void announce(Announcement::Kind kind, std::string why, std::string next, std::string source);
+  void announce_change(const fleet::Record& now);
   void notice(Notice::Level level, std::string text,
               std::vector<std::pair<std::string, std::string>> fields = {});
 
@@ -157,6 +165,7 @@ class Reconciler {
   HoldTime circuit_due_{0};
   std::int64_t seen_epoch_ = 0;
   std::uint32_t seen_step_ = 0;
+  std::optional<State> last_told_;
 
   // The alarms.
   Alarms alarms_;
@@ -197,6 +206,7 @@ class Reconciler {
   HoldTime trial_not_before_{0};
   int no_verdicts_ = 0;
 
+  std::vector<Announcement> announcements_;
   std::vector<Notice> notices_;
   std::string last_trouble_;
 };

@@ -261,6 +261,44 @@ TEST_F(ReconcilerTest, ForgetsAMappingThatWasDeleted) {
   EXPECT_NE(world->told().find("was deleted"), std::string::npos);
 }
 
+TEST_F(ReconcilerTest, TellsEveryChangeOnceAndWhatIsPausedAndResumed) {
+  begin();
+  EXPECT_TRUE(world->announcements.empty());
+  ASSERT_TRUE(open_by_outage());
+  world->healthy = true;
+  ASSERT_TRUE(world->run_until([&] { return as_it_was(); }, 60min)) << world->told();
+  std::string states;
+  std::vector<std::int64_t> epochs;
+  int paused = 0, resumed = 0;
+  for (const Announcement& a : world->announcements) {
+    if (a.kind == Announcement::Kind::paused) ++paused;
+    if (a.kind == Announcement::Kind::resumed) ++resumed;
+    if (a.kind != Announcement::Kind::state) continue;
+    states += std::string(to_string(a.from)) + ">" + std::string(to_string(a.to)) + " ";
+    epochs.push_back(a.epoch);
+    EXPECT_FALSE(a.why.empty());
+  }
+  EXPECT_EQ(states, "CLOSED>OPEN OPEN>HALF_OPEN HALF_OPEN>RECOVERING RECOVERING>CLOSED ");
+  EXPECT_TRUE(std::ranges::is_sorted(epochs));
+  EXPECT_EQ(paused, 1);
+  EXPECT_EQ(resumed, 1);
+}
+
+TEST_F(ReconcilerTest, TellsAChangeThatTheControllerBeforeItDidNotLiveToTell) {
+  begin();
+  world->healthy = false;
+  // Dies with the answer to the write that opens: whoever comes next sees the circuit open.
+  ASSERT_TRUE(world->run_until([&] { return world->state() == State::open; }, 5min));
+  world->announcements.clear();
+  const auto text = world->note.text;
+  world->start();
+  world->run(90s);
+  const bool told = std::ranges::any_of(world->announcements, [](const Announcement& a) {
+    return a.from == State::closed && a.to == State::open;
+  });
+  EXPECT_TRUE(told) << "the note of " << text << " did not say that it had been told";
+}
+
 TEST_F(ReconcilerTest, ObeysAHoldAndGivesBackAfterIt) {
   begin();
   const auto hold = [&](HoldKind kind) {

@@ -57,6 +57,7 @@ class World {
   int limit_max_seen = 0;
   std::chrono::seconds retention = std::chrono::days(4);
   bool retention_may_be_set = true;
+  std::vector<Announcement> announcements;  // heard at once
   std::vector<std::string> log;
   stores::MemoryTable store;
   stores::Note note;
@@ -100,6 +101,10 @@ class World {
         if (!action) break;
         pass(kWayOfAnAnswer);
         act(*action);
+      }
+      for (const Announcement& a : reconciler->take_announcements()) {
+        announcements.push_back(a);
+        reconciler->announced(a);
       }
       for (const Notice& n : reconciler->take_notices()) {
         log.push_back(

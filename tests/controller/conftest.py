@@ -36,7 +36,8 @@ def guarded(ministack, queue_name):
 class Controller:
     """`switchgear controller` with the settings of one circuit, quick enough for a test."""
 
-    def __init__(self, folder, binary, endpoint, store, mappings, alarms, policy="", **circuit):
+    def __init__(self, folder, binary, endpoint, store, mappings, alarms, policy="", controller="",
+                 **circuit):
         folder.mkdir(parents=True, exist_ok=True)
         settings = {"evidence": "alarm", "ramp_step": "1s", "alarm_interval": "1s",
                     "mapping_interval": "1s", **circuit}
@@ -46,8 +47,8 @@ class Controller:
             f"store: {store}\n"
             "circuits:\n  payments:\n    open_duration: 1s\n    max_open_duration: 4s\n"
             "    open_jitter: 0\n" + policy +
-            "controller:\n  calls_per_second: 15\n  lease: 10s\n  circuits:\n    payments:\n"
-            + alarm_line + f"      mappings: [{', '.join(mappings)}]\n"
+            "controller:\n  calls_per_second: 15\n  lease: 10s\n" + controller
+            + "  circuits:\n    payments:\n" + alarm_line + f"      mappings: [{', '.join(mappings)}]\n"
             + "".join(f"      {key}: {value}\n" for key, value in settings.items())
         )
         self.folder = folder
