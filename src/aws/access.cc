@@ -33,12 +33,12 @@ Result<Access> open_access(net::Loop& loop, const EndpointQuestion& question,
 
 Result<TokenSource> open_elasticache_tokens(net::Loop& loop, ElastiCacheUser user,
                                             const Environment& environment, std::uint64_t seed,
-                                            std::shared_ptr<CredentialsProvider> shared,
-                                            CredentialsListener listener) {
+                                            const std::shared_ptr<CredentialsProvider>& shared,
+                                            const CredentialsListener& listener) {
   auto access = open_access(loop, {.service = "elasticache", .region = user.region}, environment,
                             seed, shared);
   if (!access) return access.error();
-  if (!shared) access->credentials->listen(std::move(listener));
+  if (!shared) access->credentials->listen(listener);
   user.region = access->endpoint.region;
   return elasticache_tokens(std::move(user), std::move(access->credentials));
 }

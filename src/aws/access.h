@@ -35,7 +35,7 @@ Result<Access> open_access(net::Loop& loop, const EndpointQuestion& question,
 // `listener` hears of trouble with credentials that are looked for here.
 Result<TokenSource> open_elasticache_tokens(net::Loop& loop, ElastiCacheUser user,
                                             const Environment& environment, std::uint64_t seed,
-                                            std::shared_ptr<CredentialsProvider> shared = nullptr,
-                                            CredentialsListener listener = {});
+                                            const std::shared_ptr<CredentialsProvider>& shared = {},
+                                            const CredentialsListener& listener = {});
 
 }  // namespace switchgear::aws

@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "aws/credentials_provider.h"
 #include "core/random.h"
@@ -62,7 +61,7 @@ class CachedCredentials final : public CredentialsProvider {
   void get(Callback callback) override;
   std::string name() const override { return source_->name(); }
   bool refused(const CredentialsPtr& credentials) override;
-  void listen(CredentialsListener listener) override { listener_ = std::move(listener); }
+  void listen(const CredentialsListener& listener) override { listener_ = listener; }
 
  private:
   WallTime now() const;

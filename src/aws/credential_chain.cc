@@ -110,7 +110,7 @@ class ChainCredentials final : public CredentialsProvider {
   void get(Callback callback) override { cache_->get(std::move(callback)); }
   std::string name() const override { return cache_->name(); }
   bool refused(const CredentialsPtr& credentials) override { return cache_->refused(credentials); }
-  void listen(CredentialsListener listener) override { cache_->listen(std::move(listener)); }
+  void listen(const CredentialsListener& listener) override { cache_->listen(listener); }
 
   net::HttpClient& services() { return services_; }
   net::HttpClient& metadata() { return metadata_; }

@@ -52,7 +52,7 @@ class CredentialsProvider {
 
   // Tells `listener` of trouble from now on, on the loop's thread, from inside get() too. It may
   // not end the provider.
-  virtual void listen(CredentialsListener /*listener*/) {}
+  virtual void listen(const CredentialsListener& /*listener*/) {}
 
   // A service refused these as expired or unknown. True if the next get() may give others, for
   // which it then waits.

@@ -41,17 +41,15 @@ PowertoolsTable::PowertoolsTable(net::Loop& loop, PowertoolsAddress address, aws
 
 PowertoolsTable::~PowertoolsTable() { *alive_ = false; }
 
-Result<std::unique_ptr<PowertoolsTable>> PowertoolsTable::open(net::Loop& loop,
-                                                               std::string_view url,
-                                                               std::uint64_t seed,
-                                                               const aws::Environment& environment,
-                                                               aws::CredentialsListener listener) {
+Result<std::unique_ptr<PowertoolsTable>> PowertoolsTable::open(
+    net::Loop& loop, std::string_view url, std::uint64_t seed, const aws::Environment& environment,
+    const aws::CredentialsListener& listener) {
   auto address = powertools_address(url);
   if (!address) return address.error();
   auto access =
       aws::open_access(loop, {.service = "dynamodb", .region = address->region}, environment, seed);
   if (!access) return access.error();
-  access->credentials->listen(std::move(listener));
+  access->credentials->listen(listener);
   return std::unique_ptr<PowertoolsTable>(
       new PowertoolsTable(loop, std::move(*address), std::move(*access), seed));
 }

@@ -43,10 +43,9 @@ class PowertoolsTable {
   // Endpoint, region and credentials come from the environment unless the URL says otherwise.
   // `listener` hears of trouble with these. `loop` outlives the table. Errors: "url", and those of
   // aws/ for what the environment lacks.
-  static Result<std::unique_ptr<PowertoolsTable>> open(net::Loop& loop, std::string_view url,
-                                                       std::uint64_t seed,
-                                                       const aws::Environment& environment,
-                                                       aws::CredentialsListener listener = {});
+  static Result<std::unique_ptr<PowertoolsTable>> open(
+      net::Loop& loop, std::string_view url, std::uint64_t seed,
+      const aws::Environment& environment, const aws::CredentialsListener& listener = {});
   ~PowertoolsTable();
   PowertoolsTable(const PowertoolsTable&) = delete;
   PowertoolsTable& operator=(const PowertoolsTable&) = delete;
