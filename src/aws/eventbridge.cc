@@ -32,8 +32,10 @@ Result<void> read_answer(const std::string& body) {
   const json::value* failed = object ? object->if_contains("FailedEntryCount") : nullptr;
   const json::value* entries = object ? object->if_contains("Entries") : nullptr;
   if (!failed || !failed->is_int64()) {
-    return error("protocol", "the answer is not one of EventBridge (FailedEntryCount); check the "
-                             "endpoint", false);
+    return error("protocol",
+                 "the answer is not one of EventBridge (FailedEntryCount); check the "
+                 "endpoint",
+                 false);
   }
   if (failed->get_int64() == 0) return {};
   const json::array* list = entries ? entries->if_array() : nullptr;
@@ -49,9 +51,8 @@ Result<void> read_answer(const std::string& body) {
 
 net::CallHandle EventBridge::put_event(const BusEvent& event, Callback callback) {
   SG_ASSERT(!event.source.empty() && !event.detail_type.empty());
-  json::object entry{{"Source", event.source},
-                     {"DetailType", event.detail_type},
-                     {"Detail", event.detail}};
+  json::object entry{
+      {"Source", event.source}, {"DetailType", event.detail_type}, {"Detail", event.detail}};
   if (!event.bus.empty()) entry["EventBusName"] = event.bus;
   if (!event.resources.empty()) {
     json::array resources;

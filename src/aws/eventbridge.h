@@ -13,10 +13,10 @@
 namespace switchgear::aws {
 
 struct BusEvent {
-  std::string bus;          // name or ARN; empty: the default bus
-  std::string source;       // "switchgear"; what begins with "aws." is refused
-  std::string detail_type;  // at most 128 characters
-  std::string detail;       // a JSON object
+  std::string bus;                          // name or ARN; empty: the default bus
+  std::string source;                       // "switchgear"; what begins with "aws." is refused
+  std::string detail_type;                  // at most 128 characters
+  std::string detail;                       // a JSON object
   std::vector<std::string> resources = {};  // ARNs
 };
 

@@ -63,9 +63,8 @@ bool open_services(net::Loop& loop, const Context& context, const AwsFlags& flag
     *access = *std::move(opened);
   }
   const config::ControllerSettings& wanted = config.controller;
-  setup.announcer = {.event_bus = wanted.event_bus,
-                     .sns_topic = wanted.sns_topic,
-                     .webhook = wanted.webhook};
+  setup.announcer = {
+      .event_bus = wanted.event_bus, .sns_topic = wanted.sns_topic, .webhook = wanted.webhook};
   for (const auto& [service, place, access] :
        {std::tuple{"events", &wanted.event_bus, &setup.announcer.events},
         std::tuple{"sns", &wanted.sns_topic, &setup.announcer.sns}}) {
@@ -97,7 +96,8 @@ int control(Context& context, const ControllerFlags& flags) {
     setup.options.circuits.push_back(circuit_options(name, circuit));
   }
   setup.policies = settings->config.circuits;
-  if (!problems.empty() || !open_services(loop, context, flags.aws, settings->config, setup, problems)) {
+  if (!problems.empty() ||
+      !open_services(loop, context, flags.aws, settings->config, setup, problems)) {
     context.err << "switchgear controller: cannot start:\n" << config::text(problems);
     return kUsage;
   }

@@ -238,18 +238,16 @@ std::vector<Key<Config>> make_root_keys() {
       "One controller serves a circuit; another takes over when this has passed without a "
       "renewal."));
   add(text_key<C>(
-      "controller.event_bus", Kind::text,
-      [](auto& c) -> auto& { return c.controller.event_bus; }, read_event_bus,
+      "controller.event_bus", Kind::text, [](auto& c) -> auto& { return c.controller.event_bus; },
+      read_event_bus,
       "EventBridge bus that is told of every change of a circuit and of what is paused, resumed or "
       "about to be lost: a name (default for the account's own) or ARN."));
   add(text_key<C>(
-      "controller.sns_topic", Kind::text,
-      [](auto& c) -> auto& { return c.controller.sns_topic; }, read_topic,
-      "ARN of an SNS topic that is told the same."));
+      "controller.sns_topic", Kind::text, [](auto& c) -> auto& { return c.controller.sns_topic; },
+      read_topic, "ARN of an SNS topic that is told the same."));
   add(text_key<C>(
-      "controller.webhook", Kind::secret_url,
-      [](auto& c) -> auto& { return c.controller.webhook; }, read_http_url,
-      "URL that gets the same as a POST of JSON."));
+      "controller.webhook", Kind::secret_url, [](auto& c) -> auto& { return c.controller.webhook; },
+      read_http_url, "URL that gets the same as a POST of JSON."));
   add(text_key<C>(
       "controller.listen", Kind::text, [](auto& c) -> auto& { return c.controller.listen; },
       read_listen, "Address for /metrics and /healthz; port 0 is any free one."));

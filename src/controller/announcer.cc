@@ -61,11 +61,9 @@ Announcer::Announcer(net::Loop& loop, AnnouncerOptions options, ops::Log& log, s
     place->bus = std::make_unique<aws::EventBridge>(*place->client);
     place->send = [bus = place->bus.get(), name = options.event_bus](const Announcement& a,
                                                                      auto done) {
-      bus->put_event({.bus = name,
-                      .source = "switchgear",
-                      .detail_type = detail_type(a),
-                      .detail = detail(a)},
-                     std::move(done));
+      bus->put_event(
+          {.bus = name, .source = "switchgear", .detail_type = detail_type(a), .detail = detail(a)},
+          std::move(done));
     };
     places_.push_back(std::move(place));
   }
@@ -88,8 +86,8 @@ Announcer::Announcer(net::Loop& loop, AnnouncerOptions options, ops::Log& log, s
       request.headers.set("Content-Type", "application/json");
       request.body = detail(a);
       http->send(target, std::move(request), {.timeout = 10s},
-                 [done = std::move(done), where = shown(target)](
-                     const Result<net::HttpResponse>& response) {
+                 [done = std::move(done),
+                  where = shown(target)](const Result<net::HttpResponse>& response) {
                    if (!response) {
                      done(response.error());
                    } else if (response->status >= 200 && response->status < 300) {
@@ -143,10 +141,10 @@ void Announcer::deliver(Place& place) {
   if (place.sending || place.pending.empty() || place.pause.pending()) return;
   place.sending = true;
   ++place.attempts;
-  place.send(place.pending.front()->announcement, [this, &place, alive = std::weak_ptr(alive_)](
-                                        const Result<void>& result) {
-    if (!alive.expired()) delivered(place, result);
-  });
+  place.send(place.pending.front()->announcement,
+             [this, &place, alive = std::weak_ptr(alive_)](const Result<void>& result) {
+               if (!alive.expired()) delivered(place, result);
+             });
 }
 
 void Announcer::delivered(Place& place, const Result<void>& result) {

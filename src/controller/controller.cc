@@ -245,9 +245,8 @@ void Controller::tell(Circuit& circuit) {
   }
   Reconciler& reconciler = *circuit.reconciler;
   for (const Announcement& announcement : reconciler.take_announcements()) {
-    announcer_.announce(announcement, [&reconciler, announcement] {
-      reconciler.announced(announcement);
-    });
+    announcer_.announce(announcement,
+                        [&reconciler, announcement] { reconciler.announced(announcement); });
   }
 }
 

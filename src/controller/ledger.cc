@@ -31,8 +31,24 @@ std::string hex(std::uint64_t value) {
   return text;
 }
 
+// As it was, and as it was but off, in short: there may be hundreds of entries.
+constexpr std::string_view kAsBefore = "=";
+constexpr std::string_view kOff = "off";
+
+Settings off(Settings settings) {
+  settings.enabled = false;
+  return settings;
+}
+
 std::string encode_entry(const Entry& entry) {
-  std::string text = encode(entry.before) + " " + encode(entry.wanted);
+  std::string text = encode(entry.before) + " ";
+  if (entry.wanted == entry.before) {
+    text += kAsBefore;
+  } else if (entry.wanted == off(entry.before)) {
+    text += kOff;
+  } else {
+    text += encode(entry.wanted);
+  }
   if (entry.done) text += " " + std::string(kDone);
   if (entry.left_alone) text += " " + std::string(kLeftAlone);
   return text;
@@ -46,8 +62,12 @@ std::optional<Entry> decode_entry(std::string_view text) {
   };
   Entry entry;
   const auto before = decode_settings(word());
-  const auto wanted = decode_settings(word());
-  if (!before || !wanted) return std::nullopt;
+  if (!before) return std::nullopt;
+  const std::string_view second = word();
+  const auto wanted = second == kAsBefore ? before
+                      : second == kOff    ? std::optional(off(*before))
+                                          : decode_settings(second);
+  if (!wanted) return std::nullopt;
   entry.before = *before;
   entry.wanted = *wanted;
   while (!text.empty()) {
@@ -69,23 +89,34 @@ std::string encode(const Ledger& ledger) {
   json::object entries;
   for (const auto& [uuid, entry] : ledger.entries) entries[uuid] = encode_entry(entry);
   json::object queues;
+  // Queues of one account and region are told by their names.
+  std::string common;
+  if (!ledger.queues.empty()) {
+    const std::string& first = ledger.queues.begin()->first;
+    common = first.substr(0, first.rfind(':') + 1);
+    if (!std::ranges::all_of(ledger.queues,
+                             [&](const auto& queue) { return queue.first.starts_with(common); })) {
+      common.clear();
+    }
+  }
   for (const auto& [arn, queue] : ledger.queues) {
-    queues[arn] = json::array{to_ms(queue.since), queue.before.count(), queue.wanted.count(),
-                              queue.done ? 1 : 0};
+    queues[arn.substr(common.size())] = json::array{to_ms(queue.since), queue.before.count(),
+                                                    queue.wanted.count(), queue.done ? 1 : 0};
   }
   json::object alarms;
   for (const auto& [name, at] : ledger.applied_alarms) alarms[name] = at;
-  return json::serialize(json::object{{"v", kVersion},
-                                      {"owner", to_string(ledger.owner)},
-                                      {"lease_until", to_ms(ledger.lease_until)},
-                                      {"nonce", hex(ledger.nonce)},
-                                      {"adopted_epoch", ledger.adopted_epoch},
-                                      {"announced_epoch", ledger.announced_epoch},
-                                      {"announced_state",
-                                       std::string(to_string(ledger.announced_state))},
-                                      {"entries", std::move(entries)},
-                                      {"queues", std::move(queues)},
-                                      {"applied_alarms", std::move(alarms)}});
+  return json::serialize(
+      json::object{{"v", kVersion},
+                   {"owner", to_string(ledger.owner)},
+                   {"lease_until", to_ms(ledger.lease_until)},
+                   {"nonce", hex(ledger.nonce)},
+                   {"adopted_epoch", ledger.adopted_epoch},
+                   {"announced_epoch", ledger.announced_epoch},
+                   {"announced_state", std::string(to_string(ledger.announced_state))},
+                   {"entries", std::move(entries)},
+                   {"queue_prefix", common},
+                   {"queues", std::move(queues)},
+                   {"applied_alarms", std::move(alarms)}});
 }
 
 Result<Ledger> decode_ledger(const std::string& text) {
@@ -142,10 +173,11 @@ Result<Ledger> decode_ledger(const std::string& text) {
         !std::ranges::all_of(*numbers, [](const json::value& n) { return n.is_int64(); })) {
       return unreadable("the queue " + std::string(arn));
     }
-    ledger.queues[std::string(arn)] = {.since = store_time_ms((*numbers)[0].get_int64()),
-                                       .before = std::chrono::seconds{(*numbers)[1].get_int64()},
-                                       .wanted = std::chrono::seconds{(*numbers)[2].get_int64()},
-                                       .done = (*numbers)[3].get_int64() != 0};
+    ledger.queues[word("queue_prefix") + std::string(arn)] = {
+        .since = store_time_ms((*numbers)[0].get_int64()),
+        .before = std::chrono::seconds{(*numbers)[1].get_int64()},
+        .wanted = std::chrono::seconds{(*numbers)[2].get_int64()},
+        .done = (*numbers)[3].get_int64() != 0};
   }
   const json::value* alarms = object.if_contains("applied_alarms");
   if (alarms == nullptr || !alarms->is_object()) return unreadable("applied_alarms is no object");

@@ -45,7 +45,7 @@ struct Ledger {
   // The last change of the circuit that the outside was told of, and the state it was told.
   std::int64_t announced_epoch = 0;
   State announced_state = State::closed;
-  std::map<std::string, Entry> entries;  // by UUID
+  std::map<std::string, Entry> entries;      // by UUID
   std::map<std::string, QueueEntry> queues;  // by ARN
   // Of each alarm that has opened the circuit: when it had gone to ALARM, in ms since 1970, so that
   // the same alarm opens it only once.

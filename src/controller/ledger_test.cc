@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "stores/note.h"
+
 namespace switchgear::controller {
 namespace {
 
@@ -16,9 +18,10 @@ Ledger some() {
       .before = {.limit = 50}, .wanted = {.enabled = false, .limit = 50}, .done = true};
   ledger.entries["25"] = {
       .before = {.enabled = false}, .wanted = {.enabled = false}, .left_alone = true};
-  ledger.queues["arn:aws:sqs:eu-central-1:1:orders"] = {.since = store_time_ms(1'700'000'000'000),
-                                                        .before = std::chrono::days(4),
-                                                        .wanted = std::chrono::days(14)};
+  ledger.queues["arn:aws:sqs:eu-central-1:123456789012:orders"] = {
+      .since = store_time_ms(1'700'000'000'000),
+      .before = std::chrono::days(4),
+      .wanted = std::chrono::days(14)};
   ledger.applied_alarms["an alarm: \"x\""] = 1'700'000'000'000;
   return ledger;
 }
@@ -42,14 +45,23 @@ TEST(Ledger, OfANewerVersionOrOfSomebodyElseIsRefused) {
   }
 }
 
+TEST(Ledger, OfQueuesInTwoRegionsSurvives) {
+  Ledger ledger = some();
+  ledger.queues["arn:aws:sqs:us-east-1:123456789012:orders"] = {};
+  EXPECT_EQ(decode_ledger(encode(ledger)).value(), ledger);
+}
+
 TEST(Ledger, OfFiveHundredMappingsFitsIntoANote) {
   Ledger ledger = some();
   for (int i = 0; i < 500; ++i) {
     const std::string number = std::to_string(100'000 + i);
+    ledger.queues["arn:aws:sqs:eu-central-1:123456789012:orders-of-tenant-" + number] = {
+        .since = store_time_ms(1'700'000'000'000)};
     ledger.entries["14e0db71-5d35-4eb5-b481-8945cf" + number] = {
         .before = {.limit = 1000}, .wanted = {.enabled = false, .limit = 1000}, .done = true};
   }
-  EXPECT_LT(encode(ledger).size(), 64u << 10);
+  EXPECT_LT(encode(ledger).size(), stores::kNoteBytesMax);
+  EXPECT_EQ(decode_ledger(encode(ledger)).value(), ledger);
 }
 
 }  // namespace

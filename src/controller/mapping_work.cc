@@ -66,6 +66,7 @@ std::optional<Action> Reconciler::mapping_action(HoldTime h, bool may_call) {
     }
   }
   settled_ = settled;
+  if (settled) tell_all_off(h);
   return may_call ? tag_action(h) : std::nullopt;
 }
 
@@ -290,6 +291,19 @@ void Reconciler::plan(HoldTime h) {
       ++entry;
     }
   }
+}
+
+// How long it took, once for each opening.
+void Reconciler::tell_all_off(HoldTime h) {
+  if (target(h).gate != Gate::off || told_all_off_ == ledger_.adopted_epoch) return;
+  if (ledger_.entries.empty()) return;
+  told_all_off_ = ledger_.adopted_epoch;
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+      store_now(h) - store_time_ms(ledger_.adopted_epoch));
+  const auto tenths = took.count() / 100;
+  notice(Notice::Level::info, std::to_string(paused()) + " mappings are off, " +
+                                  std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) +
+                                  " s after the circuit opened");
 }
 
 void Reconciler::tell_reached(const std::string& uuid, const Entry& entry) {

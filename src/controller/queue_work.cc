@@ -133,9 +133,8 @@ void Reconciler::weigh_retention(const std::string& arn, const QueueLook& look, 
                           " old and expire after " + hours(retention) +
                           (retention_may_be_set_ ? ", which is as long as a queue can keep them"
                                                  : ", and the retention may not be changed");
-  const std::string next =
-      "move them away, or let the function run (switchgear circuits hold " + options_.name +
-      " --closed)";
+  const std::string next = "move them away, or let the function run (switchgear circuits hold " +
+                           options_.name + " --closed)";
   notice(Notice::Level::error, why + ": " + next, {{"queue", arn}});
   announce(Announcement::Kind::loss_approaching, why, next, arn);
 }

@@ -104,6 +104,17 @@ void Reconciler::note_answered(const Result<stores::NoteAnswer>& answer, const N
     // A write may have been carried out all the same: our name in it will tell.
     note_due_ = h + core::delay(kRetry, 1, random_);
     if (leaving_) holds_lease_ = false;
+    if (answer.error().code == "too_large") {
+      // The lease and what mappings were before matter more than how old messages may be.
+      std::erase_if(ledger_.queues, [](const auto& queue) {
+        return queue.second.wanted == std::chrono::seconds{0};
+      });
+      notice(Notice::Level::error,
+             "the circuit guards more mappings than one note in the store can hold, so none more "
+             "is touched: make several circuits of it: " +
+                 answer.error().text());
+      return;
+    }
     notice(Notice::Level::warn, "the store does not answer: " + answer.error().text());
     return;
   }

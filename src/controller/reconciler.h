@@ -114,6 +114,7 @@ class Reconciler {
   std::optional<Action> tag_action(HoldTime h);
   void adopt();
   void plan(HoldTime h);
+  void tell_all_off(HoldTime h);
   void tell_reached(const std::string& uuid, const Entry& entry);
   void person_changed(const std::string& uuid, Entry& entry, const Mapping& mapping);
   std::int64_t opening_to_adopt() const;
@@ -176,6 +177,7 @@ class Reconciler {
   // The mappings.
   std::map<std::string, Known> mappings_;
   std::map<std::string, HoldTime> listed_;  // by the selector's text
+  std::int64_t told_all_off_ = 0;           // the opening of which it was told
   std::int64_t opening_ = 0;                // to be adopted
   HoldTime opening_seen_{0};
   std::string listing_;    // the selector of the list under way

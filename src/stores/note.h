@@ -13,7 +13,7 @@
 
 namespace switchgear::stores {
 
-inline constexpr std::size_t kNoteBytesMax = 64 << 10;
+inline constexpr std::size_t kNoteBytesMax = 256 << 10;
 
 struct Note {
   std::uint64_t revision = 0;  // 0: there is none

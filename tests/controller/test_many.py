@@ -1,0 +1,51 @@
+"""One controller and 500 mappings."""
+
+import re
+import time
+
+import peers
+from waiting import wait_until
+
+MAPPINGS = 500
+CALLS_PER_SECOND = 15
+
+
+def memory_mb(child):
+    status = open(f"/proc/{child.process.pid}/status", encoding="utf-8").read()
+    return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
+
+
+def test_five_hundred_mappings_are_switched_off_within_the_budget(guarded, control, figures):
+    function = guarded()
+    uuids = [function.uuid]
+    for number in range(MAPPINGS - 1):
+        queue = function.sqs.create_queue(QueueName=f"{function.name}-{number}")["QueueUrl"]
+        uuids.append(function.functions.create_event_source_mapping(
+            EventSourceArn=f"{function.queue_arn}-{number}", FunctionName=function.name,
+            Enabled=number < MAPPINGS, BatchSize=10)["UUID"])
+    controller = control(function, mapping_interval="1m")
+    controller.says("controls the circuit")
+    function.alarm_pinned = True
+    opened = time.monotonic()
+    function.set_alarm("ALARM")
+
+    def off():
+        states = {}
+        pages = function.functions.get_paginator("list_event_source_mappings")
+        for page in pages.paginate(FunctionName=function.name):
+            states |= {m["UUID"]: m["State"] for m in page["EventSourceMappings"]}
+        return all(states[uuid] == "Disabled" for uuid in uuids)
+
+    controller.says(f"{MAPPINGS} mappings are off", within=120)
+    seconds = time.monotonic() - opened
+    assert off()
+    calls = int(re.search(r"^switchgear_controller_calls_total (\d+)", metrics(controller),
+                          re.M).group(1))
+    figures(f"{MAPPINGS} mappings off in {seconds:.0f} s at {CALLS_PER_SECOND} calls/s: {calls} "
+            f"calls of the control plane, {memory_mb(controller.child):.0f} MB")
+    assert seconds > (MAPPINGS - 2 * CALLS_PER_SECOND) / CALLS_PER_SECOND, "the budget is kept"
+
+
+def metrics(controller):
+    url = re.search(r"metrics=(\S+)", controller.child.output()).group(1)
+    return peers.urllib.request.urlopen(url, timeout=10).read().decode()
