@@ -73,7 +73,6 @@ SourceKind kind_of_source(std::string_view arn) {
 
 bool is_as(const Settings& actual, const Settings& wanted) {
   if (actual.enabled != wanted.enabled || actual.limit != wanted.limit) return false;
-  if (!wanted.enabled) return true;
   const auto agrees = [](const std::optional<int>& is, const std::optional<int>& should) {
     return !should || is == should;
   };

@@ -26,8 +26,7 @@ struct Settings {
   friend bool operator==(const Settings&, const Settings&) = default;
 };
 
-// Whether a mapping that is set like `actual` is as `wanted`. How one that is off would take its
-// batches is of no account.
+// Whether a mapping that is set like `actual` is as `wanted`.
 bool is_as(const Settings& actual, const Settings& wanted);
 // "on, up to 50 at a time", "off".
 std::string describe(const Settings&);

@@ -44,9 +44,10 @@ TEST(Settings, OfOthersAreNotRead) {
   }
 }
 
-TEST(Settings, OfBatchesDoNotMatterWhileOff) {
+TEST(Settings, MatterWhileOffToo) {
   const Settings off{.enabled = false, .limit = 5, .batch_size = 1};
-  EXPECT_TRUE(is_as({.enabled = false, .limit = 5, .batch_size = 10}, off));
+  EXPECT_TRUE(is_as({.enabled = false, .limit = 5, .batch_size = 1}, off));
+  EXPECT_FALSE(is_as({.enabled = false, .limit = 5, .batch_size = 10}, off));
   EXPECT_FALSE(is_as({.enabled = false, .limit = 6, .batch_size = 1}, off)) << "the cap is kept";
   EXPECT_FALSE(is_as({.enabled = true, .limit = 5, .batch_size = 1}, off));
 }

@@ -1,6 +1,7 @@
 // What the reconciler does to mappings: take them over, bring each to its target, tell what a
 // person changed, give them back.
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "controller/reconciler.h"
@@ -27,13 +28,50 @@ bool is_throttle(const Error& error) {
          error.code == "Throttling";
 }
 
+bool is_in_use(const Error& error) {
+  return error.code == "ResourceInUseException" || error.code == "ResourceConflictException";
+}
+
 std::string tag(const std::map<std::string, std::string>& tags, std::string_view name) {
   const auto found = tags.find(std::string(name));
   return found == tags.end() ? "" : found->second;
 }
 
-// Of a mapping that was off before there is nothing to say: we never touch it.
-bool takes_tags(const Entry& entry) { return entry.before.enabled || entry.left_alone; }
+// 0: none.
+std::int64_t number(const std::string& text) {
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+// Mappings that refuse, or are changing, for longer than that are not waited for: the others go on.
+constexpr int kRefusalsMax = 3;
+constexpr int kLooksMax = 20;
+// So is a list that cannot be had.
+constexpr Duration kUnlistedMax = 1min;
+
+// The limit, and how batches are taken where `like` says it.
+Settings part_of(const Settings& from, const Settings& like) {
+  Settings part{.enabled = from.enabled, .limit = from.limit};
+  if (like.batch_size) part.batch_size = from.batch_size;
+  if (like.window_s) part.window_s = from.window_s;
+  if (like.parallelization_factor) part.parallelization_factor = from.parallelization_factor;
+  return part;
+}
+
+// `now` without what we have set and nobody has changed since.
+Settings without_ours(const Settings& now, const Entry& entry) {
+  Settings left = part_of(now, entry.before);
+  const Settings& before = entry.before;
+  const Settings& ours = entry.wanted;
+  if (now.limit == ours.limit) left.limit = before.limit;
+  if (now.batch_size == ours.batch_size) left.batch_size = before.batch_size;
+  if (now.window_s == ours.window_s) left.window_s = before.window_s;
+  if (now.parallelization_factor == ours.parallelization_factor) {
+    left.parallelization_factor = before.parallelization_factor;
+  }
+  return left;
+}
 
 }  // namespace
 
@@ -53,7 +91,7 @@ std::optional<Action> Reconciler::mapping_action(HoldTime h, bool may_call) {
     const Step step = next_step(known.mapping, entry, settings);
     const bool look_again = h >= known.look;
     if ((step == Step::none || step == Step::seen) && !look_again) continue;
-    settled = settled && (step == Step::none || step == Step::seen);
+    settled = settled && (step == Step::none || step == Step::seen || !is_waited_for(known));
     if (!may_call || h < known.not_before) continue;
     if (step == Step::ask && !look_again) {
       asked_for_ = uuid;
@@ -79,6 +117,16 @@ FindMapping Reconciler::known_mapping() const {
   };
 }
 
+bool Reconciler::is_waited_for(const Known& known) {
+  return known.refusals < kRefusalsMax && known.looks < kLooksMax;
+}
+
+bool Reconciler::is_given_up(const Selector& selector, HoldTime h) const {
+  const auto found = unlisted_.find(selector.text);
+  return found != unlisted_.end() &&
+         (found->second.refusals >= kRefusalsMax || h - found->second.since >= kUnlistedMax);
+}
+
 std::optional<Action> Reconciler::list_action(HoldTime h) {
   const std::int64_t opening = opening_to_adopt();
   if (opening != opening_) {
@@ -90,6 +138,7 @@ std::optional<Action> Reconciler::list_action(HoldTime h) {
     const bool known = listed != listed_.end() && h < listed->second + options_.mapping_interval;
     // Before they are taken over, anew.
     if (known && (opening == 0 || opening_seen_ < listed->second + kFreshFacts)) continue;
+    if (is_given_up(selector, h) && h < unlisted_.at(selector.text).not_before) continue;
     listing_ = selector.text;
     return ListMappingsAction{selector};
   }
@@ -100,10 +149,16 @@ void Reconciler::mappings_listed(const Result<std::vector<Mapping>>& mappings, c
   const HoldTime h = clock_.advance(now);
   awaiting_.reset();
   if (!mappings) {
-    control_plane_failed(mappings.error(), "the mappings of " + listing_ + " cannot be listed", h);
+    const Error& error = mappings.error();
+    Unlisted& unlisted = unlisted_.try_emplace(listing_, Unlisted{.since = h}).first->second;
+    if (!error.retryable && !is_throttle(error)) ++unlisted.refusals;
+    unlisted.not_before = h + options_.mapping_interval;
+    control_plane_failed(error, "the mappings of " + listing_ + " cannot be listed", h);
+    ask_for_unlisted(h);
     return;
   }
   throttled_ = 0;
+  unlisted_.erase(listing_);
   if (mappings->empty()) {
     notice(Notice::Level::warn, "there is no event source mapping of " + listing_ +
                                     ": nothing is controlled by it; check the name under "
@@ -131,7 +186,14 @@ void Reconciler::mappings_listed(const Result<std::vector<Mapping>>& mappings, c
       known = mappings_.erase(known);
     }
   }
-  if (listed_.size() < options_.mappings.size()) return;
+  ask_for_unlisted(h);
+}
+
+void Reconciler::ask_for_unlisted(HoldTime h) {
+  const bool all = std::ranges::all_of(options_.mappings, [&](const Selector& selector) {
+    return listed_.contains(selector.text) || is_given_up(selector, h);
+  });
+  if (!all) return;
   for (const auto& [uuid, entry] : ledger_.entries) {
     if (mappings_.contains(uuid)) continue;
     // Of an earlier life, and in no list.
@@ -177,15 +239,18 @@ void Reconciler::mapping_answered(const Result<Mapping>& mapping, const Now& now
     must_write_ = true;
     return;
   }
-  if (error.code == "ResourceInUseException" || error.code == "ResourceConflictException") {
+  if (is_in_use(error)) {
     // It is changing, whatever it said before.
     known.mapping.changing = true;
     ++known.looks;
     known.look = h + core::delay(kLook, static_cast<std::uint64_t>(known.looks), random_);
     return;
   }
-  ++known.refusals;
-  known.not_before = h + core::delay(kRefused, static_cast<std::uint64_t>(known.refusals), random_);
+  if (!is_throttle(error)) {
+    ++known.refusals;
+    known.not_before =
+        h + core::delay(kRefused, static_cast<std::uint64_t>(known.refusals), random_);
+  }
   control_plane_failed(
       error, "the mapping " + asked_for_ + " cannot be " + (updated ? "changed" : "read"), h);
 }
@@ -247,6 +312,7 @@ bool Reconciler::trials_are_not_for(const Mapping& mapping) const {
 void Reconciler::plan(HoldTime h) {
   adopt();
   const Target wanted = target(h);
+  if (wanted.gate == Gate::limited) remember_batches();
   const auto settings = wanted_settings(wanted, ledger_, known_mapping(), options_);
   for (const auto& [uuid, should] : settings) {
     Entry& entry = ledger_.entries.at(uuid);
@@ -282,8 +348,8 @@ void Reconciler::plan(HoldTime h) {
         entry->second.left_alone ||
         (entry->second.done && entry->second.wanted == entry->second.before &&
          known != mappings_.end() && is_as(known->second.mapping.settings, entry->second.before));
-    const bool tagged = known != mappings_.end() && known->second.tags != Known::Tags::none &&
-                        tags_may_be_written_ && takes_tags(entry->second);
+    const bool tagged = known != mappings_.end() && !known->second.mapping.arn.empty() &&
+                        known->second.tags != Known::Tags::none && tags_may_be_written_;
     if (back && !tagged) {
       entry = ledger_.entries.erase(entry);
       must_write_ = true;
@@ -317,16 +383,44 @@ void Reconciler::tell_reached(const std::string& uuid, const Entry& entry) {
   }
 }
 
+// Where messages cannot be tried, or not any more, batches are limited too: what they were is
+// written down first.
+void Reconciler::remember_batches() {
+  for (auto& [uuid, entry] : ledger_.entries) {
+    const auto known = mappings_.find(uuid);
+    if (known == mappings_.end() || entry.left_alone || !entry.before.enabled) continue;
+    const Settings& now = known->second.mapping.settings;
+    if (entry.before.batch_size || !now.batch_size) continue;
+    entry.before.batch_size = now.batch_size;
+    entry.before.window_s = now.window_s;
+    entry.before.parallelization_factor = now.parallelization_factor;
+    known->second.tags = Known::Tags::unknown;
+    must_write_ = true;
+  }
+}
+
 // It was as we had asked, and is not any more. What a person wants stays.
 void Reconciler::person_changed(const std::string& uuid, Entry& entry, const Mapping& mapping) {
   must_write_ = true;
   const Settings& now = mapping.settings;
   if (!now.enabled && !entry.wanted.enabled) {
-    entry.before.limit = now.limit;
-    entry.wanted.limit = now.limit;
-    notice(Notice::Level::info, "the cap of the mapping " + uuid +
+    const bool on = entry.before.enabled;
+    entry.wanted = part_of(now, entry.before);
+    entry.before = entry.wanted;
+    entry.before.enabled = on;
+    mappings_.at(uuid).tags = Known::Tags::unknown;
+    notice(Notice::Level::info, "the mapping " + uuid +
                                     " was changed by somebody: kept for when it is on again, " +
                                     describe(entry.before));
+    return;
+  }
+  if (!now.enabled) {
+    // Off it stays; what only we had limited goes back, for whoever switches it on.
+    const Settings left = without_ours(now, entry);
+    entry.wanted = part_of(now, entry.before);
+    entry.before = left;
+    notice(Notice::Level::info,
+           "the mapping " + uuid + " was switched off by somebody, and stays off");
     return;
   }
   const bool off_by_us = !entry.wanted.enabled;
@@ -351,9 +445,10 @@ std::optional<Action> Reconciler::tag_action(HoldTime h) {
   for (auto& [uuid, known] : mappings_) {
     if (h < known.not_before || known.mapping.arn.empty()) continue;
     const auto entry = ledger_.entries.find(uuid);
-    if (entry == ledger_.entries.end() || !takes_tags(entry->second)) continue;
+    if (entry == ledger_.entries.end()) continue;
     const bool back = target(h).gate == Gate::as_before || entry->second.left_alone;
-    if (!back && known.tags != Known::Tags::set) {
+    // Of a mapping that was off before there is nothing to say.
+    if (!back && entry->second.before.enabled && known.tags != Known::Tags::set) {
       asked_for_ = uuid;
       return TagAction{uuid,
                        known.mapping.arn,
@@ -384,7 +479,12 @@ void Reconciler::tagged(const Result<void>& result, const Now& now) {
     known->second.tags = set ? Known::Tags::set : Known::Tags::none;
     return;
   }
-  if (is_throttle(result.error()) || result.error().retryable) {
+  if (result.error().code == "ResourceNotFoundException") {
+    known->second.tags = Known::Tags::none;
+    known->second.look = h;
+    return;
+  }
+  if (is_throttle(result.error()) || result.error().retryable || is_in_use(result.error())) {
     control_plane_failed(result.error(), "tags of the mapping " + asked_for_, h);
     return;
   }
@@ -394,11 +494,14 @@ void Reconciler::tagged(const Result<void>& result, const Now& now) {
              result.error().text() + "; allow lambda:TagResource and lambda:UntagResource");
 }
 
-// A mapping that is off, of which the store knows nothing: its tags tell if it was us.
+// A mapping that is off, of which the store knows nothing: its tags tell if it was us. Where the
+// store knows nothing at all, it may be limited by us too.
 std::optional<Action> Reconciler::recover_action() {
   if (recovered_) return std::nullopt;
   for (auto& [uuid, known] : mappings_) {
-    if (known.mapping.settings.enabled || ledger_.entries.contains(uuid)) continue;
+    const Settings& now = known.mapping.settings;
+    const bool may_be_limited = no_note_ && (now.limit || now.batch_size == 1);
+    if ((now.enabled && !may_be_limited) || ledger_.entries.contains(uuid)) continue;
     if (known.tags != Known::Tags::unknown || known.mapping.arn.empty()) continue;
     asked_for_ = uuid;
     return ReadTagsAction{uuid, known.mapping.arn};
@@ -414,6 +517,10 @@ void Reconciler::tags_answered(const Result<std::map<std::string, std::string>>&
   const auto known = mappings_.find(asked_for_);
   if (known == mappings_.end()) return;
   if (!tags) {
+    if (tags.error().code == "ResourceNotFoundException") {
+      known->second.tags = Known::Tags::none;
+      return;
+    }
     if (is_throttle(tags.error()) || tags.error().retryable) {
       control_plane_failed(tags.error(), "tags of the mapping " + asked_for_, h);
       return;
@@ -427,15 +534,15 @@ void Reconciler::tags_answered(const Result<std::map<std::string, std::string>>&
   known->second.tags = Known::Tags::none;
   const auto before = decode_settings(tag(*tags, kBeforeTag));
   if (tag(*tags, kCircuitTag) != options_.name || !before) return;
+  // Of an outage that the ledger knows to be over: left behind, and off for another reason.
+  if (number(tag(*tags, kEpochTag)) <= ledger_.adopted_epoch) return;
   known->second.tags = Known::Tags::set;
-  Settings off = *before;
-  off.enabled = false;
-  off.limit = known->second.mapping.settings.limit;
-  ledger_.entries[asked_for_] = {.before = *before, .wanted = off, .done = true};
+  ledger_.entries[asked_for_] = {
+      .before = *before, .wanted = part_of(known->second.mapping.settings, *before), .done = true};
   must_write_ = true;
   notice(Notice::Level::warn,
          "the store knew nothing of the mapping " + asked_for_ +
-             ", but its tags say that it was off for this circuit; before: " + describe(*before));
+             ", but its tags say that this circuit had changed it; before: " + describe(*before));
 }
 
 }  // namespace switchgear::controller

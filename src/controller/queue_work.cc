@@ -22,14 +22,12 @@ std::string hours(Duration time) {
 
 }  // namespace
 
-std::vector<std::string> Reconciler::queues() const {
-  std::vector<std::string> all;
+std::set<std::string> Reconciler::queues() const {
+  std::set<std::string> all;
   for (const auto& [uuid, known] : mappings_) {
     const SourceKind kind = known.mapping.kind();
     if (kind != SourceKind::sqs && kind != SourceKind::sqs_fifo) continue;
-    if (std::ranges::find(all, known.mapping.source_arn) == all.end()) {
-      all.push_back(known.mapping.source_arn);
-    }
+    all.insert(known.mapping.source_arn);
   }
   return all;
 }

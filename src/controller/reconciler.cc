@@ -119,7 +119,7 @@ void Reconciler::note_answered(const Result<stores::NoteAnswer>& answer, const N
     return;
   }
   const stores::Note& note = answer->note;
-  note_revision_ = note.revision;
+  const std::uint64_t known_revision = std::exchange(note_revision_, note.revision);
   store_time_ = note.time;
   store_time_at_ = h;
   if (wrote && answer->written) {
@@ -135,11 +135,12 @@ void Reconciler::note_answered(const Result<stores::NoteAnswer>& answer, const N
     note_due_ = asked_at_ + lease_ / 3;
     return;
   }
-  note_found(note, wrote, h);
+  note_found(note, wrote, known_revision, h);
 }
 
 // The note is not as we wrote it, or was read.
-void Reconciler::note_found(const stores::Note& note, bool wrote, HoldTime h) {
+void Reconciler::note_found(const stores::Note& note, bool wrote, std::uint64_t known_revision,
+                            HoldTime h) {
   Ledger found;
   if (note.revision > 0) {
     auto ledger = decode_ledger(note.text);
@@ -152,8 +153,11 @@ void Reconciler::note_found(const stores::Note& note, bool wrote, HoldTime h) {
     found = *std::move(ledger);
   }
   if (wrote && holds_lease_) {
-    if (found.owner == self_) {
-      // An earlier write of ours, whose answer was lost.
+    // The store has lost what we wrote last, and nobody has the lease: what we know is newer.
+    const bool went_back = note.revision < known_revision && note.time >= found.lease_until;
+    // An earlier write of ours, whose answer was lost.
+    if (went_back || found.owner == self_) {
+      must_write_ = true;
       note_due_ = h;
       return;
     }
@@ -172,12 +176,14 @@ void Reconciler::note_found(const stores::Note& note, bool wrote, HoldTime h) {
   taking_ = true;
   must_write_ = false;
   recovered_ = false;
+  no_note_ = note.revision == 0;
   snapshot_.reset();
   circuit_due_ = h;
   alarms_known_ = false;
   alarms_due_ = h;
   mappings_.clear();
   listed_.clear();
+  unlisted_.clear();
   queues_.clear();
   last_told_.reset();
   seen_epoch_ = 0;
@@ -221,6 +227,10 @@ void Reconciler::take_snapshot(const fleet::Snapshot& snapshot, HoldTime h) {
       notice(Notice::Level::error, "the circuit's record cannot be read, so nothing is changed: " +
                                        snapshot_->record->error().text());
       circuit_due_ = h + lease_;
+    } else if (!ledger_.applied_alarms.empty()) {
+      // The store has lost it, and with it that these alarms had opened it.
+      ledger_.applied_alarms.clear();
+      must_write_ = true;
     }
     return;
   }
@@ -492,10 +502,20 @@ Duration Reconciler::until_next(const Now& now) {
   if (holds_lease_) {
     due = std::min({due, circuit_due_, lease_until_});
     if (!options_.alarms.empty()) due = std::min(due, alarms_due_);
-    for (const auto& [selector, at] : listed_) due = std::min(due, at + options_.mapping_interval);
+    for (const auto& [selector, at] : listed_) {
+      const auto failing = unlisted_.find(selector);
+      const HoldTime listed = at + options_.mapping_interval;
+      due = std::min(due,
+                     std::max({listed, calls_not_before_,
+                               failing == unlisted_.end() ? listed : failing->second.not_before}));
+    }
     for (const auto& [arn, queue] : queues_) due = std::min(due, queue.due);
-    for (const auto& [uuid, known] : mappings_) {
-      due = std::min({due, known.look, std::max(known.not_before, calls_not_before_)});
+    for (const auto& [uuid, entry] : ledger_.entries) {
+      const auto known = mappings_.find(uuid);
+      if (known == mappings_.end() || entry.left_alone) continue;
+      const HoldTime allowed = std::max(known->second.not_before, calls_not_before_);
+      due = std::min(due, std::max(known->second.look, allowed));
+      if (allowed > h) due = std::min(due, allowed);
     }
     if (record() && !trial_out_) due = std::min(due, std::max(trial_not_before_, h + 1s));
   }

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -89,7 +90,7 @@ class Reconciler {
     bool looked_up = false;  // by itself: a list lags behind changes by seconds
     HoldTime look{HoldTime::max()};
     int looks = 0;     // in a row, while it is changing
-    int refusals = 0;  // in a row
+    int refusals = 0;  // in a row, throttles left out
     HoldTime not_before{0};
     enum class Tags : unsigned char { unknown, set, none } tags = Tags::unknown;
   };
@@ -103,7 +104,7 @@ class Reconciler {
 
   // queue_work.cc
   std::optional<Action> queue_action(HoldTime h);
-  std::vector<std::string> queues() const;
+  std::set<std::string> queues() const;
   void weigh_retention(const std::string& arn, const QueueLook& look, HoldTime h);
   void note_sent(const std::string& arn, std::optional<WallTime> sent);
 
@@ -120,10 +121,14 @@ class Reconciler {
   std::int64_t opening_to_adopt() const;
   bool trials_are_not_for(const Mapping& mapping) const;
   FindMapping known_mapping() const;
+  bool is_given_up(const Selector& selector, HoldTime h) const;
+  static bool is_waited_for(const Known& known);
+  void ask_for_unlisted(HoldTime h);
+  void remember_batches();
   void take_facts(Known& known, const Mapping& mapping, bool looked_up, HoldTime h);
   void control_plane_failed(const Error& error, const std::string& what, HoldTime h);
 
-  void note_found(const stores::Note& note, bool wrote, HoldTime h);
+  void note_found(const stores::Note& note, bool wrote, std::uint64_t known_revision, HoldTime h);
   std::optional<Action> begin(Action action);
   Action write_note(HoldTime h);
   void take_snapshot(const fleet::Snapshot& snapshot, HoldTime h);
@@ -178,12 +183,19 @@ class Reconciler {
   std::map<std::string, Known> mappings_;
   std::map<std::string, HoldTime> listed_;  // by the selector's text
   std::int64_t told_all_off_ = 0;           // the opening of which it was told
-  std::int64_t opening_ = 0;                // to be adopted
+  struct Unlisted {
+    HoldTime since{0};
+    int refusals = 0;  // that trying again will hardly change
+    HoldTime not_before{0};
+  };
+  std::map<std::string, Unlisted> unlisted_;  // selectors that cannot be listed now
+  std::int64_t opening_ = 0;                  // to be adopted
   HoldTime opening_seen_{0};
   std::string listing_;    // the selector of the list under way
   std::string asked_for_;  // the mapping of the call under way
   bool tags_may_be_written_ = true;
   bool recovered_ = false;  // looked whether tags tell of a ledger that was lost
+  bool no_note_ = false;    // there was none when the lease was taken: the first start, or a loss
   bool settled_ = false;
   HoldTime calls_not_before_{0};  // the control plane is throttled
   int throttled_ = 0;             // in a row

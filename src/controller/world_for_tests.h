@@ -24,7 +24,7 @@ class World {
   struct Function {
     Mapping mapping;
     Duration changes_until{0};
-    bool listed_enabled = true;  // what lists say: lags behind
+    Settings listed;  // what lists say: lags behind
     Duration list_lags_until{0};
     std::map<std::string, std::string> tags;
     int updates = 0;
@@ -45,6 +45,8 @@ class World {
   std::map<std::string, Function> functions;
   std::map<std::string, std::string> of_selector;  // text of the selector: UUID
   std::set<std::string> unlisted;                  // lists leave them out
+  // Refuses an action, which then has no effect.
+  std::function<std::optional<Error>(const Action&)> refusal;
   bool healthy = true;
   bool alarm_exists = true;
   bool alarms_readable = true;
@@ -55,6 +57,7 @@ class World {
   int failed_calls = 0;
   int good_calls = 0;
   int limit_max_seen = 0;
+  Duration shortest_rest{1h};  // that the controller asked for
   std::chrono::seconds retention = std::chrono::days(4);
   bool retention_may_be_set = true;
   std::vector<Announcement> announcements;  // heard at once
@@ -69,7 +72,7 @@ class World {
                  .function_arn = "arn:aws:lambda:eu-central-1:123456789012:function:f-" + uuid,
                  .source_arn = "arn:aws:sqs:eu-central-1:123456789012:orders-" + uuid,
                  .settings = {.enabled = enabled, .limit = limit, .batch_size = 10, .window_s = 0}};
-    f.listed_enabled = enabled;
+    f.listed = f.mapping.settings;
     functions.emplace(uuid, f);
   }
 
@@ -79,6 +82,15 @@ class World {
     f.mapping.settings.enabled = settings.enabled;
     f.mapping.settings.limit = settings.limit;
     change(f);
+  }
+
+  // A person changes how a mapping takes its batches. While it is being updated, its state does not
+  // tell whether it is on.
+  void set_batch_size(const std::string& uuid, int batch_size) {
+    Function& f = functions.at(uuid);
+    f.mapping.settings.batch_size = batch_size;
+    change(f);
+    f.mapping.state = "Updating";
   }
 
   // ---- Running ---------------------------------------------------------------------------------
@@ -98,7 +110,10 @@ class World {
       step_world();
       for (int i = 0; i < 20; ++i) {
         auto action = reconciler->next_action(now());
-        if (!action) break;
+        if (!action) {
+          shortest_rest = std::min(shortest_rest, reconciler->until_next(now()));
+          break;
+        }
         pass(kWayOfAnAnswer);
         act(*action);
       }
@@ -160,6 +175,7 @@ class World {
   void change(Function& f) {
     ++f.updates;
     f.mapping.changing = true;
+    f.mapping.state.clear();
     f.changes_until = elapsed_ + kToggle;
     f.list_lags_until = elapsed_ + 3s;
   }
@@ -169,7 +185,7 @@ class World {
     int limits = 0;
     for (auto& [uuid, f] : functions) {
       if (f.mapping.changing && elapsed_ >= f.changes_until) f.mapping.changing = false;
-      if (elapsed_ >= f.list_lags_until) f.listed_enabled = f.mapping.settings.enabled;
+      if (elapsed_ >= f.list_lags_until) f.listed = f.mapping.settings;
       if (!f.mapping.settings.enabled) continue;
       const int limit = f.mapping.settings.limit.value_or(100);
       limits += limit;
@@ -197,13 +213,36 @@ class World {
     ++actions;
     const bool dies = kill && --kill->number == 0;
     if (dies && !kill->after) return die();
-    std::visit([this, dies](const auto& a) { carry_out(a, dies); }, action);
+    const auto error = refusal ? refusal(action) : std::nullopt;
+    if (error && !dies) {
+      std::visit([this, &error](const auto& a) { refuse(a, *error); }, action);
+    } else if (!error) {
+      std::visit([this, dies](const auto& a) { carry_out(a, dies); }, action);
+    }
     if (dies) die();
   }
   void die() {
     kill.reset();
     ++kills;
     start();
+  }
+
+  void refuse(const CircuitAction&, const Error& e) { reconciler->circuit_answered(e, now()); }
+  void refuse(const ReadNoteAction&, const Error& e) { reconciler->note_answered(e, now()); }
+  void refuse(const WriteNoteAction&, const Error& e) { reconciler->note_answered(e, now()); }
+  void refuse(const ReadAlarmsAction&, const Error& e) { reconciler->alarms_answered(e, now()); }
+  void refuse(const ListMappingsAction&, const Error& e) { reconciler->mappings_listed(e, now()); }
+  void refuse(const GetMappingAction&, const Error& e) { reconciler->mapping_answered(e, now()); }
+  void refuse(const UpdateMappingAction&, const Error& e) {
+    reconciler->mapping_answered(e, now());
+  }
+  void refuse(const ReadTagsAction&, const Error& e) { reconciler->tags_answered(e, now()); }
+  void refuse(const TagAction&, const Error& e) { reconciler->tagged(e, now()); }
+  void refuse(const UntagAction&, const Error& e) { reconciler->tagged(e, now()); }
+  void refuse(const LookAtQueueAction&, const Error& e) { reconciler->queue_answered(e, now()); }
+  void refuse(const SetRetentionAction&, const Error& e) { reconciler->retention_set(e, now()); }
+  void refuse(const TrialAction&, const Error& e) {
+    reconciler->trial_ended({TrialResult::Kind::no_verdict, e.message}, now());
   }
 
   void carry_out(const CircuitAction& a, bool dies) {
@@ -217,6 +256,10 @@ class World {
   }
   void carry_out(const WriteNoteAction& a, bool dies) {
     stores::NoteAnswer answer;
+    if (const auto problem = stores::problem_with_note(a.text)) {
+      if (!dies) reconciler->note_answered(*problem, now());
+      return;
+    }
     if (note.revision == a.expected) {
       note = {.revision = a.expected + 1, .text = a.text};
       answer.written = true;
@@ -240,7 +283,8 @@ class World {
       if (unlisted.contains(uuid)) continue;
       if (a.selector.text != "all" && a.selector.text != uuid) continue;
       Mapping mapping = f.mapping;
-      mapping.settings.enabled = f.listed_enabled;
+      mapping.settings = f.listed;
+      if (mapping.changing && mapping.state == "Updating") mapping.settings.enabled = true;
       found.push_back(mapping);
     }
     if (!dies) reconciler->mappings_listed(found, now());
@@ -264,15 +308,20 @@ class World {
     if (!dies) reconciler->mapping_answered(answer, now());
   }
   void carry_out(const ReadTagsAction& a, bool dies) {
-    if (!dies) reconciler->tags_answered(functions.at(a.uuid).tags, now());
+    const auto f = functions.find(a.uuid);
+    Result<std::map<std::string, std::string>> answer = gone();
+    if (f != functions.end()) answer = f->second.tags;
+    if (!dies) reconciler->tags_answered(answer, now());
   }
   void carry_out(const TagAction& a, bool dies) {
-    functions.at(a.uuid).tags = a.tags;
-    if (!dies) reconciler->tagged({}, now());
+    const auto f = functions.find(a.uuid);
+    if (f != functions.end()) f->second.tags = a.tags;
+    if (!dies) reconciler->tagged(f != functions.end() ? Result<void>() : gone(), now());
   }
   void carry_out(const UntagAction& a, bool dies) {
-    functions.at(a.uuid).tags.clear();
-    if (!dies) reconciler->tagged({}, now());
+    const auto f = functions.find(a.uuid);
+    if (f != functions.end()) f->second.tags.clear();
+    if (!dies) reconciler->tagged(f != functions.end() ? Result<void>() : gone(), now());
   }
   void carry_out(const LookAtQueueAction&, bool dies) {
     QueueLook look{.visible = backlog};
@@ -298,10 +347,13 @@ class World {
     }
     if (!dies) reconciler->trial_ended(result, now());
   }
+  static Error gone() { return {"ResourceNotFoundException", "none", false, "lambda"}; }
   Result<Mapping> mapping_of(const std::string& uuid) const {
     const auto f = functions.find(uuid);
-    if (f == functions.end()) return Error{"ResourceNotFoundException", "none", false, "lambda"};
-    return f->second.mapping;
+    if (f == functions.end()) return gone();
+    Mapping mapping = f->second.mapping;
+    if (mapping.changing && mapping.state == "Updating") mapping.settings.enabled = true;
+    return mapping;
   }
 
   struct Datapoint {
