@@ -13,7 +13,10 @@ namespace {
 using std::chrono::seconds;
 
 // Beside the function's own timeout: for the way there and back, and for a cold start.
-constexpr seconds kMargin{30};
+constexpr seconds kMargin{60};
+// Of it, for attempts that the function's limit refuses: the last must end while the message is
+// still hidden.
+constexpr Duration kThrottledFor = 30s;
 constexpr Duration kRestMax = 15min;
 // Refused by a limit of the account or the function, it is asked again, so often.
 constexpr int kThrottledMax = 5;
@@ -66,8 +69,15 @@ TrialStep Trial::start() { return ReceiveScout{timeout_ + kMargin}; }
 TrialStep Trial::start_with_kept(MonoTime now) {
   scout_ = kept_.take(mapping_.source_arn);
   SG_ASSERT(scout_);
+  return hide_kept_scout(now);
+}
+
+// It may come back at any time: it is hidden for as long as the function may run before it is
+// tried.
+TrialStep Trial::hide_kept_scout(MonoTime now) {
   received_at_ = now;
-  return InvokeWithScout{*scout_};
+  hiding_kept_ = true;
+  return HideScout{*scout_, timeout_ + kMargin};
 }
 
 TrialStep Trial::received(Result<std::vector<queue::Message>> messages, MonoTime now) {
@@ -80,7 +90,7 @@ TrialStep Trial::received(Result<std::vector<queue::Message>> messages, MonoTime
     // Better one that has a single receive left than none at all.
     scout_ = kept_.take(mapping_.source_arn);
     if (!scout_) return TrialResult{TrialResult::Kind::nothing, "no message waits"};
-    return InvokeWithScout{*scout_};
+    return hide_kept_scout(now);
   }
   scout_ = std::move(messages->front());
   if (queue::on_last_receive(*scout_, attributes_) && kept_.room()) {
@@ -95,12 +105,13 @@ TrialStep Trial::invoked(const Result<aws::Invocation>& invocation, MonoTime now
   const Error& error = invocation.error();
   if (error.code == "TooManyRequestsException") {
     // Says nothing of the dependency, and the message has not been tried.
-    if (++throttled_ <= kThrottledMax && now - received_at_ < kMargin) {
-      return WaitForThrottle{
-          core::delay(kThrottle, static_cast<std::uint64_t>(throttled_), random_)};
+    const Duration pause =
+        core::delay(kThrottle, static_cast<std::uint64_t>(++throttled_), random_);
+    if (throttled_ <= kThrottledMax && now + pause - received_at_ < kThrottledFor) {
+      return WaitForThrottle{pause};
     }
-    return hide(seconds{0},
-                {TrialResult::Kind::no_verdict, "the function is throttled: " + error.message});
+    return put_back({TrialResult::Kind::no_verdict, "the function is throttled: " + error.message},
+                    now);
   }
   if (aws::may_have_run(error)) {
     // It may be running still. Nothing is deleted, and the message stays hidden for as long as it
@@ -108,9 +119,19 @@ TrialStep Trial::invoked(const Result<aws::Invocation>& invocation, MonoTime now
     return TrialResult{TrialResult::Kind::no_verdict,
                        "the function's answer was lost: " + error.text()};
   }
-  return hide(seconds{0},
-              {TrialResult::Kind::no_verdict, "the function could not be called: " + error.text() +
-                                                  "; the controller needs lambda:InvokeFunction"});
+  return put_back(
+      {TrialResult::Kind::no_verdict, "the function could not be called: " + error.text() +
+                                          "; the controller needs lambda:InvokeFunction"},
+      now);
+}
+
+// Untried. On its last receive it is kept: given back, the next receive would dead-letter it.
+TrialStep Trial::put_back(TrialResult result, MonoTime now) {
+  if (!queue::on_last_receive(*scout_, attributes_) || !kept_.room()) {
+    return hide(seconds{0}, std::move(result));
+  }
+  kept_.keep(*scout_, mapping_.source_arn, now);
+  return hide(KeptMessages::kHidden, std::move(result));
 }
 
 TrialStep Trial::judge(const aws::Invocation& invocation) {
@@ -142,6 +163,14 @@ TrialStep Trial::hide(seconds time, TrialResult result) {
 TrialStep Trial::waited() { return InvokeWithScout{*scout_}; }
 
 TrialStep Trial::settled(const Result<void>& done) {
+  if (std::exchange(hiding_kept_, false)) {
+    if (done) return InvokeWithScout{*scout_};
+    // Somebody else may have it now.
+    return TrialResult{TrialResult::Kind::no_verdict,
+                       "a message that was kept hidden could not be "
+                       "hidden for longer: " +
+                           done.error().text()};
+  }
   if (!result_) return start();
   result_->sent = scout_->sent;
   if (!done) result_->detail += " (and it could not be settled: " + done.error().text() + ")";

@@ -54,6 +54,8 @@ class KeptMessages {
   std::size_t size() const { return kept_.size(); }
   void keep(queue::Message message, std::string queue_arn, MonoTime now);
   bool has(const std::string& queue_arn) const;
+  // No other may be received, as there would be no room for it.
+  bool must_be_tried(const std::string& queue_arn) const { return !room() && has(queue_arn); }
   // One to try, of this queue.
   std::optional<queue::Message> take(const std::string& queue_arn);
   // Those to be hidden again now.
@@ -94,6 +96,8 @@ class Trial {
  private:
   TrialStep judge(const aws::Invocation& invocation);
   TrialStep hide(std::chrono::seconds time, TrialResult result);
+  TrialStep put_back(TrialResult result, MonoTime now);
+  TrialStep hide_kept_scout(MonoTime now);
 
   const Mapping mapping_;
   const queue::QueueAttributes attributes_;
@@ -104,6 +108,7 @@ class Trial {
   std::optional<queue::Message> scout_;
   MonoTime received_at_{};
   int throttled_ = 0;
+  bool hiding_kept_ = false;
   // What comes of it once the message is settled; none: another message is received.
   std::optional<TrialResult> result_;
 };

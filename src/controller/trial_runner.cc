@@ -15,6 +15,8 @@ using std::chrono::seconds;
 constexpr Duration kKnownFor = 5min;
 // Lambda adds the start of an environment to the function's own time.
 constexpr Duration kInvokeMargin = 20s;
+// After a kept message that could not be tried: queue, function or rights are not there now.
+constexpr Duration kKeptPause = 10s;
 
 // "orders" of "arn:aws:sqs:eu-central-1:123456789012:orders".
 std::string queue_name(const std::string& arn) { return arn.substr(arn.rfind(':') + 1); }
@@ -53,13 +55,14 @@ void TrialRunner::run(const Mapping& mapping, Duration rest, Done done) {
 }
 
 void TrialRunner::try_kept(const Mapping& mapping) {
-  if (trying_kept_ || !kept_.has(mapping.source_arn)) return;
+  if (trying_kept_ || now() < kept_not_before_ || !kept_.has(mapping.source_arn)) return;
   trying_kept_ = true;
   auto run = std::make_shared<Run>();
   run->mapping = mapping;
   run->with_kept = true;
-  run->done = [this, mapping](const TrialResult&) {
+  run->done = [this, mapping](const TrialResult& result) {
     trying_kept_ = false;
+    if (result.kind == TrialResult::Kind::no_verdict) kept_not_before_ = now() + kKeptPause;
     try_kept(mapping);
   };
   prepare(run);
@@ -143,7 +146,8 @@ void TrialRunner::read_queue(const RunPtr& run, const std::string& url) {
 void TrialRunner::begin(const RunPtr& run) {
   run->trial.emplace(run->mapping, queues_.at(run->mapping.source_arn).attributes, run->timeout,
                      run->rest, kept_, core::Random(random_.next()));
-  if (!run->with_kept) return take(run, run->trial->start());
+  const bool with_kept = run->with_kept || kept_.must_be_tried(run->mapping.source_arn);
+  if (!with_kept) return take(run, run->trial->start());
   if (!kept_.has(run->mapping.source_arn)) return run->done({});
   take(run, run->trial->start_with_kept(now()));
 }

@@ -66,6 +66,7 @@ class TrialRunner {
   std::map<std::string, Queue> queues_;        // by ARN
   std::map<std::string, Function> functions_;  // by ARN
   bool trying_kept_ = false;
+  MonoTime kept_not_before_{};
   std::set<RunPtr> waiting_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

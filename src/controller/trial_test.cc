@@ -53,7 +53,7 @@ class TrialTest : public ::testing::Test {
 TEST_F(TrialTest, HidesTheMessageForLongerThanTheFunctionMayTake) {
   begin();
   ASSERT_TRUE(is<ReceiveScout>());
-  EXPECT_EQ(is<ReceiveScout>()->visibility, 90s);
+  EXPECT_EQ(is<ReceiveScout>()->visibility, 120s);
 }
 
 TEST_F(TrialTest, DeletesWhatSucceeded) {
@@ -99,6 +99,7 @@ TEST_F(TrialTest, KeepsTheReceiptAndAsksAgainWhenThrottled) {
   EXPECT_EQ(is<InvokeWithScout>()->message.id, "m");
   for (int i = 0; i < 4; ++i) {
     refuse("TooManyRequestsException");
+    ASSERT_TRUE(is<WaitForThrottle>());
     step = trial->waited();
   }
   refuse("TooManyRequestsException");
@@ -137,9 +138,48 @@ TEST_F(TrialTest, TriesTheKeptMessageWhenThereIsNoOther) {
   receive({message("old", 5)});
   step = trial->settled({});
   receive({});
+  ASSERT_TRUE(is<HideScout>()) << "for as long as the function may run";
+  EXPECT_EQ(is<HideScout>()->visibility, 120s);
+  step = trial->settled({});
   ASSERT_TRUE(is<InvokeWithScout>());
   EXPECT_EQ(is<InvokeWithScout>()->message.id, "old");
   EXPECT_TRUE(kept.empty());
+}
+
+TEST_F(TrialTest, InvokesNothingWithAKeptMessageThatIsNotHiddenAnyMore) {
+  begin();
+  receive({message("old", 5)});
+  step = trial->settled({});
+  receive({});
+  step = trial->settled(Error{"MessageNotInflight", "visible", false, "sqs"});
+  ASSERT_TRUE(is<TrialResult>());
+  EXPECT_EQ(is<TrialResult>()->kind, Kind::no_verdict);
+}
+
+TEST_F(TrialTest, KeepsAMessageOnItsLastReceiveThatTheFunctionWasTooBusyFor) {
+  begin();
+  receive({message("old", 5)});
+  step = trial->settled({});
+  receive({});
+  step = trial->settled({});
+  for (int i = 0; i < 5; ++i) {
+    refuse("TooManyRequestsException");
+    ASSERT_TRUE(is<WaitForThrottle>());
+    step = trial->waited();
+  }
+  refuse("TooManyRequestsException");
+  ASSERT_TRUE(is<HideScout>());
+  EXPECT_EQ(is<HideScout>()->visibility, KeptMessages::kHidden) << "not given back to die";
+  EXPECT_EQ(settle().kind, Kind::no_verdict);
+  EXPECT_EQ(kept.size(), 1u);
+}
+
+TEST_F(TrialTest, AsksNoThrottledFunctionForLongerThanTheMessageIsHidden) {
+  begin();
+  receive({message("m")});
+  step = trial->invoked(Error{"TooManyRequestsException", "refused", true, "lambda"},
+                        MonoTime(100s + 29900ms));
+  EXPECT_TRUE(is<HideScout>());
 }
 
 TEST_F(TrialTest, KeptMessagesAreHiddenAnewInTime) {
