@@ -326,10 +326,19 @@ void Controller::list_page(Reconciler& to, aws::ListMappings which, std::vector<
         for (const auto& mapping : r->mappings) so_far.push_back(mapping_of(mapping));
         if (r->next_marker.empty()) return to.mappings_listed(so_far, now());
         which.marker = r->next_marker;
-        budget_.spend();
-        ++calls_;
-        list_page(to, which, so_far);
+        next_page(to, which, std::move(so_far));
       }));
+}
+// Each page counts against the budget like any call.
+void Controller::next_page(Reconciler& to, aws::ListMappings which, std::vector<Mapping> so_far) {
+  if (budget_.allows(now().mono)) {
+    budget_.spend();
+    ++calls_;
+    return list_page(to, which, std::move(so_far));
+  }
+  page_timers_[to.name()] =
+      loop_.call_after(std::max<Duration>(budget_.wait(), 10ms),
+                       [this, &to, which, so_far] { next_page(to, which, so_far); });
 }
 
 void Controller::carry_out(Reconciler& to, const GetMappingAction& action) {

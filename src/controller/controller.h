@@ -90,6 +90,7 @@ class Controller {
   void with_queue_url(const std::string& arn, std::function<void(const Result<std::string>&)> use);
   void read_alarms(Reconciler& to, std::vector<std::string> names, Alarms so_far);
   void list_page(Reconciler& to, aws::ListMappings which, std::vector<Mapping> so_far);
+  void next_page(Reconciler& to, aws::ListMappings which, std::vector<Mapping> so_far);
   // `fn` on the loop, then whatever is due; not after the end.
   template <class Fn>
   auto answer(Fn fn);
@@ -115,6 +116,7 @@ class Controller {
   std::map<std::string, std::string> queue_urls_;  // by ARN
   std::uint64_t calls_ = 0;                        // of the control plane
   net::Timer timer_;
+  std::map<std::string, net::Timer> page_timers_;  // by circuit
   bool pumping_ = false;
   bool pump_again_ = false;
   bool stopping_ = false;
