@@ -40,7 +40,8 @@ struct Ledger {
   StoreTime lease_until{};
   // Random per write: two writers never write the same text.
   std::uint64_t nonce = 0;
-  // The epoch of the opening for which the mappings were taken over; 0: none.
+  // The epoch of the opening for which the mappings were taken over; 1: none; 0: none, and their
+  // tags have not been looked through yet, which are all that is left if the store was lost.
   std::int64_t adopted_epoch = 0;
   // The last change of the circuit that the outside was told of, and the state it was told.
   std::int64_t announced_epoch = 0;

@@ -18,6 +18,10 @@ constexpr Duration kFreshFacts = 10s;
 constexpr core::Backoff kLook{.base = 1s, .cap = 15s, .jitter = core::Jitter::equal};
 constexpr core::Backoff kRefused{.base = 2s, .cap = 5min, .jitter = core::Jitter::equal};
 
+// In place of the epoch of an opening: nothing was taken over yet, and no tags tell of a ledger
+// that was lost.
+constexpr std::int64_t kLookedThrough = 1;
+
 constexpr std::string_view kOwnerTag = "switchgear:owner";
 constexpr std::string_view kCircuitTag = "switchgear:circuit";
 constexpr std::string_view kEpochTag = "switchgear:epoch";
@@ -119,6 +123,11 @@ FindMapping Reconciler::known_mapping() const {
 
 bool Reconciler::is_waited_for(const Known& known) {
   return known.refusals < kRefusalsMax && known.looks < kLooksMax;
+}
+
+// A list lags behind by seconds: what is about to be switched on is looked up.
+bool Reconciler::is_fresh(const Known& known, bool to_be_on, HoldTime h) {
+  return h < known.seen + kFreshFacts && (known.looked_up || !to_be_on);
 }
 
 bool Reconciler::is_given_up(const Selector& selector, HoldTime h) const {
@@ -319,6 +328,11 @@ void Reconciler::plan(HoldTime h) {
     Known& known = mappings_.at(uuid);
     switch (next_step(known.mapping, entry, should)) {
       case Step::intend:
+        // What a person has changed since it was last looked at must not be overwritten.
+        if (entry.done && !is_fresh(known, should.enabled, h)) {
+          known.look = std::min(known.look, h);
+          break;
+        }
         entry.wanted = should;
         entry.done = is_as(known.mapping.settings, should);
         must_write_ = true;
@@ -495,18 +509,22 @@ void Reconciler::tagged(const Result<void>& result, const Now& now) {
 }
 
 // A mapping that is off, of which the store knows nothing: its tags tell if it was us. Where the
-// store knows nothing at all, it may be limited by us too.
+// store knows nothing at all, one that is on may be limited by us.
 std::optional<Action> Reconciler::recover_action() {
   if (recovered_) return std::nullopt;
   for (auto& [uuid, known] : mappings_) {
-    const Settings& now = known.mapping.settings;
-    const bool may_be_limited = no_note_ && (now.limit || now.batch_size == 1);
-    if ((now.enabled && !may_be_limited) || ledger_.entries.contains(uuid)) continue;
+    const bool all = ledger_.adopted_epoch == 0;
+    if ((known.mapping.settings.enabled && !all) || ledger_.entries.contains(uuid)) continue;
     if (known.tags != Known::Tags::unknown || known.mapping.arn.empty()) continue;
     asked_for_ = uuid;
     return ReadTagsAction{uuid, known.mapping.arn};
   }
-  recovered_ = true;
+  // Those that could not be listed are still to come.
+  recovered_ = listed_.size() >= options_.mappings.size();
+  if (recovered_ && ledger_.adopted_epoch == 0) {
+    ledger_.adopted_epoch = kLookedThrough;
+    must_write_ = true;
+  }
   return std::nullopt;
 }
 
@@ -521,7 +539,7 @@ void Reconciler::tags_answered(const Result<std::map<std::string, std::string>>&
       known->second.tags = Known::Tags::none;
       return;
     }
-    if (is_throttle(tags.error()) || tags.error().retryable) {
+    if (is_throttle(tags.error()) || tags.error().retryable || is_in_use(tags.error())) {
       control_plane_failed(tags.error(), "tags of the mapping " + asked_for_, h);
       return;
     }

@@ -176,7 +176,6 @@ void Reconciler::note_found(const stores::Note& note, bool wrote, std::uint64_t 
   taking_ = true;
   must_write_ = false;
   recovered_ = false;
-  no_note_ = note.revision == 0;
   snapshot_.reset();
   circuit_due_ = h;
   alarms_known_ = false;

@@ -123,6 +123,7 @@ class Reconciler {
   FindMapping known_mapping() const;
   bool is_given_up(const Selector& selector, HoldTime h) const;
   static bool is_waited_for(const Known& known);
+  static bool is_fresh(const Known& known, bool to_be_on, HoldTime h);
   void ask_for_unlisted(HoldTime h);
   void remember_batches();
   void take_facts(Known& known, const Mapping& mapping, bool looked_up, HoldTime h);
@@ -195,7 +196,6 @@ class Reconciler {
   std::string asked_for_;  // the mapping of the call under way
   bool tags_may_be_written_ = true;
   bool recovered_ = false;  // looked whether tags tell of a ledger that was lost
-  bool no_note_ = false;    // there was none when the lease was taken: the first start, or a loss
   bool settled_ = false;
   HoldTime calls_not_before_{0};  // the control plane is throttled
   int throttled_ = 0;             // in a row

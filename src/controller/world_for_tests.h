@@ -302,6 +302,9 @@ class World {
       f.mapping.settings.limit = a.settings.limit;
       if (a.settings.batch_size) f.mapping.settings.batch_size = a.settings.batch_size;
       if (a.settings.window_s) f.mapping.settings.window_s = a.settings.window_s;
+      if (a.settings.parallelization_factor) {
+        f.mapping.settings.parallelization_factor = a.settings.parallelization_factor;
+      }
       change(f);
       answer = f.mapping;
     }
