@@ -10,9 +10,8 @@
 namespace switchgear::cli {
 namespace {
 
-constexpr std::array<std::string_view, 10> kLater{"agent",    "extension", "exec", "replay",
-                                                  "simulate", "advise",    "cost", "dlq",
-                                                  "template", "completion"};
+constexpr std::array<std::string_view, 9> kLater{
+    "agent", "extension", "exec", "replay", "simulate", "advise", "cost", "dlq", "completion"};
 
 std::string full_name(const CLI::App* app) {
   if (app->get_parent() == nullptr) return "switchgear";
@@ -209,6 +208,7 @@ int run(const std::vector<std::string>& arguments, Context& context) {
   add_config(root, chosen);
   add_doctor(root, chosen);
   add_init(root, chosen);
+  add_template(root, chosen);
   add_verify(root, chosen);
   add_version(root, chosen);
 

@@ -21,6 +21,7 @@ void add_circuits(CLI::App& parent, Chosen& chosen);
 void add_config(CLI::App& parent, Chosen& chosen);
 void add_doctor(CLI::App& parent, Chosen& chosen);
 void add_init(CLI::App& parent, Chosen& chosen);
+void add_template(CLI::App& parent, Chosen& chosen);
 void add_verify(CLI::App& parent, Chosen& chosen);
 void add_version(CLI::App& parent, Chosen& chosen);
 

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "cli/app.h"
+#include "cli/controller_lambda.h"
 #include "cli/settings.h"
 #include "cli/worker_setup.h"
 #include "guard/identity.h"
@@ -19,6 +20,7 @@ struct ControllerFlags {
   AwsFlags aws;
   Duration run_for{0};
   bool json_log = false;
+  bool lambda = false;
 };
 
 controller::CircuitOptions circuit_options(const std::string& name,
@@ -123,6 +125,22 @@ int control(Context& context, const ControllerFlags& flags) {
   return controller::Controller(loop, std::move(setup), log).run();
 }
 
+// As a function of its own: a turn for each start, until the environment ends.
+int control_as_lambda(Context& context, const ControllerFlags& flags) {
+  if (lambda_runtime_api(context).empty()) {
+    context.err << "switchgear controller: --lambda is for a function of Lambda, which sets "
+                   "AWS_LAMBDA_RUNTIME_API; leave it out elsewhere\n";
+    return kUsage;
+  }
+  const bool limited = flags.run_for > Duration::zero() && flags.run_for < kLambdaTurnMax;
+  return serve_lambda(context, limited ? flags.run_for : kLambdaTurnMax, [&](Duration run_for) {
+    ControllerFlags turn = flags;
+    turn.run_for = run_for;
+    turn.json_log = true;
+    return control(context, turn);
+  });
+}
+
 }  // namespace
 
 void add_controller(CLI::App& parent, Chosen& chosen) {
@@ -145,6 +163,9 @@ void add_controller(CLI::App& parent, Chosen& chosen) {
       ->type_name("REGION");
   add_duration_option(*command, "--for", flags->run_for,
                       "End after so long and give the leases up (default: run until stopped)");
+  command->add_flag("--lambda", flags->lambda,
+                    "Serve a function's Runtime API, a turn for each start; given by itself where "
+                    "the program is a function's `bootstrap`");
   command
       ->add_option_function<std::string>(
           "--log-format",
@@ -157,7 +178,9 @@ void add_controller(CLI::App& parent, Chosen& chosen) {
           "text (default) or json, one line per event on stderr")
       ->type_name("FORMAT");
   command->callback([&chosen, flags] {
-    chosen = [flags](Context& context) { return control(context, *flags); };
+    chosen = [flags](Context& context) {
+      return flags->lambda ? control_as_lambda(context, *flags) : control(context, *flags);
+    };
   });
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/app.h"
+#include "cli/controller_lambda.h"
 
 extern char** environ;
 
@@ -42,7 +43,8 @@ int main(int argc, char** argv) {
   winsize size{};
   if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
     context.width = size.ws_col;
-  const int code = switchgear::cli::run({argv + 1, argv + argc}, context);
+  const int code = switchgear::cli::run(
+      switchgear::cli::lambda_arguments(context, argv[0], {argv + 1, argv + argc}), context);
   std::cout.flush();
   if (code == switchgear::cli::kDone && !std::cout) {
     std::cerr << "switchgear: the output could not be written in full\n";

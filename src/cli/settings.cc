@@ -7,10 +7,13 @@ namespace switchgear::cli {
 namespace {
 
 constexpr const char* kDefaultFile = "switchgear.yaml";
+// The configuration itself, for where a variable is easier to give than a file.
+constexpr const char* kTextVariable = "SWITCHGEAR_CONFIG_TEXT";
 
 std::string file_to_read(const Context& context, const SettingsOptions& options) {
   if (!options.config.empty()) return options.config;
   if (std::string named = context.variable("SWITCHGEAR_CONFIG"); !named.empty()) return named;
+  if (!context.variable(kTextVariable).empty()) return kTextVariable;
   std::error_code ignored;
   return std::filesystem::exists(kDefaultFile, ignored) ? kDefaultFile : "";
 }
@@ -19,8 +22,10 @@ std::string file_to_read(const Context& context, const SettingsOptions& options)
 
 void add_settings_options(CLI::App& command, SettingsOptions& options) {
   command
-      .add_option("--config", options.config,
-                  "Configuration file (default: SWITCHGEAR_CONFIG, or switchgear.yaml here)")
+      .add_option(
+          "--config", options.config,
+          "Configuration file (default: SWITCHGEAR_CONFIG, the text in SWITCHGEAR_CONFIG_TEXT, "
+          "or switchgear.yaml here)")
       ->type_name("FILE");
   add_override(
       command, options, "--store", "store", "URL",
@@ -58,7 +63,9 @@ std::optional<Settings> load_settings(Context& context, const SettingsOptions& o
                       .file_text = {},
                       .environment = context.environment,
                       .overrides = options.overrides};
-  if (!settings.file.empty()) {
+  if (settings.file == kTextVariable) {
+    input.file_text = context.variable(kTextVariable);
+  } else if (!settings.file.empty()) {
     auto text = config::read_file(settings.file);
     if (!text) {
       if (warnings == nullptr) context.err << "switchgear: " << text.error().message << '\n';

@@ -8,8 +8,9 @@
 namespace switchgear::config {
 namespace {
 
-// Which file to read is decided before there is a configuration.
+// Where to read from is decided before there is a configuration.
 constexpr std::string_view kConfig = "SWITCHGEAR_CONFIG";
+constexpr std::string_view kConfigText = "SWITCHGEAR_CONFIG_TEXT";
 
 // Kubernetes tells every container about a service that happens to be called switchgear.
 bool is_service_link(std::string_view variable) {
@@ -38,7 +39,7 @@ bool ends_with_key(std::string_view variable, std::string_view key_name) {
 }
 
 VariableMeaning unknown(std::string_view variable, const KnownCircuits& circuits) {
-  std::vector<std::string> known{std::string(kConfig)};
+  std::vector<std::string> known{std::string(kConfig), std::string(kConfigText)};
   for (const auto& key : root_keys()) known.push_back(variable_of(key.name));
   for_each_circuit_key(circuits, [&](auto, auto&, auto&, const std::string& full_name) {
     known.push_back(variable_of(full_name));
@@ -77,7 +78,9 @@ std::string variable_of(std::string_view key) {
 
 VariableMeaning meaning_of(std::string_view variable, const KnownCircuits& circuits) {
   using What = VariableMeaning::What;
-  if (variable == kConfig || is_service_link(variable)) return {.what = What::not_a_setting};
+  if (variable == kConfig || variable == kConfigText || is_service_link(variable)) {
+    return {.what = What::not_a_setting};
+  }
   for (const auto& key : root_keys()) {
     if (variable == variable_of(key.name)) return {.what = What::root_key, .key = key.name};
   }

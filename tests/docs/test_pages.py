@@ -15,6 +15,7 @@ import peers
 PAGES = {
     "dynamodb.md": {},
     "controller.md": {},
+    "templates.md": {},
 }
 # Pages whose commands are run where their servers are.
 ELSEWHERE = {"powertools.md"}  # tests/powertools
