@@ -1,9 +1,9 @@
 """What `switchgear template` prints: known to cfn-lint by AWS's own resource schemas, taken by the
 SAM translator, and deployed on MiniStack and moto as far as they can.
 
-Left out there: MiniStack refuses alarms on metric math and has no AWS::FIS; moto knows no SAM, so
-it is given what the translator made, and has no AWS::FIS either. What none of them does is evaluate
-an alarm or inject a fault.
+MiniStack refuses alarms on metric math and has no AWS::FIS, and moto's CloudFormation knows neither;
+so alarms and experiments are left out there, and given to moto's own CloudWatch and FIS instead.
+What none of them does is evaluate an alarm or inject a fault.
 """
 
 import io
@@ -21,6 +21,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 import peers
+from runtime_api import RuntimeApi
 from waiting import wait_until
 
 QUEUE = f"arn:aws:sqs:{peers.REGION}:{peers.ACCESS_KEY}:orders"
@@ -137,6 +138,17 @@ def test_the_actions_that_are_told_are_those_of_its_roles(printed, case):
     assert set(re.split(r",\s+", told)) == actions_in(load_template(text))
 
 
+def test_a_controller_has_the_rights_that_its_page_names(printed):
+    page = (peers.REPOSITORY / "docs/controller.md").read_text(encoding="utf-8")
+    named = json.loads(re.search(r"^```json\n(.*?)^```$", page, re.M | re.S).group(1))
+    actions = set()
+    for statement in named["Statement"]:
+        actions |= set(statement["Action"])
+    has = actions_in(load_template(printed(*CASES["controller"])[0]))
+    assert has == actions | {"dynamodb:GetItem", "dynamodb:UpdateItem",  # those of the store
+                             "logs:CreateLogStream", "logs:PutLogEvents"}
+
+
 def test_as_json_it_is_one_document(printed):
     text, _ = printed(*CASES["trial-breaker"])
     out, said = printed(*CASES["trial-breaker"], "--output", "json")
@@ -210,23 +222,17 @@ def guarded_function(server):
         QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
 
-def without_metric_math(template):
-    kept = {name: r for name, r in template["Resources"].items()
-            if "Metrics" not in r["Properties"]}
-    return {**template, "Resources": kept}
-
-
-@pytest.mark.parametrize("kind", ["alarm-breaker", "trial-breaker"])
-def test_a_breaker_is_deployed_on_ministack(ministack, binary, printed, kind):
+def deploy_breaker(ministack, binary, printed, kind):
+    """The logical ids of what was made, and the controller's function."""
     ministack.reset()
     assert guarded_function(ministack) == QUEUE
     text, _ = printed(kind, *BREAKER, "--code-uri", package(ministack, binary),
                       "--maximum-concurrency", "50")
     template = json.loads(json.dumps(load_template(text)))
-    left_out = {"EventsFail", "FunctionFails"}
-    template = without_metric_math(template)
-    assert not left_out & set(template["Resources"])
-    # What stands for the alarms: two of one metric each.
+    left_out = {name for name, resource in template["Resources"].items()
+                if "Metrics" in resource["Properties"]}
+    assert left_out == {"EventsFail", "FunctionFails"}
+    # What stands for them: two of one metric each.
     for name in left_out:
         template["Resources"][name] = {
             "Type": "AWS::CloudWatch::Alarm",
@@ -234,12 +240,16 @@ def test_a_breaker_is_deployed_on_ministack(ministack, binary, printed, kind):
                            "EvaluationPeriods": 3, "Threshold": 1, "Statistic": "Sum",
                            "ComparisonOperator": "GreaterThanOrEqualToThreshold"}}
     made = deploy(ministack, kind, template)
-
     functions = ministack.client("lambda")
-    mapping = functions.get_event_source_mapping(UUID=made["Mapping"])
+    return made, functions.get_function_configuration(FunctionName=made["Controller"])
+
+
+@pytest.mark.parametrize("kind", ["alarm-breaker", "trial-breaker"])
+def test_a_breaker_is_deployed_on_ministack(ministack, binary, printed, kind):
+    made, function = deploy_breaker(ministack, binary, printed, kind)
+    mapping = ministack.client("lambda").get_event_source_mapping(UUID=made["Mapping"])
     assert mapping["EventSourceArn"] == QUEUE
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 50}
-    function = functions.get_function_configuration(FunctionName=made["Controller"])
     assert (function["Runtime"], function["Handler"]) == ("provided.al2023", "controller")
     assert function["Timeout"] == 65
 
@@ -250,6 +260,11 @@ def test_a_breaker_is_deployed_on_ministack(ministack, binary, printed, kind):
     assert circuit["alarms"] == [made["EventsFail"], made["FunctionFails"]]
     assert circuit["evidence"] == kind.removesuffix("-breaker")
     table = configuration["store"].removeprefix("dynamodb://")
+    checked = subprocess.run(
+        [binary, "config", "check"], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        env=peers.clean_environment(**function["Environment"]["Variables"]), timeout=30)
+    assert checked.returncode == 0, checked.stderr
+    assert "warning" not in checked.stdout + checked.stderr
     description = ministack.client("dynamodb").describe_table(TableName=table)["Table"]
     assert description["KeySchema"] == [{"AttributeName": "circuit", "KeyType": "HASH"}]
 
@@ -258,21 +273,86 @@ def test_a_breaker_is_deployed_on_ministack(ministack, binary, printed, kind):
     assert len(starts) == 2
 
 
-def test_a_breaker_with_its_alarms_is_deployed_on_moto(moto, binary, printed):
-    text, _ = printed("alarm-breaker", "--function", "charge", "--queue", guarded_function(moto),
-                      "--function-timeout", "30s", "--code-uri", package(moto, binary))
-    made = deploy(moto, "alarm-breaker", translated(text))
-    alarms = moto.client("cloudwatch").describe_alarms(AlarmNamePrefix="")["MetricAlarms"]
-    assert len(alarms) == 4
-    math = {a["AlarmName"]: a for a in alarms if a.get("Metrics")}
-    assert {made["EventsFail"], made["FunctionFails"]} == set(math)
-    events = math[made["EventsFail"]]
+def test_a_deployed_controller_switches_the_mapping_off_when_an_alarm_says_so(
+        ministack, binary, printed, tmp_path):
+    """Its package and environment, started as Lambda starts them."""
+    made, function = deploy_breaker(ministack, binary, printed, "alarm-breaker")
+    code = ministack.client("s3").get_object(Bucket="code", Key="controller.zip")["Body"].read()
+    with zipfile.ZipFile(io.BytesIO(code)) as folder:
+        folder.extract("bootstrap", tmp_path)
+    (tmp_path / "bootstrap").chmod(0o755)
+    ministack.client("cloudwatch").set_alarm_state(
+        AlarmName=made["EventsFail"], StateValue="ALARM", StateReason="the test says so")
+    # What a start leaves beside its turn is 10 s.
+    with RuntimeApi(starts=[16, 5]) as api:
+        done = subprocess.run(
+            [tmp_path / "bootstrap"], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+            cwd=tmp_path, timeout=60, env=peers.clean_environment(
+                **ministack.environ, **function["Environment"]["Variables"],
+                AWS_LAMBDA_RUNTIME_API=api.address, _HANDLER=function["Handler"]))
+    assert [kind for kind, _ in api.answers] == ["response", "error"], done.stderr
+    assert "time-out leaves no time" in api.answers[1][1]
+    assert "no more starts" in done.stderr
+    mapping = ministack.client("lambda").get_event_source_mapping(UUID=made["Mapping"])
+    assert mapping["State"] in ("Disabling", "Disabled"), done.stderr
+
+
+def resolved(value):
+    """The template with something in the place of every reference."""
+    if isinstance(value, list):
+        return [resolved(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"Ref"}:
+        return value["Ref"]
+    if set(value) == {"Fn::GetAtt"}:
+        return "arn:aws:x:us-east-1:123456789012:" + ":".join(value["Fn::GetAtt"])
+    if set(value) == {"Fn::Sub"}:
+        return re.sub(r"\$\{[^}]*\}", "x", value["Fn::Sub"])
+    return {key: resolved(item) for key, item in value.items()}
+
+
+@pytest.mark.parametrize("case", ["alarm-breaker", "trial-breaker in full", "fis in full"])
+def test_cloudwatch_takes_the_alarms(moto, printed, case):
+    """As CloudFormation hands them on: by the service's model, and read back."""
+    cloudwatch = moto.client("cloudwatch")
+    template = json.loads(json.dumps(load_template(printed(*CASES[case])[0])))
+    alarms = resources_of(template, "AWS::CloudWatch::Alarm")
+    assert len(alarms) == (2 if case.startswith("fis") else 4)
+    for name, alarm in alarms.items():
+        cloudwatch.put_metric_alarm(AlarmName=name, **resolved(alarm["Properties"]))
+    stored = {a["AlarmName"]: a for a in cloudwatch.describe_alarms()["MetricAlarms"]}
+    assert set(stored) == set(alarms)
+    if case != "alarm-breaker":
+        return
+    events = stored["EventsFail"]
     dimensions = {m["MetricStat"]["Metric"]["MetricName"]: m["MetricStat"]["Metric"]["Dimensions"]
                   for m in events["Metrics"] if "MetricStat" in m}
-    mapping = [{"Name": "EventSourceMappingUUID", "Value": made["Mapping"]}]
+    mapping = [{"Name": "EventSourceMappingUUID", "Value": "Mapping"}]
     assert dimensions == {"FailedInvokeEventCount": mapping, "InvokedEventCount": mapping}
     assert (events["EvaluationPeriods"], events["DatapointsToAlarm"]) == (3, 2)
     assert events["TreatMissingData"] == "missing"
+
+
+def in_lower_case(value):
+    """CloudFormation's ActionId is the API's actionId; names that people chose stay."""
+    return {key[0].lower() + key[1:]: item for key, item in value.items()}
+
+
+def test_fis_takes_the_experiments(moto, printed):
+    fis = moto.client("fis")
+    template = json.loads(json.dumps(load_template(printed(*CASES["fis in full"])[0])))
+    experiments = resources_of(template, "AWS::FIS::ExperimentTemplate")
+    for name, experiment in experiments.items():
+        request = in_lower_case(resolved(experiment["Properties"]))
+        request["stopConditions"] = [in_lower_case(c) for c in request["stopConditions"]]
+        for part in ("targets", "actions"):
+            request[part] = {key: in_lower_case(v) for key, v in request[part].items()}
+        stored = fis.create_experiment_template(clientToken=name, **request)["experimentTemplate"]
+        assert set(stored["actions"]) == set(request["actions"])
+        # Each action follows one that is there.
+        for action in request["actions"].values():
+            assert set(action.get("startAfter", [])) <= set(request["actions"])
 
 
 def test_faults_are_deployed_on_ministack_but_for_their_experiments(ministack, printed):
