@@ -94,6 +94,7 @@ int control(Context& context, const ControllerFlags& flags) {
   setup.options.lease = wanted.lease;
   setup.listen = wanted.listen;
   setup.run_for = flags.run_for;
+  setup.end_when_quiet = flags.lambda;
   for (const auto& [name, circuit] : wanted.circuits) {
     setup.options.circuits.push_back(circuit_options(name, circuit));
   }

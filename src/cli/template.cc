@@ -202,8 +202,6 @@ void add_controller_options(CLI::App& command, TemplateOptions& o) {
                   "Folder, archive or s3:// address with the program as `bootstrap` (default: "
                   "package/)")
       ->type_name("URI");
-  add_duration_option(command, "--turn", o.turn,
-                      "How long each start works, once a minute (default 55s)");
   command
       .add_option("--notify", o.notify, "ARN of an SNS topic for alarms of the controller's health")
       ->type_name("ARN");

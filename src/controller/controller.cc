@@ -87,6 +87,7 @@ Controller::Controller(net::Loop& loop, ControllerSetup setup, ops::Log& log)
       log_(log),
       options_(std::move(setup.options)),
       run_for_(setup.run_for),
+      end_when_quiet_(setup.end_when_quiet),
       listen_(std::move(setup.listen)),
       store_(std::move(setup.store)),
       // The reconcilers try again themselves, and each attempt counts against the budget.
@@ -234,7 +235,14 @@ void Controller::pump() {
   } while (pump_again_);
   if (trials_.keeps_some()) trials_.hide_kept();
   pumping_ = false;
+  if (end_when_quiet_ && !stopping_ && quiet()) return stop(0);
   timer_ = loop_.call_after(std::max<Duration>(next, 10ms), [this] { pump(); });
+}
+
+bool Controller::quiet() const {
+  return !trials_.keeps_some() && std::ranges::all_of(circuits_, [](const auto& c) {
+    return c.second->reconciler->quiet();
+  });
 }
 
 void Controller::tell(Circuit& circuit) {

@@ -39,6 +39,8 @@ struct ControllerSetup {
   AnnouncerOptions announcer;
   // Ends by itself after so long, for a scheduled function; 0: never.
   Duration run_for{0};
+  // Ends before that where every circuit is quiet: for a function that alarms start as well.
+  bool end_when_quiet = false;
   std::string listen = "127.0.0.1:0";  // for /metrics and /healthz
 };
 
@@ -71,6 +73,7 @@ class Controller {
   bool serve_ops();
   void collect(ops::MetricsText& text);
   void pump();
+  bool quiet() const;
   void tell(Circuit& circuit);
   void after_recovery(Circuit& circuit);
   void carry_out(Reconciler& to, const Action& action);
@@ -101,6 +104,7 @@ class Controller {
   ops::Log& log_;
   const ControllerOptions options_;
   const Duration run_for_;
+  const bool end_when_quiet_;
   const std::string listen_;
   std::unique_ptr<stores::Store> store_;
   std::unique_ptr<Service> lambda_service_;

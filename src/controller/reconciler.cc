@@ -418,6 +418,13 @@ int Reconciler::paused() const {
   }));
 }
 
+bool Reconciler::quiet() const {
+  const fleet::Record* known = record();
+  return holds_lease_ && !awaiting_ && !trial_out_ && !must_write_ && settled_ && alarms_known_ &&
+         options_.evidence != Evidence::circuit && known && known->state == State::closed &&
+         known->hold.kind == HoldKind::none && ledger_.entries.empty();
+}
+
 std::vector<Mapping> Reconciler::triable() const {
   std::vector<Mapping> found;
   for (const auto& [uuid, known] : mappings_) {

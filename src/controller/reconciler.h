@@ -70,6 +70,10 @@ class Reconciler {
   const Ledger& ledger() const { return ledger_; }
   // Whether every mapping is as it should be.
   bool settled() const { return settled_; }
+  // Whether the circuit is closed, and alarms and mappings were looked at and are as before any
+  // outage. If no action is due either, whoever is woken by the alarms may leave it alone until
+  // then. Never of a circuit whose evidence comes from the fleet, which wakes nobody.
+  bool quiet() const;
   // Mappings that are off or limited now because of the circuit.
   int paused() const;
   // Those that trial messages may be given to.

@@ -53,6 +53,38 @@ TEST_F(ReconcilerTest, TouchesNothingWhileAllIsWell) {
   EXPECT_TRUE(world->functions.at("a").tags.empty());
 }
 
+TEST_F(ReconcilerTest, IsQuietWhileAllIsWellAndNotBefore) {
+  world.emplace(watched());
+  world->add_mapping("a");
+  EXPECT_FALSE(world->reconciler->quiet());
+  const auto quiet = [&] { return world->reconciler->quiet(); };
+  EXPECT_TRUE(world->run_until(quiet, 10s)) << world->told();
+  EXPECT_EQ(world->functions.at("a").updates, 0);
+}
+
+TEST_F(ReconcilerTest, IsNotQuietUntilAnOutageIsOverAndEverythingIsAsItWas) {
+  begin();
+  world->healthy = false;
+  ASSERT_TRUE(world->run_until([&] { return world->state() == State::open; }, 5min));
+  bool as_before = false;
+  world->healthy = true;
+  EXPECT_TRUE(world->run_until(
+      [&] {
+        as_before = as_it_was();
+        return world->reconciler->quiet();
+      },
+      2h))
+      << world->told();
+  EXPECT_TRUE(as_before);
+}
+
+TEST_F(ReconcilerTest, IsNeverQuietWhereTheFleetOpensTheCircuit) {
+  CircuitOptions options = watched(Evidence::circuit);
+  options.alarms.clear();
+  begin(options);
+  EXPECT_FALSE(world->run_until([&] { return world->reconciler->quiet(); }, 1min));
+}
+
 TEST_F(ReconcilerTest, SwitchesOffWhenTheAlarmGoesToAlarmAndSaysWhatWasBefore) {
   begin();
   ASSERT_TRUE(open_by_outage()) << world->told();

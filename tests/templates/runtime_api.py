@@ -8,14 +8,15 @@ import time
 
 
 class RuntimeApi:
-    """starts: for each the seconds that the function's time-out leaves it.
+    """starts: for each the seconds that the function's time-out leaves it. `before(n)` is called
+    before the nth start is given.
 
         with RuntimeApi(starts=[15]) as api:
             …                                # AWS_LAMBDA_RUNTIME_API=api.address
         api.answers                          # [("response", "{}")]
     """
 
-    def __init__(self, starts):
+    def __init__(self, starts, before=lambda number: None):
         self.answers = []
         self._starts = list(starts)
         self._given = 0
@@ -27,6 +28,7 @@ class RuntimeApi:
             def do_GET(self):
                 if self.path != "/2018-06-01/runtime/invocation/next" or not api._starts:
                     return self.reply(500, b"no more starts")
+                before(api._given + 1)
                 api._given += 1
                 deadline = int((time.time() + api._starts.pop(0)) * 1000)
                 self.reply(200, json.dumps({"source": "aws.events"}).encode(), {

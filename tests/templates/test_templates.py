@@ -10,6 +10,7 @@ import io
 import json
 import re
 import subprocess
+import time
 import zipfile
 
 import boto3
@@ -41,7 +42,7 @@ CASES = {
         "--circuit", "payments:api", "--error-percent", "80", "--minimum", "20", "--period", "2m",
         "--datapoints", "3", "--open-duration", "1m", "--max-open-duration", "10m",
         "--maximum-concurrency", "50", "--partial-batches", "--store", "dynamodb://circuits",
-        "--code-uri", "s3://code/controller.zip", "--turn", "20s", "--notify", TOPIC, "--arm64"],
+        "--code-uri", "s3://code/controller.zip", "--notify", TOPIC, "--arm64"],
     "controller": ["controller", *GUARDED, "--mapping", UUID, "--alarm", "charge errors"],
     "controller of many": [
         "controller", *GUARDED, "--function", "refund:live", "--queue", DEAD,
@@ -116,7 +117,7 @@ def test_the_sam_translator_takes_it(printed, case):
     schedules = [r for r in rules if "ScheduleExpression" in r["Properties"]]
     patterns = [r for r in rules if "EventPattern" in r["Properties"]]
     assert len(schedules) == 1
-    assert len(patterns) == (0 if case == "controller of many" else 1)
+    assert len(patterns) == 1
     # EventBridge may start the function.
     assert len(resources_of(template, "AWS::Lambda::Permission")) == len(rules)
 
@@ -281,20 +282,30 @@ def test_a_deployed_controller_switches_the_mapping_off_when_an_alarm_says_so(
     with zipfile.ZipFile(io.BytesIO(code)) as folder:
         folder.extract("bootstrap", tmp_path)
     (tmp_path / "bootstrap").chmod(0o755)
-    ministack.client("cloudwatch").set_alarm_state(
-        AlarmName=made["EventsFail"], StateValue="ALARM", StateReason="the test says so")
-    # What a start leaves beside its turn is 10 s.
-    with RuntimeApi(starts=[16, 5]) as api:
+    states, times = [], []
+
+    def before(number):
+        times.append(time.monotonic())
+        states.append(ministack.client("lambda").get_event_source_mapping(
+            UUID=made["Mapping"])["State"])
+        if number == 2:
+            ministack.client("cloudwatch").set_alarm_state(
+                AlarmName=made["EventsFail"], StateValue="ALARM", StateReason="the test says so")
+
+    # Of 10 s that a time-out leaves nothing is a turn.
+    with RuntimeApi(starts=[65, 13, 5], before=before) as api:
         done = subprocess.run(
             [tmp_path / "bootstrap"], capture_output=True, text=True, stdin=subprocess.DEVNULL,
-            cwd=tmp_path, timeout=60, env=peers.clean_environment(
+            cwd=tmp_path, timeout=90, env=peers.clean_environment(
                 **ministack.environ, **function["Environment"]["Variables"],
                 AWS_LAMBDA_RUNTIME_API=api.address, _HANDLER=function["Handler"]))
-    assert [kind for kind, _ in api.answers] == ["response", "error"], done.stderr
-    assert "time-out leaves no time" in api.answers[1][1]
+    assert [kind for kind, _ in api.answers] == ["response", "response", "error"], done.stderr
+    assert "time-out leaves no time" in api.answers[2][1]
     assert "no more starts" in done.stderr
-    mapping = ministack.client("lambda").get_event_source_mapping(UUID=made["Mapping"])
-    assert mapping["State"] in ("Disabling", "Disabled"), done.stderr
+    # Nothing to do: no 55 s for that.
+    assert times[1] - times[0] < 30, done.stderr
+    assert states[1] == "Enabled"
+    assert states[2] in ("Disabling", "Disabled"), done.stderr
 
 
 def resolved(value):

@@ -37,8 +37,8 @@ constexpr std::string_view kController = R"(
       Runtime: provided.al2023
       Architectures: [{architecture}]
       MemorySize: 128
-      # A turn takes what is left of it, but for the end, and at most 55 s.
-      Timeout: {timeout}
+      # A start ends at once where nothing is to be done, and else after 55 s.
+      Timeout: 65
       Role: !GetAtt ControllerRole.Arn
       Environment:
         Variables:
@@ -116,8 +116,7 @@ constexpr std::string_view kRule = R"(        AlarmChanges:
             Pattern:
               source: [aws.cloudwatch]
               detail-type: [CloudWatch Alarm State Change]
-              resources:
-                {alarms}
+              {alarms}
               detail:
                 state:
                   value: [ALARM]
@@ -165,11 +164,15 @@ std::string alarm_names(const TemplateOptions& options) {
   return names;
 }
 
+// Which alarms start the function.
 std::string alarm_arns(const TemplateOptions& options) {
-  if (is_breaker(options)) return "- !GetAtt EventsFail.Arn\n- !GetAtt FunctionFails.Arn";
-  std::string arns;
+  if (is_breaker(options)) {
+    return "resources:\n  - !GetAtt EventsFail.Arn\n  - !GetAtt FunctionFails.Arn";
+  }
+  if (options.alarms.empty()) return "# Any alarm: switchgear.yaml says which count.";
+  std::string arns = "resources:";
   for (const std::string& name : options.alarms) {
-    arns += (arns.empty() ? "- " : "\n- ") + arn("cloudwatch", "alarm:" + name);
+    arns += "\n  - " + arn("cloudwatch", "alarm:" + name);
   }
   return arns;
 }
@@ -268,20 +271,17 @@ std::string controller_resources(const TemplateOptions& options,
   if (options.store.empty()) {
     text += fill(kTable, {{"key", stores::kItemKey}, {"ttl", stores::kItemTtl}});
   }
-  const std::string alarms = alarm_arns(options);
   const std::string notify =
       options.notify.empty() ? "" : "\n      AlarmActions: [" + options.notify + "]";
-  return text +
-         fill(kController, {{"code_uri", options.code_uri},
-                            {"packaged", controller_configuration(options).empty()
-                                             ? " Beside it lies switchgear.yaml."
-                                             : ""},
-                            {"architecture", options.arm64 ? "arm64" : "x86_64"},
-                            {"timeout", whole_seconds(options.turn + 10s)},
-                            {"environment", environment(options)},
-                            {"rule", alarms.empty() ? "" : fill(kRule, {{"alarms", alarms}})},
-                            {"statements", policy_text(statements)},
-                            {"notify", notify}});
+  return text + fill(kController, {{"code_uri", options.code_uri},
+                                   {"packaged", controller_configuration(options).empty()
+                                                    ? " Beside it lies switchgear.yaml."
+                                                    : ""},
+                                   {"architecture", options.arm64 ? "arm64" : "x86_64"},
+                                   {"environment", environment(options)},
+                                   {"rule", fill(kRule, {{"alarms", alarm_arns(options)}})},
+                                   {"statements", policy_text(statements)},
+                                   {"notify", notify}});
 }
 
 }  // namespace switchgear::controller

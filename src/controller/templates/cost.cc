@@ -19,16 +19,16 @@ constexpr double kLogsGb = 0.50;
 constexpr double kQueueRequest = 0.40 / 1e6;
 constexpr double kFisActionMinute = 0.10;
 
-// ---- What a controller does in a turn while nothing happens
-// --------------------------------------
-constexpr double kTurnsPerMonth = 730 * 60;
+// ---- What a controller does at a start that finds nothing to do, once a minute
+// --------------------
+constexpr double kStartsPerMonth = 730 * 60;
 constexpr double kMemoryGb = 0.125;
-constexpr double kStartSeconds = 1;  // beside the turn: start, leases given up
-constexpr double kAlarmIntervalSeconds = 10;
-constexpr double kStoreSeconds = 5;   // between two reads of the circuit's record
-constexpr double kWritesPerTurn = 5;  // the lease: taken, renewed, given up
-constexpr double kLogBytesPerTurn = 2e3;
-constexpr double kQueueRequestsPerTurn = 2;  // of each queue: its URL and its attributes
+constexpr double kStartSeconds = 3;  // assumed of so small a function; a few calls, one by one
+constexpr double kAlarmReads = 1;
+constexpr double kStoreReads = 4;
+constexpr double kStoreWrites = 3;    // the lease: taken and given up
+constexpr double kQueueRequests = 2;  // of each queue: its URL and its attributes
+constexpr double kLogBytes = 2e3;
 
 }  // namespace
 
@@ -38,17 +38,16 @@ double total(const Costs& costs) {
 }
 
 Costs costs_of_controller(const TemplateOptions& options) {
-  const double turn = std::chrono::duration<double>(options.turn).count();
   const double gb_second = options.arm64 ? kLambdaGbSecondArm : kLambdaGbSecondX86;
-  const double reads = turn / kStoreSeconds + 2;
-  const double looks = kQueueRequestsPerTurn * static_cast<double>(options.queues.size());
+  const auto queues = static_cast<double>(options.queues.size());
+  const auto monthly = [](double of_one_start) { return kStartsPerMonth * of_one_start; };
   return {
       {"the controller's function",
-       kTurnsPerMonth * (kLambdaRequest + (turn + kStartSeconds) * kMemoryGb * gb_second)},
-      {"reading alarms", kTurnsPerMonth * (turn / kAlarmIntervalSeconds + 1) * kDescribeAlarms},
-      {"the store", kTurnsPerMonth * (kWritesPerTurn * kDynamoDbWrite + reads * kDynamoDbRead)},
-      {"looking at queues", kTurnsPerMonth * looks * kQueueRequest},
-      {"logs", kTurnsPerMonth * kLogBytesPerTurn / 1e9 * kLogsGb},
+       monthly(kLambdaRequest + kStartSeconds * kMemoryGb * gb_second)},
+      {"reading alarms", monthly(kAlarmReads * kDescribeAlarms)},
+      {"the store", monthly(kStoreWrites * kDynamoDbWrite + kStoreReads * kDynamoDbRead)},
+      {"looking at queues", monthly(kQueueRequests * queues * kQueueRequest)},
+      {"logs", monthly(kLogBytes / 1e9 * kLogsGb)},
       {"alarms of the controller's health", 2 * kAlarmMetric},
   };
 }

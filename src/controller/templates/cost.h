@@ -20,7 +20,8 @@ struct Cost {
 using Costs = std::vector<Cost>;
 double total(const Costs& costs);
 
-// While the circuit is closed all month. An outage adds next to nothing.
+// While the circuit is closed all month. An hour of outage, in which the controller works all the
+// time, adds less than a cent.
 Costs costs_of_breaker(const TemplateOptions& options);
 Costs costs_of_controller(const TemplateOptions& options);
 Costs costs_of_faults(const TemplateOptions& options);

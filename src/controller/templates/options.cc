@@ -199,9 +199,6 @@ class Checks {
     if (!matches(o_.code_uri, "[A-Za-z0-9_./:@=+-]{1,1024}")) {
       refuse("--code-uri", "must be a folder, an archive or an s3:// address");
     }
-    if (o_.turn < 10s || o_.turn > 55s) {
-      refuse("--turn", "must be 10s to 55s: the next start comes a minute after this one");
-    }
     if (!o_.notify.empty() &&
         !matches(o_.notify, "arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}")) {
       refuse("--notify", "must be the ARN of a standard SNS topic");
