@@ -203,7 +203,9 @@ void add_controller_options(CLI::App& command, TemplateOptions& o) {
                   "package/)")
       ->type_name("URI");
   command
-      .add_option("--notify", o.notify, "ARN of an SNS topic for alarms of the controller's health")
+      .add_option("--notify", o.notify,
+                  "ARN of an SNS topic that is told of every change of a circuit and of the "
+                  "controller's own health")
       ->type_name("ARN");
 }
 

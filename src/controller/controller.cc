@@ -240,9 +240,9 @@ void Controller::pump() {
 }
 
 bool Controller::quiet() const {
-  return !trials_.keeps_some() && std::ranges::all_of(circuits_, [](const auto& c) {
-    return c.second->reconciler->quiet();
-  });
+  return !trials_.keeps_some() && announcer_.idle() &&
+         std::ranges::all_of(circuits_,
+                             [](const auto& c) { return c.second->reconciler->quiet(); });
 }
 
 void Controller::tell(Circuit& circuit) {

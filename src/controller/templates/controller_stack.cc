@@ -128,6 +128,7 @@ circuits:
     open_duration: {open}
     max_open_duration: {max_open}
 controller:
+  event_bus: default{topic}
   circuits:
     {circuit}:
       evidence: {evidence}
@@ -190,7 +191,8 @@ std::string environment(const TemplateOptions& options) {
   const std::string configuration = controller_configuration(options);
   if (configuration.empty()) {
     return "SWITCHGEAR_CONFIG: switchgear.yaml\nSWITCHGEAR_STORE: !Sub \"" + store_in_sub(options) +
-           "\"";
+           "\"\nSWITCHGEAR_CONTROLLER_EVENT_BUS: default" +
+           (options.notify.empty() ? "" : "\nSWITCHGEAR_CONTROLLER_SNS_TOPIC: " + options.notify);
   }
   std::string text = "SWITCHGEAR_CONFIG_TEXT: !Sub |\n  ";
   for (std::size_t i = 0; i + 1 < configuration.size(); ++i) {
@@ -216,6 +218,7 @@ std::string controller_configuration(const TemplateOptions& options) {
                {"evidence", options.kind == TemplateKind::trial_breaker ? "trial" : "alarm"},
                {"alarms", alarm_names(options)},
                {"mappings", mappings},
+               {"topic", options.notify.empty() ? "" : "\n  sns_topic: " + options.notify},
                {"step", duration_text(ramp_step_of(options))}});
 }
 
@@ -234,7 +237,7 @@ std::vector<Statement> controller_statements(const TemplateOptions& options) {
   const std::string table = options.store.empty()
                                 ? "!GetAtt Circuits.Arn"
                                 : arn("dynamodb", "table/" + options.table_name());
-  return {
+  std::vector<Statement> statements{
       {"Both know no resources.",
        {"cloudwatch:DescribeAlarms", "lambda:ListEventSourceMappings"},
        {"\"*\""},
@@ -262,7 +265,15 @@ std::vector<Statement> controller_statements(const TemplateOptions& options) {
        {"logs:CreateLogStream", "logs:PutLogEvents"},
        {"!GetAtt ControllerLog.Arn"},
        ""},
+      {"Tells of every change of a circuit.",
+       {"events:PutEvents"},
+       {arn("events", "event-bus/default")},
+       ""},
   };
+  if (!options.notify.empty()) {
+    statements.push_back({"Tells people of it.", {"sns:Publish"}, {options.notify}, ""});
+  }
+  return statements;
 }
 
 std::string controller_resources(const TemplateOptions& options,

@@ -47,7 +47,7 @@ struct TemplateOptions {
   std::string store;                  // dynamodb://TABLE that is there; empty: the stack makes one
   std::string code_uri = "package/";  // a folder or S3 address with the program as `bootstrap`
   bool arm64 = false;
-  std::string notify;  // ARN of an SNS topic for alarms of the controller's own health
+  std::string notify;  // ARN of an SNS topic, told of circuits and of the controller's own health
 
   // ---- Faults.
   Duration fault_duration = 15min;
