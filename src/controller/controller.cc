@@ -100,7 +100,7 @@ Controller::Controller(net::Loop& loop, ControllerSetup setup, ops::Log& log)
       lambda_(lambda_service_->client),
       cloudwatch_(cloudwatch_service_->client),
       sqs_(sqs_service_->client),
-      trials_(loop, lambda_, sqs_, guard::random_identity().seed),
+      trials_(loop, lambda_, sqs_, run_for_, guard::random_identity().seed),
       budget_(options_.calls_per_second),
       announcer_(loop, std::move(setup.announcer), log, guard::random_identity().seed) {
   const guard::Identity self = guard::random_identity();

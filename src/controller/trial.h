@@ -44,12 +44,14 @@ using TrialStep = std::variant<ReceiveScout, InvokeWithScout, DeleteScout, HideS
 // next receive would dead-letter them untried. Held across trials.
 class KeptMessages {
  public:
-  // More than so many are not kept: they are tried.
+  // More than so many are not kept: they are tried. 0 for a controller that ends before long, since
+  // a message can be kept by the process only that has received it.
   static constexpr std::size_t kMost = 10;
+  explicit KeptMessages(std::size_t most = kMost) : most_(most) {}
   // Each is hidden for this long at a time, and hidden anew in good time.
   static constexpr std::chrono::seconds kHidden{900};
 
-  bool room() const { return kept_.size() < kMost; }
+  bool room() const { return kept_.size() < most_; }
   bool empty() const { return kept_.empty(); }
   std::size_t size() const { return kept_.size(); }
   void keep(queue::Message message, std::string queue_arn, MonoTime now);
@@ -71,6 +73,7 @@ class KeptMessages {
     std::string queue_arn;
     MonoTime hide_at;
   };
+  const std::size_t most_;
   std::vector<Kept> kept_;
 };
 

@@ -15,6 +15,8 @@ using std::chrono::seconds;
 constexpr Duration kKnownFor = 5min;
 // Lambda adds the start of an environment to the function's own time.
 constexpr Duration kInvokeMargin = 20s;
+// To receive the message and to settle it.
+constexpr Duration kTrialMargin = 5s;
 // After a kept message that could not be tried: queue, function or rights are not there now.
 constexpr Duration kKeptPause = 10s;
 
@@ -40,8 +42,15 @@ struct TrialRunner::Run : std::enable_shared_from_this<Run> {
   net::Timer pause;
 };
 
-TrialRunner::TrialRunner(net::Loop& loop, aws::Lambda& lambda, aws::Sqs& sqs, std::uint64_t seed)
-    : loop_(loop), lambda_(lambda), sqs_(sqs), random_(seed) {}
+TrialRunner::TrialRunner(net::Loop& loop, aws::Lambda& lambda, aws::Sqs& sqs, Duration run_for,
+                         std::uint64_t seed)
+    : loop_(loop),
+      lambda_(lambda),
+      sqs_(sqs),
+      run_for_(run_for),
+      begin_(now()),
+      random_(seed),
+      kept_(run_for > Duration::zero() ? 0 : KeptMessages::kMost) {}
 TrialRunner::~TrialRunner() { alive_.reset(); }
 
 MonoTime TrialRunner::now() const { return net::read_clocks().mono; }
@@ -121,6 +130,18 @@ void TrialRunner::prepare(const RunPtr& run) {
   }
   run->url = queue->second.url;
   run->timeout = known->second.timeout;
+  if (run_for_ > Duration::zero()) {
+    const std::string may_run =
+        "the function may run for " + std::to_string(run->timeout.count()) + " s";
+    if (run->timeout + kTrialMargin > run_for_) {
+      return run->done({TrialResult::Kind::not_so,
+                        may_run + ", longer than this controller is there (--for): give it more "
+                                  "time, or run it as a daemon"});
+    }
+    if (now() + run->timeout + kTrialMargin > begin_ + run_for_) {
+      return cannot(run, may_run + ", and this controller ends before: the next one tries");
+    }
+  }
   begin(run);
 }
 

@@ -21,8 +21,10 @@ class TrialRunner {
  public:
   using Done = std::function<void(const TrialResult&)>;
 
-  // All outlive it.
-  TrialRunner(net::Loop& loop, aws::Lambda& lambda, aws::Sqs& sqs, std::uint64_t seed);
+  // All outlive it. `run_for` is how long it will be there; 0: no end. No trial begins that could
+  // not end by then.
+  TrialRunner(net::Loop& loop, aws::Lambda& lambda, aws::Sqs& sqs, Duration run_for,
+              std::uint64_t seed);
   ~TrialRunner();
   TrialRunner(const TrialRunner&) = delete;
   TrialRunner& operator=(const TrialRunner&) = delete;
@@ -61,6 +63,8 @@ class TrialRunner {
   net::Loop& loop_;
   aws::Lambda& lambda_;
   aws::Sqs& sqs_;
+  const Duration run_for_;
+  const MonoTime begin_;
   core::Random random_;
   KeptMessages kept_;
   std::map<std::string, Queue> queues_;        // by ARN
