@@ -251,11 +251,10 @@ void add_kind(CLI::App& parent, Chosen& chosen, TemplateKind kind, const std::st
 }  // namespace
 
 void add_template(CLI::App& parent, Chosen& chosen) {
-  constexpr const char* kGuarded =
-      "    --queue arn:aws:sqs:eu-central-1:123456789012:orders --function-timeout 30s";
-  const auto example = [&](const std::string& kind, const std::string& rest) {
-    return std::vector<std::string>{"switchgear template " + kind + " --function charge \\",
-                                    kGuarded + rest};
+  const auto example = [](const std::string& kind, const std::string& rest) {
+    return std::vector<std::string>{
+        "switchgear template " + kind + " --function charge \\",
+        "    --queue arn:aws:sqs:eu-central-1:123456789012:orders --function-timeout 30s" + rest};
   };
   CLI::App* command = add_command(parent, "template", "SAM templates: circuits, controller, faults",
                                   example("alarm-breaker", " > circuit.yaml"));
