@@ -40,7 +40,7 @@ class Runtime {
     thread_.join();
   }
 
-  Context context(std::string suffix = "") {
+  Context context(const std::string& suffix = "") {
     return {.out = out,
             .err = err,
             .environment = {{"AWS_LAMBDA_RUNTIME_API",
