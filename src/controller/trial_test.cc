@@ -184,13 +184,14 @@ TEST_F(TrialTest, AsksNoThrottledFunctionForLongerThanTheMessageIsHidden) {
 
 TEST_F(TrialTest, KeepsNothingForAControllerThatEndsBeforeLong) {
   KeptMessages none(0);
-  trial.emplace(Mapping{.source_arn = "q"},
-                [] {
-                  queue::QueueAttributes attributes;
-                  attributes.redrive = queue::RedrivePolicy{5, "dlq"};
-                  return attributes;
-                }(),
-                seconds(60), 2min, none, core::Random(3));
+  trial.emplace(
+      Mapping{.source_arn = "q"},
+      [] {
+        queue::QueueAttributes attributes;
+        attributes.redrive = queue::RedrivePolicy{5, "dlq"};
+        return attributes;
+      }(),
+      seconds(60), 2min, none, core::Random(3));
   trial->start();
   receive({message("old", 5)});
   ASSERT_TRUE(is<InvokeWithScout>()) << "its last receive is spent: better tried than given back";
