@@ -31,6 +31,7 @@ controller::CircuitOptions circuit_options(const std::string& name,
       .alarms = settings.alarms,
       .half_open = static_cast<controller::HalfOpen>(settings.half_open),
       .ramp_step = settings.ramp_step,
+      .accept_loss = settings.accept_loss,
       .uncapped_limit = settings.uncapped_limit,
       .alarm_interval = settings.alarm_interval,
       .mapping_interval = settings.mapping_interval};

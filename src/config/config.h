@@ -57,6 +57,8 @@ struct ControlledCircuit {
   // Between two steps of the ramp, and how long the limited half-open lasts. 1 s to 1 h.
   Duration ramp_step = 2min;
   // A mapping without a cap of its own counts as this while ramped up. 2 to 1,000.
+  // Switch a mapping off although records are lost by it.
+  bool accept_loss = false;
   int uncapped_limit = 100;
   Duration alarm_interval = 10s;     // between two looks at the alarms. 1 s to 10 min
   Duration mapping_interval = 1min;  // between two looks at the mappings. 1 s to 1 h

@@ -57,6 +57,10 @@ std::vector<Key<ControlledCircuit>> make_controlled_circuit_keys() {
                   "Time between two steps of the ramp, and how long the limited half-open lasts. "
                   "At least as long as detection takes, which for alarms of one-minute metrics is "
                   "some minutes."));
+  add(boolean<C>("accept_loss", at(&C::accept_loss),
+                 "Whether mappings of streams are switched off although records are lost by it: "
+                 "where MaximumRecordAgeInSeconds or MaximumRetryAttempts is finite, or the "
+                 "starting position is LATEST. Otherwise they stay on."));
   add(integer<C>("uncapped_limit", at(&C::uncapped_limit), {"2", "1000"},
                  "A mapping without a cap of its own counts as this while ramped up; the cap then "
                  "goes."));

@@ -94,7 +94,7 @@ TEST(Keys, AreDescribedAndReadTheirDefaults) {
 TEST(Keys, CoverEveryField) {
   // Grows with a new field; then it also needs a key.
   EXPECT_EQ(circuit_keys().size(), 32U);
-  EXPECT_EQ(controlled_circuit_keys().size(), 8U);
+  EXPECT_EQ(controlled_circuit_keys().size(), 9U);
 }
 
 // A value of the key that is not its default.

@@ -44,6 +44,30 @@ Result<QueueLook> queue_look(const std::map<std::string, std::string>& attribute
 
 }  // namespace
 
+// Why a stream's records would be dropped: by Lambda's API reference, those older than
+// MaximumRecordAgeInSeconds or tried MaximumRetryAttempts times are.
+std::string losses_of(const aws::EventSourceMapping& from) {
+  const SourceKind kind = kind_of_source(from.event_source_arn);
+  if (kind != SourceKind::kinesis && kind != SourceKind::dynamodb_stream &&
+      kind != SourceKind::kafka) {
+    return {};
+  }
+  std::string why;
+  const auto add = [&why](const std::string& reason) { why += (why.empty() ? "" : "; ") + reason; };
+  if (from.maximum_record_age_s.value_or(-1) > 0) {
+    add("MaximumRecordAgeInSeconds is " + std::to_string(*from.maximum_record_age_s) +
+        ", and older records are dropped when it is on again");
+  }
+  if (from.maximum_retry_attempts.value_or(-1) >= 0) {
+    add("MaximumRetryAttempts is " + std::to_string(*from.maximum_retry_attempts) +
+        ", and records that fail so often while it is tried are dropped");
+  }
+  if (from.starting_position == "LATEST") {
+    add("StartingPosition is LATEST, which may skip what came meanwhile");
+  }
+  return why;
+}
+
 Mapping mapping_of(const aws::EventSourceMapping& from) {
   using enum aws::MappingState;
   return {.uuid = from.uuid,
@@ -60,7 +84,8 @@ Mapping mapping_of(const aws::EventSourceMapping& from) {
                        .parallelization_factor = from.parallelization_factor},
           .filters = !from.filters.empty() || from.filters_hidden,
           .report_batch_item_failures = from.report_batch_item_failures,
-          .provisioned = from.provisioned_pollers.has_value()};
+          .provisioned = from.provisioned_pollers.has_value(),
+          .loses = losses_of(from)};
 }
 
 AlarmView alarm_view(const aws::Alarm& from) {

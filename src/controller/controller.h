@@ -130,6 +130,8 @@ class Controller {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
+// Why records would be lost while the mapping is off, or limited; empty: none would.
+std::string losses_of(const aws::EventSourceMapping& from);
 // A mapping as the service describes it.
 Mapping mapping_of(const aws::EventSourceMapping& from);
 AlarmView alarm_view(const aws::Alarm& from);

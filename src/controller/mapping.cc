@@ -71,6 +71,22 @@ SourceKind kind_of_source(std::string_view arn) {
   return SourceKind::other;
 }
 
+Duration rest_max(SourceKind kind) {
+  switch (kind) {
+    case SourceKind::kinesis:
+    case SourceKind::dynamodb_stream:
+      return 24h;
+    case SourceKind::kafka:
+      return 7 * 24h;
+    case SourceKind::sqs:
+    case SourceKind::sqs_fifo:
+    case SourceKind::mq:
+    case SourceKind::other:
+      break;
+  }
+  return Duration::max();
+}
+
 bool is_as(const Settings& actual, const Settings& wanted) {
   if (actual.enabled != wanted.enabled || actual.limit != wanted.limit) return false;
   const auto agrees = [](const std::optional<int>& is, const std::optional<int>& should) {

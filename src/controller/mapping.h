@@ -6,12 +6,19 @@
 #include <string_view>
 #include <vector>
 
+#include "core/time.h"
+
 namespace switchgear::controller {
 
 enum class SourceKind : unsigned char { sqs, sqs_fifo, kinesis, dynamodb_stream, kafka, mq, other };
 std::string_view to_string(SourceKind);
 // By the source's ARN; a mapping of a self-managed Kafka cluster has none.
 SourceKind kind_of_source(std::string_view event_source_arn);
+
+// For how long a mapping of such a source may be off before what waits is gone: a DynamoDB stream
+// keeps records for 24 hours, a Kinesis stream for at least as long, and Kafka forgets a consumer's
+// position after 7 days. Queues are watched by the age of what is in them (queue/retention.h).
+Duration rest_max(SourceKind kind);
 
 // What the controller may change.
 struct Settings {
@@ -47,6 +54,8 @@ struct Mapping {
   bool filters = false;
   bool report_batch_item_failures = false;
   bool provisioned = false;  // pollers of its own: no MaximumConcurrency
+  // Why records would be lost while it is off, or limited; empty: none would.
+  std::string loses = {};
   SourceKind kind() const { return kind_of_source(source_arn); }
   // Whether MaximumConcurrency can be set.
   bool limitable() const {

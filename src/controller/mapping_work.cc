@@ -301,6 +301,13 @@ void Reconciler::adopt() {
     const auto entry = ledger_.entries.find(uuid);
     // What we had changed already keeps what it was before that.
     if (entry != ledger_.entries.end() && !entry->second.left_alone) continue;
+    if (!known.mapping.loses.empty() && !options_.accept_loss && known.mapping.settings.enabled) {
+      notice(Notice::Level::error,
+             "the mapping " + uuid + " is not switched off, as records would be lost: " +
+                 known.mapping.loses + "; write accept_loss: true to do it all the same",
+             {{"mapping", uuid}});
+      continue;
+    }
     Settings before{.enabled = known.mapping.settings.enabled,
                     .limit = known.mapping.settings.limit};
     if (trials_are_not_for(known.mapping)) before = known.mapping.settings;
@@ -332,6 +339,23 @@ void Reconciler::plan(HoldTime h) {
         if (entry.done && !is_fresh(known, should.enabled, h)) {
           known.look = std::min(known.look, h);
           break;
+        }
+        if (wanted.gate == Gate::off && should.enabled && !entry.wanted.enabled) {
+          const std::string why =
+              "its " + std::string(to_string(known.mapping.kind())) + " keeps what waits for " +
+              std::to_string(
+                  std::chrono::duration_cast<std::chrono::hours>(rest_max(known.mapping.kind()))
+                      .count()) +
+              " h";
+          notice(Notice::Level::error,
+                 "the mapping " + uuid +
+                     " is switched on with the least although the circuit is "
+                     "open: " +
+                     why,
+                 {{"mapping", uuid}});
+          announce(Announcement::Kind::loss_approaching, why,
+                   "it runs with the least; mend the dependency, or records that fail are lost",
+                   uuid);
         }
         entry.wanted = should;
         entry.done = is_as(known.mapping.settings, should);

@@ -32,6 +32,8 @@ struct CircuitOptions {
   // Between two steps of the ramp, and how long the limited half-open lasts: at least as long as
   // detection takes, which for alarms of one-minute metrics is some minutes. 1 s to 1 h.
   Duration ramp_step = 2min;
+  // Whether a mapping is switched off although records are lost by it: see Mapping::loses.
+  bool accept_loss = false;
   // A mapping without a cap of its own counts as this while ramped up; the cap then goes. 2 to
   // 1,000.
   int uncapped_limit = 100;

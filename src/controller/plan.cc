@@ -66,6 +66,29 @@ std::map<std::string, Settings> ramp_shares(double limit,
   return shares;
 }
 
+bool must_run(SourceKind kind, Duration off_for) {
+  const Duration most = rest_max(kind);
+  return most != Duration::max() && off_for >= most * 4 / 5;
+}
+
+namespace {
+
+Settings switched_off(Settings settings) {
+  settings.enabled = false;
+  return settings;
+}
+
+Settings least(Settings settings, bool limitable) {
+  if (!settings.enabled) return settings;
+  if (limitable) settings.limit = kLimitMin;
+  settings.batch_size = 1;
+  if (settings.window_s) settings.window_s = 0;
+  if (settings.parallelization_factor) settings.parallelization_factor = 1;
+  return settings;
+}
+
+}  // namespace
+
 std::map<std::string, Settings> wanted_settings(const Target& target, const Ledger& ledger,
                                                 const FindMapping& find,
                                                 const CircuitOptions& options) {
@@ -79,23 +102,20 @@ std::map<std::string, Settings> wanted_settings(const Target& target, const Ledg
     const bool limitable = mapping->limitable();
     Settings settings = entry.before;
     const auto share = shares.find(uuid);
+    const Settings off = must_run(mapping->kind(), target.off_for) ? least(settings, limitable)
+                                                                   : switched_off(settings);
     switch (target.gate) {
       case Gate::as_before:
         break;
       case Gate::off:
-        settings.enabled = false;
+        settings = off;
         break;
       case Gate::limited:
-        if (settings.enabled) {
-          if (limitable) settings.limit = kLimitMin;
-          settings.batch_size = 1;
-          if (settings.window_s) settings.window_s = 0;
-          if (settings.parallelization_factor) settings.parallelization_factor = 1;
-        }
+        settings = least(settings, limitable);
         break;
       case Gate::ramp:
         if (share == shares.end()) {
-          settings.enabled = false;
+          settings = off;
         } else {
           settings = share->second;
           if (!limitable) settings.limit = entry.before.limit;

@@ -35,6 +35,9 @@ std::string_view to_string(Gate);
 struct Target {
   Gate gate = Gate::as_before;
   double limit = 0;  // of Gate::ramp: calls in flight of all mappings together
+  // For how long mappings have been off. One whose source will not keep its records much longer is
+  // switched on with the least.
+  Duration off_for{0};
   friend bool operator==(const Target&, const Target&) = default;
 };
 
@@ -50,6 +53,10 @@ std::map<std::string, Settings> ramp_shares(double limit,
                                             int uncapped_limit);
 // Where a ramp ends: with this limit every mapping is as it was.
 double ramp_end(const std::map<std::string, Entry>& entries, int uncapped_limit);
+
+// Whether a mapping that has been off for so long must run again, before its source drops what
+// waits: at four fifths of rest_max().
+bool must_run(SourceKind kind, Duration off_for);
 
 // What each mapping of the ledger should be. Those that a person changed are left out, and those
 // that `find` does not know.

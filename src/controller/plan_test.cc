@@ -96,5 +96,22 @@ TEST(WantedSettings, OfAStreamHaveNoLimit) {
   EXPECT_EQ(ramp, ledger.entries["s"].before);
 }
 
+TEST(WantedSettings, OfAStreamAreTheLeastBeforeItsRecordsAreGone) {
+  Ledger ledger;
+  ledger.entries["s"] = {.before = {.batch_size = 100, .parallelization_factor = 4}};
+  const Mapping stream{.uuid = "s",
+                       .source_arn = "arn:aws:dynamodb:eu-central-1:1:table/t/stream/2024"};
+  const FindMapping find = [&](const std::string&) { return &stream; };
+  const auto after = [&](Duration time) {
+    return wanted_settings({.gate = Gate::off, .off_for = time}, ledger, find, {}).at("s");
+  };
+  EXPECT_FALSE(after(19h).enabled);
+  EXPECT_TRUE(after(20h).enabled);
+  EXPECT_EQ(after(20h).batch_size, 1);
+  EXPECT_EQ(after(20h).parallelization_factor, 1);
+  EXPECT_FALSE(must_run(SourceKind::sqs, 20h)) << "a queue's messages are watched by their age";
+  EXPECT_TRUE(must_run(SourceKind::kafka, 6 * 24h));
+}
+
 }  // namespace
 }  // namespace switchgear::controller

@@ -323,7 +323,14 @@ std::optional<Action> Reconciler::decision_action(HoldTime h) {
 }
 
 Target Reconciler::target(HoldTime h) const {
-  return target_of(options_, table_.policy(), *record(), store_now(h), trials_impossible());
+  Target wanted =
+      target_of(options_, table_.policy(), *record(), store_now(h), trials_impossible());
+  // An epoch is the store's time at which it began.
+  if (wanted.gate != Gate::as_before && !ledger_.entries.empty()) {
+    wanted.off_for =
+        std::max<Duration>(store_now(h) - store_time_ms(ledger_.adopted_epoch), Duration::zero());
+  }
+  return wanted;
 }
 
 // ---- Trials ------------------------------------------------------------------------------------

@@ -331,6 +331,23 @@ TEST_F(ReconcilerTest, TellsAChangeThatTheControllerBeforeItDidNotLiveToTell) {
   EXPECT_TRUE(told) << "the note of " << text << " did not say that it had been told";
 }
 
+TEST_F(ReconcilerTest, LeavesAMappingOnThatWouldLoseRecordsUnlessToldOtherwise) {
+  for (const bool accept : {false, true}) {
+    CircuitOptions options = watched();
+    options.accept_loss = accept;
+    begin(options, 2);
+    world->functions.at("b").mapping.loses = "MaximumRecordAgeInSeconds is 60";
+    world->run(2min);
+    world->healthy = false;
+    ASSERT_TRUE(world->run_until([&] { return !world->enabled("a"); }, 5min));
+    world->run(2min);
+    EXPECT_EQ(world->enabled("b"), !accept);
+    if (!accept) EXPECT_NE(world->told().find("accept_loss: true"), std::string::npos);
+    world->healthy = true;
+    ASSERT_TRUE(world->run_until([&] { return as_it_was(); }, 60min)) << world->told();
+  }
+}
+
 TEST_F(ReconcilerTest, ObeysAHoldAndGivesBackAfterIt) {
   begin();
   const auto hold = [&](HoldKind kind) {
