@@ -89,6 +89,10 @@ std::optional<Action> Reconciler::mapping_action(HoldTime h, bool may_call) {
   if (must_write_) return ReadNoteAction{};  // the note is written instead
   bool settled = opening_to_adopt() == 0;
   const auto wanted = wanted_settings(target(h), ledger_, known_mapping(), options_);
+  // Of those to be changed, the one with the most waiting: its function makes the most calls.
+  const std::string* ask = nullptr;
+  const std::string* look = nullptr;
+  std::int64_t most = -1;
   for (const auto& [uuid, settings] : wanted) {
     Known& known = mappings_.at(uuid);
     const Entry& entry = ledger_.entries.at(uuid);
@@ -97,15 +101,22 @@ std::optional<Action> Reconciler::mapping_action(HoldTime h, bool may_call) {
     if ((step == Step::none || step == Step::seen) && !look_again) continue;
     settled = settled && (step == Step::none || step == Step::seen || !is_waited_for(known));
     if (!may_call || h < known.not_before) continue;
-    if (step == Step::ask && !look_again) {
-      asked_for_ = uuid;
-      return UpdateMappingAction{
-          .uuid = uuid, .settings = entry.wanted, .limitable = known.mapping.limitable()};
-    }
     if (look_again) {
-      asked_for_ = uuid;
-      return GetMappingAction{uuid};
+      if (!look) look = &uuid;
+    } else if (step == Step::ask && waiting_at(known.mapping.source_arn) > most) {
+      ask = &uuid;
+      most = waiting_at(known.mapping.source_arn);
     }
+  }
+  if (ask) {
+    asked_for_ = *ask;
+    return UpdateMappingAction{.uuid = *ask,
+                               .settings = ledger_.entries.at(*ask).wanted,
+                               .limitable = mappings_.at(*ask).mapping.limitable()};
+  }
+  if (look) {
+    asked_for_ = *look;
+    return GetMappingAction{*look};
   }
   settled_ = settled;
   if (settled) tell_all_off(h);

@@ -77,8 +77,14 @@ void Reconciler::queue_answered(const Result<QueueLook>& look, const Now& now) {
     queue.age.not_empty();
   }
   queue.retention = look->attributes.retention;
+  queue.waiting = look->visible + look->in_flight;
   ledger_.queues[looked_at_].since = *queue.age.since();
   weigh_retention(looked_at_, *look, h);
+}
+
+std::int64_t Reconciler::waiting_at(const std::string& arn) const {
+  const auto queue = queues_.find(arn);
+  return queue == queues_.end() ? 0 : queue->second.waiting;
 }
 
 void Reconciler::weigh_retention(const std::string& arn, const QueueLook& look, HoldTime h) {

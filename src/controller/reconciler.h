@@ -109,6 +109,7 @@ class Reconciler {
   // queue_work.cc
   std::optional<Action> queue_action(HoldTime h);
   std::set<std::string> queues() const;
+  std::int64_t waiting_at(const std::string& arn) const;
   void weigh_retention(const std::string& arn, const QueueLook& look, HoldTime h);
   void note_sent(const std::string& arn, std::optional<WallTime> sent);
 
@@ -209,7 +210,8 @@ class Reconciler {
     HoldTime due{0};
     queue::OldestAge age;
     std::chrono::seconds retention{0};
-    bool told = false;  // that messages will expire
+    std::int64_t waiting = 0;  // messages, as of the last look
+    bool told = false;         // that messages will expire
   };
   std::map<std::string, KnownQueue> queues_;  // by ARN
   std::string looked_at_;                     // the queue of the call under way

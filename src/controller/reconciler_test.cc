@@ -348,6 +348,17 @@ TEST_F(ReconcilerTest, LeavesAMappingOnThatWouldLoseRecordsUnlessToldOtherwise) 
   }
 }
 
+TEST_F(ReconcilerTest, SwitchesTheBusiestMappingOffFirst) {
+  world.emplace(watched());
+  for (const char* uuid : {"a", "b", "c"}) world->add_mapping(uuid);
+  world->waiting = {{world->functions.at("a").mapping.source_arn, 10},
+                    {world->functions.at("b").mapping.source_arn, 1'000},
+                    {world->functions.at("c").mapping.source_arn, 100}};
+  world->run(2min);
+  ASSERT_TRUE(open_by_outage()) << world->told();
+  EXPECT_EQ(world->changed, (std::vector<std::string>{"b", "c", "a"}));
+}
+
 TEST_F(ReconcilerTest, ObeysAHoldAndGivesBackAfterIt) {
   begin();
   const auto hold = [&](HoldKind kind) {

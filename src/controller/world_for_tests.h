@@ -52,6 +52,8 @@ class World {
   bool alarms_readable = true;
   bool alarm_stuck = false;  // stays in ALARM once there: another trigger of the function fails
   int backlog = 1'000'000;   // messages in the queue
+  std::map<std::string, int> waiting;  // what a look at this queue finds instead
+  std::vector<std::string> changed;    // UUIDs, in the order of updates
   int arriving = 0;          // more each tick
   int trials = 0;
   int failed_calls = 0;
@@ -298,6 +300,7 @@ class World {
       answer = Error{"ResourceInUseException", "in use", true, "lambda"};
     } else if (answer) {
       Function& f = functions.at(a.uuid);
+      changed.push_back(a.uuid);
       f.mapping.settings.enabled = a.settings.enabled;
       f.mapping.settings.limit = a.settings.limit;
       if (a.settings.batch_size) f.mapping.settings.batch_size = a.settings.batch_size;
@@ -326,8 +329,9 @@ class World {
     if (f != functions.end()) f->second.tags.clear();
     if (!dies) reconciler->tagged(f != functions.end() ? Result<void>() : gone(), now());
   }
-  void carry_out(const LookAtQueueAction&, bool dies) {
+  void carry_out(const LookAtQueueAction& a, bool dies) {
     QueueLook look{.visible = backlog};
+    if (const auto given = waiting.find(a.arn); given != waiting.end()) look.visible = given->second;
     look.attributes.retention = retention;
     if (!dies) reconciler->queue_answered(look, now());
   }
