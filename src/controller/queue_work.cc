@@ -79,7 +79,38 @@ void Reconciler::queue_answered(const Result<QueueLook>& look, const Now& now) {
   queue.retention = look->attributes.retention;
   queue.waiting = look->visible + look->in_flight;
   ledger_.queues[looked_at_].since = *queue.age.since();
+  weigh_receives(looked_at_, *look);
   weigh_retention(looked_at_, *look, h);
+}
+
+// A mapping that is on with the least, while everything fails, uses up receives of the messages that
+// it gets. Where they would not bear it trial messages are sent instead: these are counted.
+void Reconciler::weigh_receives(const std::string& arn, const QueueLook& look) {
+  if (options_.half_open != HalfOpen::limited) return;
+  KnownQueue& queue = queues_[arn];
+  const int burnt = queue::receives_burnt(options_.ramp_step, look.attributes);
+  // One round may come on top of another, and the last receive is not for trying.
+  queue.spared = look.attributes.redrive && burnt >= look.attributes.redrive->max_receive_count - 1;
+  if (std::exchange(queue.burns_told, true)) return;
+  const std::string rate = "a limited half-open of the queue " + arn + " may use " +
+                           std::to_string(burnt) + " receives of a message each time";
+  if (!look.attributes.redrive) {
+    notice(Notice::Level::info, rate + "; nothing is dead-lettered there");
+  } else if (!queue.spared) {
+    notice(Notice::Level::info,
+           rate + " of " + std::to_string(look.attributes.redrive->max_receive_count));
+  } else {
+    notice(Notice::Level::error,
+           rate + ", and maxReceiveCount is " +
+               std::to_string(look.attributes.redrive->max_receive_count) +
+               ": half_open: limited is refused, and trial messages are sent instead; raise "
+               "maxReceiveCount or the visibility timeout, or write a shorter ramp_step",
+           {{"queue", arn}});
+  }
+}
+
+bool Reconciler::spares_receives() const {
+  return std::ranges::any_of(queues_, [](const auto& queue) { return queue.second.spared; });
 }
 
 std::int64_t Reconciler::waiting_at(const std::string& arn) const {

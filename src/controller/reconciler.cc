@@ -336,7 +336,8 @@ Target Reconciler::target(HoldTime h) const {
 // ---- Trials ------------------------------------------------------------------------------------
 
 bool Reconciler::trials_impossible() const {
-  if (options_.half_open == HalfOpen::limited || table_.policy().mode != Mode::enforce) return true;
+  if (table_.policy().mode != Mode::enforce) return true;
+  if (options_.half_open == HalfOpen::limited && !spares_receives()) return true;
   return std::ranges::none_of(ledger_.entries, [this](const auto& entry) {
     const auto known = mappings_.find(entry.first);
     return known != mappings_.end() && entry.second.before.enabled && !entry.second.left_alone &&

@@ -109,6 +109,8 @@ class Reconciler {
   // queue_work.cc
   std::optional<Action> queue_action(HoldTime h);
   std::set<std::string> queues() const;
+  void weigh_receives(const std::string& arn, const QueueLook& look);
+  bool spares_receives() const;
   std::int64_t waiting_at(const std::string& arn) const;
   void weigh_retention(const std::string& arn, const QueueLook& look, HoldTime h);
   void note_sent(const std::string& arn, std::optional<WallTime> sent);
@@ -212,6 +214,8 @@ class Reconciler {
     std::chrono::seconds retention{0};
     std::int64_t waiting = 0;  // messages, as of the last look
     bool told = false;         // that messages will expire
+    bool burns_told = false;   // how many receives a limited half-open may use
+    bool spared = false;       // it would use them up
   };
   std::map<std::string, KnownQueue> queues_;  // by ARN
   std::string looked_at_;                     // the queue of the call under way

@@ -359,6 +359,34 @@ TEST_F(ReconcilerTest, SwitchesTheBusiestMappingOffFirst) {
   EXPECT_EQ(world->changed, (std::vector<std::string>{"b", "c", "a"}));
 }
 
+TEST_F(ReconcilerTest, RefusesALimitedHalfOpenThatReceivesCannotBear) {
+  CircuitOptions options = watched(Evidence::alarm, HalfOpen::limited);  // of 90 s
+  world.emplace(options);
+  world->add_mapping("a");
+  world->max_receive_count = 5;
+  world->visibility_timeout = 30s;  // 4 receives
+  world->run(2min);
+  EXPECT_NE(world->told().find("half_open: limited is refused"), std::string::npos)
+      << world->told();
+  ASSERT_TRUE(open_by_outage());
+  world->run(5min);
+  EXPECT_TRUE(all_off());
+  EXPECT_GT(world->trials, 0);
+  world->healthy = true;
+  ASSERT_TRUE(world->run_until([&] { return as_it_was(); }, 60min)) << world->told();
+}
+
+TEST_F(ReconcilerTest, SaysHowManyReceivesALimitedHalfOpenMayUse) {
+  CircuitOptions options = watched(Evidence::alarm, HalfOpen::limited);
+  world.emplace(options);
+  world->add_mapping("a");
+  world->max_receive_count = 20;
+  world->run(2min);
+  EXPECT_NE(world->told().find("may use 4 receives of a message each time of 20"),
+            std::string::npos)
+      << world->told();
+}
+
 TEST_F(ReconcilerTest, ObeysAHoldAndGivesBackAfterIt) {
   begin();
   const auto hold = [&](HoldKind kind) {

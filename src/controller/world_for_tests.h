@@ -60,6 +60,8 @@ class World {
   int good_calls = 0;
   int limit_max_seen = 0;
   Duration shortest_rest{1h};  // that the controller asked for
+  int max_receive_count = 0;  // 0: nothing is dead-lettered
+  std::chrono::seconds visibility_timeout{30};
   std::chrono::seconds retention = std::chrono::days(4);
   bool retention_may_be_set = true;
   std::vector<Announcement> announcements;  // heard at once
@@ -333,6 +335,10 @@ class World {
     QueueLook look{.visible = backlog};
     if (const auto given = waiting.find(a.arn); given != waiting.end()) look.visible = given->second;
     look.attributes.retention = retention;
+    look.attributes.visibility_timeout = visibility_timeout;
+    if (max_receive_count > 0) {
+      look.attributes.redrive = queue::RedrivePolicy{max_receive_count, "dead"};
+    }
     if (!dies) reconciler->queue_answered(look, now());
   }
   void carry_out(const SetRetentionAction& a, bool dies) {

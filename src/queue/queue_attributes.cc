@@ -1,5 +1,6 @@
 #include "queue/queue_attributes.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
 #include <cstdint>
@@ -82,6 +83,11 @@ Result<QueueAttributes> read_queue_attributes(
 
 bool on_last_receive(const Message& message, const QueueAttributes& attributes) {
   return attributes.redrive && message.receive_count >= attributes.redrive->max_receive_count;
+}
+
+int receives_burnt(Duration time, const QueueAttributes& attributes) {
+  const auto hidden = std::max<Duration>(attributes.visibility_timeout, 1s);
+  return 1 + static_cast<int>(time / hidden);
 }
 
 }  // namespace switchgear::queue

@@ -41,4 +41,8 @@ Result<QueueAttributes> read_queue_attributes(const std::map<std::string, std::s
 // on its last receive must not be given back untried while something else is to blame.
 bool on_last_receive(const Message& message, const QueueAttributes& attributes);
 
+// How many receives of one message a reader may use that fails for so long: one at once, and one
+// each time that the message is visible again.
+int receives_burnt(Duration time, const QueueAttributes& attributes);
+
 }  // namespace switchgear::queue
