@@ -102,44 +102,49 @@ bool may_have_run(const Error& error) {
   return std::ranges::find(kNotRun, error.code) == kNotRun.end();
 }
 
+ServiceCall Lambda::in_time(ServiceCall call) const {
+  call.attempt_timeout = attempt_timeout_;
+  return call;
+}
+
 net::CallHandle Lambda::list_event_source_mappings(const ListMappings& which,
                                                    Callback<MappingsPage> callback) {
-  return client_.call(lambda_codec::list_mappings(which),
+  return client_.call(in_time(lambda_codec::list_mappings(which)),
                       reading_body(std::move(callback), &lambda_codec::read_mappings));
 }
 
 net::CallHandle Lambda::get_event_source_mapping(const std::string& uuid,
                                                  Callback<EventSourceMapping> callback) {
-  return client_.call(lambda_codec::get_mapping(uuid),
+  return client_.call(in_time(lambda_codec::get_mapping(uuid)),
                       reading_body(std::move(callback), &lambda_codec::read_mapping));
 }
 
 net::CallHandle Lambda::update_event_source_mapping(const MappingUpdate& update,
                                                     Callback<EventSourceMapping> callback) {
-  return client_.call(lambda_codec::update_mapping(update),
+  return client_.call(in_time(lambda_codec::update_mapping(update)),
                       reading_body(std::move(callback), &lambda_codec::read_mapping));
 }
 
 net::CallHandle Lambda::list_tags(const std::string& arn,
                                   Callback<std::map<std::string, std::string>> callback) {
-  return client_.call(lambda_codec::list_tags(arn),
+  return client_.call(in_time(lambda_codec::list_tags(arn)),
                       reading_body(std::move(callback), &lambda_codec::read_tags));
 }
 
 net::CallHandle Lambda::tag_resource(const std::string& arn,
                                      const std::map<std::string, std::string>& tags,
                                      Callback<void> callback) {
-  return client_.call(lambda_codec::tag(arn, tags), done(std::move(callback)));
+  return client_.call(in_time(lambda_codec::tag(arn, tags)), done(std::move(callback)));
 }
 
 net::CallHandle Lambda::untag_resource(const std::string& arn, const std::vector<std::string>& keys,
                                        Callback<void> callback) {
-  return client_.call(lambda_codec::untag(arn, keys), done(std::move(callback)));
+  return client_.call(in_time(lambda_codec::untag(arn, keys)), done(std::move(callback)));
 }
 
 net::CallHandle Lambda::get_function_configuration(const std::string& function,
                                                    Callback<FunctionSettings> callback) {
-  return client_.call(lambda_codec::get_function_configuration(function),
+  return client_.call(in_time(lambda_codec::get_function_configuration(function)),
                       reading_body(std::move(callback), &lambda_codec::read_function));
 }
 

@@ -123,8 +123,10 @@ class Lambda {
   template <class T>
   using Callback = std::function<void(Result<T>)>;
 
-  // `client`, of the service "lambda", outlives this.
-  explicit Lambda(AwsClient& client) : client_(client) {}
+  // `client`, of the service "lambda", outlives this. `attempt_timeout` is for each attempt of all
+  // but invoke().
+  explicit Lambda(AwsClient& client, Duration attempt_timeout = 10s)
+      : client_(client), attempt_timeout_(attempt_timeout) {}
 
   // One page. Nothing promises that a change shows in it at once.
   net::CallHandle list_event_source_mappings(const ListMappings& which,
@@ -155,7 +157,10 @@ class Lambda {
   net::CallHandle invoke(const InvokeOptions& options, Callback<Invocation> callback);
 
  private:
+  ServiceCall in_time(ServiceCall call) const;
+
   AwsClient& client_;
+  const Duration attempt_timeout_;
 };
 
 }  // namespace switchgear::aws

@@ -122,7 +122,7 @@ Controller::Controller(net::Loop& loop, ControllerSetup setup, ops::Log& log)
                                                     guard::random_identity().seed, 0)),
       sqs_service_(
           std::make_unique<Service>(loop, std::move(setup.sqs), guard::random_identity().seed, 0)),
-      lambda_(lambda_service_->client),
+      lambda_(lambda_service_->client, call_timeout_of(options_.lease)),
       cloudwatch_(cloudwatch_service_->client),
       sqs_(sqs_service_->client),
       trials_(loop, lambda_, sqs_, run_for_, guard::random_identity().seed),

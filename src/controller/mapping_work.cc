@@ -81,7 +81,7 @@ Settings without_ours(const Settings& now, const Entry& entry) {
 
 std::optional<Action> Reconciler::mapping_action(HoldTime h, bool may_call) {
   settled_ = false;
-  may_call = may_call && h >= calls_not_before_;
+  may_call = may_call && h >= calls_not_before_ && h + call_timeout_of(lease_) < lease_until_;
   auto find_out = list_action(h);
   if (!find_out) find_out = recover_action();
   if (find_out) return may_call ? std::move(find_out) : std::nullopt;

@@ -83,8 +83,8 @@ void Reconciler::queue_answered(const Result<QueueLook>& look, const Now& now) {
   weigh_retention(looked_at_, *look, h);
 }
 
-// A mapping that is on with the least, while everything fails, uses up receives of the messages that
-// it gets. Where they would not bear it trial messages are sent instead: these are counted.
+// A mapping that is on with the least, while everything fails, uses up receives of the messages
+// that it gets. Where they would not bear it trial messages are sent instead: these are counted.
 void Reconciler::weigh_receives(const std::string& arn, const QueueLook& look) {
   if (options_.half_open != HalfOpen::limited) return;
   KnownQueue& queue = queues_[arn];

@@ -54,13 +54,13 @@ class World {
   int backlog = 1'000'000;   // messages in the queue
   std::map<std::string, int> waiting;  // what a look at this queue finds instead
   std::vector<std::string> changed;    // UUIDs, in the order of updates
-  int arriving = 0;          // more each tick
+  int arriving = 0;                    // more each tick
   int trials = 0;
   int failed_calls = 0;
   int good_calls = 0;
   int limit_max_seen = 0;
   Duration shortest_rest{1h};  // that the controller asked for
-  int max_receive_count = 0;  // 0: nothing is dead-lettered
+  int max_receive_count = 0;   // 0: nothing is dead-lettered
   std::chrono::seconds visibility_timeout{30};
   std::chrono::seconds retention = std::chrono::days(4);
   bool retention_may_be_set = true;
@@ -333,7 +333,8 @@ class World {
   }
   void carry_out(const LookAtQueueAction& a, bool dies) {
     QueueLook look{.visible = backlog};
-    if (const auto given = waiting.find(a.arn); given != waiting.end()) look.visible = given->second;
+    if (const auto given = waiting.find(a.arn); given != waiting.end())
+      look.visible = given->second;
     look.attributes.retention = retention;
     look.attributes.visibility_timeout = visibility_timeout;
     if (max_receive_count > 0) {
