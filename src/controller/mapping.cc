@@ -96,6 +96,14 @@ bool is_as(const Settings& actual, const Settings& wanted) {
          agrees(actual.parallelization_factor, wanted.parallelization_factor);
 }
 
+Settings part_of(const Settings& from, const Settings& like) {
+  Settings part{.enabled = from.enabled, .limit = from.limit};
+  if (like.batch_size) part.batch_size = from.batch_size;
+  if (like.window_s) part.window_s = from.window_s;
+  if (like.parallelization_factor) part.parallelization_factor = from.parallelization_factor;
+  return part;
+}
+
 std::string describe(const Settings& settings) {
   if (!settings.enabled) return "off";
   std::string text = "on, ";

@@ -35,6 +35,8 @@ struct Settings {
 
 // Whether a mapping that is set like `actual` is as `wanted`.
 bool is_as(const Settings& actual, const Settings& wanted);
+// Of `from`, whether it is on, the limit, and how batches are taken where `like` says that.
+Settings part_of(const Settings& from, const Settings& like);
 // "on, up to 50 at a time", "off".
 std::string describe(const Settings&);
 // "v1:enabled=true:max=50", as tags can hold it; values that are not set are left out.
