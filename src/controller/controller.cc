@@ -75,7 +75,6 @@ Mapping mapping_of(const aws::EventSourceMapping& from) {
           .function_arn = from.function_arn,
           .source_arn = from.event_source_arn,
           .changing = from.state != enabled && from.state != disabled,
-          .state = from.state_text,
           .settings = {.enabled = from.state != disabled && from.state != disabling &&
                                   from.state != deleting,
                        .limit = from.maximum_concurrency,
@@ -315,22 +314,14 @@ void Controller::carry_out(Reconciler& to, const WriteNoteAction& action) {
 }
 
 void Controller::carry_out(Reconciler& to, const ReadAlarmsAction& action) {
-  Alarms alarms;
-  for (const std::string& name : action.names) alarms[name].state = AlarmView::State::missing;
-  read_alarms(to, action.names, std::move(alarms));
-}
-// In parts of as many names as one call takes.
-void Controller::read_alarms(Reconciler& to, std::vector<std::string> names, Alarms so_far) {
-  const auto part_end =
-      names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), aws::kAlarmNamesMax));
-  const std::vector<std::string> part(names.begin(), part_end);
-  std::vector<std::string> rest(part_end, names.end());
   cloudwatch_.describe_alarms(
-      part, answer([this, &to, rest, so_far](const Result<std::vector<aws::Alarm>>& r) mutable {
+      action.names,
+      answer([this, &to, names = action.names](const Result<std::vector<aws::Alarm>>& r) {
         if (!r) return to.alarms_answered(r.error(), now());
-        for (const aws::Alarm& alarm : *r) so_far[alarm.name] = alarm_view(alarm);
-        if (!rest.empty()) return read_alarms(to, rest, so_far);
-        to.alarms_answered(so_far, now());
+        Alarms alarms;
+        for (const std::string& name : names) alarms[name].state = AlarmView::State::missing;
+        for (const aws::Alarm& alarm : *r) alarms[alarm.name] = alarm_view(alarm);
+        to.alarms_answered(alarms, now());
       }));
 }
 

@@ -91,7 +91,6 @@ class Controller {
   void carry_out(Reconciler& to, const SetRetentionAction& action);
   void carry_out(Reconciler& to, const TrialAction& action);
   void with_queue_url(const std::string& arn, std::function<void(const Result<std::string>&)> use);
-  void read_alarms(Reconciler& to, std::vector<std::string> names, Alarms so_far);
   void list_page(Reconciler& to, aws::ListMappings which, std::vector<Mapping> so_far);
   void next_page(Reconciler& to, aws::ListMappings which, std::vector<Mapping> so_far);
   // `fn` on the loop, then whatever is due; not after the end.

@@ -111,6 +111,7 @@ std::string encode(const Ledger& ledger) {
                    {"lease_until", to_ms(ledger.lease_until)},
                    {"nonce", hex(ledger.nonce)},
                    {"adopted_epoch", ledger.adopted_epoch},
+                   {"tags_read", ledger.tags_read},
                    {"announced_epoch", ledger.announced_epoch},
                    {"announced_state", std::string(to_string(ledger.announced_state))},
                    {"entries", std::move(entries)},
@@ -145,6 +146,9 @@ Result<Ledger> decode_ledger(const std::string& text) {
   if (!until || !adopted) return unreadable("lease_until or adopted_epoch is no number");
   ledger.lease_until = store_time_ms(*until);
   ledger.adopted_epoch = *adopted;
+  const json::value* tags_read = object.if_contains("tags_read");
+  if (tags_read == nullptr || !tags_read->is_bool()) return unreadable("tags_read");
+  ledger.tags_read = tags_read->get_bool();
   const auto announced = integer("announced_epoch");
   const auto announced_state = state_from_string(word("announced_state"));
   if (!announced || !announced_state) return unreadable("announced_epoch or announced_state");

@@ -43,6 +43,8 @@ struct Ledger {
   // The epoch of the opening for which the mappings were taken over; 1: none; 0: none, and their
   // tags have not been looked through yet, which are all that is left if the store was lost.
   std::int64_t adopted_epoch = 0;
+  // No tags tell of a ledger that was lost: they were looked through.
+  bool tags_read = false;
   // The last change of the circuit that the outside was told of, and the state it was told.
   std::int64_t announced_epoch = 0;
   State announced_state = State::closed;

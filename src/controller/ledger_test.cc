@@ -12,6 +12,7 @@ Ledger some() {
                 .lease_until = store_time_ms(1'700'000'060'000),
                 .nonce = 0xffff'ffff'ffff'fff1,
                 .adopted_epoch = 1'700'000'000'123,
+                .tags_read = true,
                 .announced_epoch = 1'700'000'000'122,
                 .announced_state = State::half_open};
   ledger.entries["14e0db71"] = {
@@ -35,10 +36,10 @@ TEST(Ledger, OfANewerVersionOrOfSomebodyElseIsRefused) {
   for (
       const char* text :
       {"", "[]", "{}", R"({"v":2})", R"({"v":1})",
-       R"({"v":1,"owner":"000000000abc","lease_until":"x","nonce":"1","adopted_epoch":0,"announced_epoch":0,"announced_state":"CLOSED","entries":{},"queues":{},"applied_alarms":{}})",
-       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"1","adopted_epoch":0,"announced_epoch":0,"announced_state":"CLOSED","entries":{"u":"v1:enabled=true"},"queues":{},"applied_alarms":{}})",
-       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"1","adopted_epoch":0,"announced_epoch":0,"announced_state":"CLOSED","entries":{"u":"v1:enabled=true v1:enabled=false news"},"queues":{},"applied_alarms":{}})",
-       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"g","adopted_epoch":0,"announced_epoch":0,"announced_state":"CLOSED","entries":{},"queues":{},"applied_alarms":{}})"}) {
+       R"({"v":1,"owner":"000000000abc","lease_until":"x","nonce":"1","adopted_epoch":0,"tags_read":true,"announced_epoch":0,"announced_state":"CLOSED","entries":{},"queues":{},"applied_alarms":{}})",
+       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"1","adopted_epoch":0,"tags_read":true,"announced_epoch":0,"announced_state":"CLOSED","entries":{"u":"v1:enabled=true"},"queues":{},"applied_alarms":{}})",
+       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"1","adopted_epoch":0,"tags_read":true,"announced_epoch":0,"announced_state":"CLOSED","entries":{"u":"v1:enabled=true v1:enabled=false news"},"queues":{},"applied_alarms":{}})",
+       R"({"v":1,"owner":"000000000abc","lease_until":1,"nonce":"g","adopted_epoch":0,"tags_read":true,"announced_epoch":0,"announced_state":"CLOSED","entries":{},"queues":{},"applied_alarms":{}})"}) {
     const auto ledger = decode_ledger(text);
     ASSERT_FALSE(ledger) << text;
     EXPECT_EQ(ledger.error().code, "unreadable");

@@ -51,7 +51,6 @@ struct Mapping {
   std::string source_arn;
   // Being created, enabled, disabled, updated: nothing may be changed until it has settled.
   bool changing = false;
-  std::string state;  // as the service calls it: "Enabling"
   Settings settings;  // `enabled`: as it is, or is about to be
   bool filters = false;
   bool report_batch_item_failures = false;

@@ -46,10 +46,9 @@ std::optional<Action> Reconciler::mapping_action(HoldTime h, bool may_call) {
   auto find_out = list_action(h);
   if (!find_out) find_out = recover_action();
   if (find_out) return may_call ? std::move(find_out) : std::nullopt;
-  plan(h);
-  if (must_write_) return ReadNoteAction{};  // the note is written instead
+  const auto wanted = plan(h);
+  if (must_write_) return std::nullopt;  // first
   bool settled = opening_to_adopt() == 0;
-  const auto wanted = wanted_settings(target(h), ledger_, known_mapping(), options_);
   // Of those to be changed, the one with the most waiting: its function makes the most calls.
   const std::string* ask = nullptr;
   const std::string* look = nullptr;
@@ -261,7 +260,7 @@ std::int64_t Reconciler::opening_to_adopt() const {
   // A trial that failed is no new evidence against what a person switched on meanwhile.
   const bool fresh = r->state == State::open && r->reason != "probe_failed" &&
                      r->reason != "hold_ended" && r->epoch > ledger_.adopted_epoch;
-  const bool never = ledger_.adopted_epoch == 0 || ledger_.entries.empty();
+  const bool never = store_knows_nothing() || ledger_.entries.empty();
   return fresh || (never && r->epoch > ledger_.adopted_epoch) ? r->epoch : 0;
 }
 
@@ -297,11 +296,11 @@ bool Reconciler::trials_are_not_for(const Mapping& mapping) const {
   return options_.half_open == HalfOpen::limited || !may_be_tried(mapping);
 }
 
-void Reconciler::plan(HoldTime h) {
+std::map<std::string, Settings> Reconciler::plan(HoldTime h) {
   adopt();
   const Target wanted = target(h);
   if (wanted.gate == Gate::limited) remember_batches();
-  const auto settings = wanted_settings(wanted, ledger_, known_mapping(), options_);
+  auto settings = wanted_settings(wanted, ledger_, known_mapping(), options_);
   for (const auto& [uuid, should] : settings) {
     Entry& entry = ledger_.entries.at(uuid);
     Known& known = mappings_.at(uuid);
@@ -351,7 +350,7 @@ void Reconciler::plan(HoldTime h) {
     }
   }
   // Done with: the mapping is as it was, or as a person wants it.
-  if (wanted.gate != Gate::as_before) return;
+  if (wanted.gate != Gate::as_before) return settings;
   for (auto entry = ledger_.entries.begin(); entry != ledger_.entries.end();) {
     const auto known = mappings_.find(entry->first);
     const bool back =
@@ -367,13 +366,14 @@ void Reconciler::plan(HoldTime h) {
       ++entry;
     }
   }
+  return settings;
 }
 
 // How long it took, once for each opening.
 void Reconciler::tell_all_off(HoldTime h) {
-  if (target(h).gate != Gate::off || told_all_off_ == ledger_.adopted_epoch) return;
-  if (ledger_.entries.empty()) return;
-  told_all_off_ = ledger_.adopted_epoch;
+  // 0: what was taken over before the store lost it.
+  if (target(h).gate != Gate::off || ledger_.adopted_epoch == 0 || ledger_.entries.empty()) return;
+  if (std::exchange(told_all_off_, ledger_.adopted_epoch) == ledger_.adopted_epoch) return;
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       store_now(h) - store_time_ms(ledger_.adopted_epoch));
   const auto tenths = took.count() / 100;

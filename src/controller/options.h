@@ -26,8 +26,9 @@ enum class HalfOpen : unsigned char {
 struct CircuitOptions {
   std::string name;
   Evidence evidence = Evidence::alarm;
-  std::vector<std::string> alarms;  // names; any in ALARM opens. None with Evidence::circuit
-  std::vector<Selector> mappings;   // at least one
+  // Names, 100 at most; any in ALARM opens. None with Evidence::circuit.
+  std::vector<std::string> alarms;
+  std::vector<Selector> mappings;  // at least one
   HalfOpen half_open = HalfOpen::trial;
   // Between two steps of the ramp, and how long the limited half-open lasts: at least as long as
   // detection takes, which for alarms of one-minute metrics is some minutes. 1 s to 1 h.

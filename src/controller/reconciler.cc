@@ -61,15 +61,9 @@ std::optional<Action> Reconciler::next_action(const Now& now, bool may_call) {
   if (!record()) return std::nullopt;
   if (auto action = alarm_action(h)) return begin(std::move(*action));
   // What is to be done is written down before it is done.
-  if (auto action = mapping_action(h, may_call)) {
-    if (must_write_) return begin(write_note(h));
-    return begin(std::move(*action));
-  }
+  if (auto action = mapping_action(h, may_call)) return begin(std::move(*action));
   if (must_write_) return begin(write_note(h));
-  if (auto action = queue_action(h)) {
-    if (must_write_) return begin(write_note(h));
-    return begin(std::move(*action));
-  }
+  if (auto action = queue_action(h)) return begin(std::move(*action));
   if (auto action = decision_action(h)) return begin(std::move(*action));
   if (auto action = trial_action(h)) return action;  // beside the others
   return std::nullopt;
@@ -119,7 +113,7 @@ void Reconciler::note_answered(const Result<stores::NoteAnswer>& answer, const N
     return;
   }
   const stores::Note& note = answer->note;
-  const std::uint64_t known_revision = std::exchange(note_revision_, note.revision);
+  note_revision_ = note.revision;
   store_time_ = note.time;
   store_time_at_ = h;
   if (wrote && answer->written) {
@@ -131,16 +125,16 @@ void Reconciler::note_answered(const Result<stores::NoteAnswer>& answer, const N
     }
     if (!holds_lease_) notice(Notice::Level::info, "controls the circuit");
     holds_lease_ = true;
+    written_until_ = ledger_.lease_until;
     lease_until_ = asked_at_ + fleet::usable_lease(lease_);
     note_due_ = asked_at_ + lease_ / 3;
     return;
   }
-  note_found(note, wrote, known_revision, h);
+  note_found(note, wrote, h);
 }
 
 // The note is not as we wrote it, or was read.
-void Reconciler::note_found(const stores::Note& note, bool wrote, std::uint64_t known_revision,
-                            HoldTime h) {
+void Reconciler::note_found(const stores::Note& note, bool wrote, HoldTime h) {
   Ledger found;
   if (note.revision > 0) {
     auto ledger = decode_ledger(note.text);
@@ -153,8 +147,9 @@ void Reconciler::note_found(const stores::Note& note, bool wrote, std::uint64_t 
     found = *std::move(ledger);
   }
   if (wrote && holds_lease_) {
-    // The store has lost what we wrote last, and nobody has the lease: what we know is newer.
-    const bool went_back = note.revision < known_revision && note.time >= found.lease_until;
+    // Whoever took the lease after us has a later one. An earlier one that has ended is of a store
+    // that lost what we wrote last: what we know is newer.
+    const bool went_back = found.lease_until < written_until_ && note.time >= found.lease_until;
     // An earlier write of ours, whose answer was lost.
     if (went_back || found.owner == self_) {
       must_write_ = true;
@@ -325,10 +320,12 @@ std::optional<Action> Reconciler::decision_action(HoldTime h) {
 Target Reconciler::target(HoldTime h) const {
   Target wanted =
       target_of(options_, table_.policy(), *record(), store_now(h), trials_impossible());
-  // An epoch is the store's time at which it began.
-  if (wanted.gate != Gate::as_before && !ledger_.entries.empty()) {
-    wanted.off_for =
-        std::max<Duration>(store_now(h) - store_time_ms(ledger_.adopted_epoch), Duration::zero());
+  if (wanted.gate != Gate::as_before) {
+    // An epoch is the store's time at which it began. What a store has lost may have begun earlier
+    // than the state that it has now, which is then all that is known.
+    const StoreTime since =
+        ledger_.adopted_epoch > 0 ? store_time_ms(ledger_.adopted_epoch) : record()->since;
+    wanted.off_for = std::max<Duration>(store_now(h) - since, Duration::zero());
   }
   return wanted;
 }
@@ -400,7 +397,7 @@ void Reconciler::trial_ended(const TrialResult& result, const Now& now) {
       trials_.failure = result.detail;
       break;
     case Kind::nothing:
-      tried_empty_[last_tried_] = true;
+      tried_empty_.insert(last_tried_);
       if (!next_to_try()) {
         tried_empty_.clear();
         trials_.nothing_to_try = options_.evidence != Evidence::circuit;
@@ -413,7 +410,7 @@ void Reconciler::trial_ended(const TrialResult& result, const Now& now) {
       notice(Notice::Level::warn, "a trial message ended without a verdict: " + result.detail);
       break;
     case Kind::not_so:
-      not_triable_[last_tried_] = true;
+      not_triable_.insert(last_tried_);
       notice(Notice::Level::warn,
              "no trial messages for the mapping " + last_tried_ + ": " + result.detail);
       break;

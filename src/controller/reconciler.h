@@ -57,8 +57,6 @@ class Reconciler {
   void retention_set(const Result<void>& result, const Now& now);
   void trial_ended(const TrialResult& result, const Now& now);
 
-  // An event says that something has changed: the alarms are read at once.
-  void wake() { alarms_due_ = fleet::HoldTime{0}; }
   // No further changes; the lease is given up, so that another need not wait for its end.
   void leave() { leaving_ = true; }
   bool left() const { return leaving_ && !awaiting_ && !holds_lease_; }
@@ -118,10 +116,9 @@ class Reconciler {
   // mapping_work.cc
   std::optional<Action> mapping_action(HoldTime h, bool may_call);
   std::optional<Action> list_action(HoldTime h);
-  std::optional<Action> recover_action();
-  std::optional<Action> tag_action(HoldTime h);
   void adopt();
-  void plan(HoldTime h);
+  // What each mapping should be. What follows from that for the ledger is done.
+  std::map<std::string, Settings> plan(HoldTime h);
   void tell_all_off(HoldTime h);
   void tell_reached(const std::string& uuid, const Entry& entry);
   void person_changed(const std::string& uuid, Entry& entry, const Mapping& mapping);
@@ -136,7 +133,12 @@ class Reconciler {
   void take_facts(Known& known, const Mapping& mapping, bool looked_up, HoldTime h);
   void control_plane_failed(const Error& error, const std::string& what, HoldTime h);
 
-  void note_found(const stores::Note& note, bool wrote, std::uint64_t known_revision, HoldTime h);
+  // tag_work.cc
+  bool store_knows_nothing() const;
+  std::optional<Action> recover_action();
+  std::optional<Action> tag_action(HoldTime h);
+
+  void note_found(const stores::Note& note, bool wrote, HoldTime h);
   std::optional<Action> begin(Action action);
   Action write_note(HoldTime h);
   void take_snapshot(const fleet::Snapshot& snapshot, HoldTime h);
@@ -167,6 +169,7 @@ class Reconciler {
   bool holds_lease_ = false;
   HoldTime lease_until_{0};  // by our own pessimistic clock
   HoldTime note_due_{0};
+  StoreTime written_until_{};  // by the store's, as last written
   std::uint64_t note_revision_ = 0;
   Ledger ledger_;
   bool must_write_ = false;  // before anything else: what we are about to do
@@ -222,8 +225,8 @@ class Reconciler {
   bool retention_may_be_set_ = true;
 
   Trials trials_;
-  std::map<std::string, bool> tried_empty_;
-  std::map<std::string, bool> not_triable_;
+  std::set<std::string> tried_empty_;
+  std::set<std::string> not_triable_;
   std::string last_tried_;
   std::int64_t trial_epoch_ = 0;
   std::uint32_t trial_step_ = 0;

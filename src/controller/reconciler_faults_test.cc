@@ -264,6 +264,50 @@ TEST_F(ReconcilerFaultsTest, KeepsTheNoteOfFiveHundredMappings) {
   ASSERT_TRUE(opens()) << world->told();
 }
 
+TEST_F(ReconcilerFaultsTest, KeepsTheLedgerThatItHasWhenTheStoreComesBackWithAnOlderNote) {
+  begin();
+  ASSERT_TRUE(opens());
+  world->run(30s);
+  // Lost, begun anew by another controller, and back as it was before, with more revisions behind
+  // it than the new one has.
+  stores::Note old = world->note;
+  const stores::MemoryTable table = world->store;
+  world->store.clear();
+  world->note = {};
+  world->start();
+  world->run(2min);
+  old.revision = world->note.revision + 10;
+  world->note = old;
+  world->store = table;
+  world->run(2min);
+  EXPECT_EQ(world->told().find("somebody else has written"), std::string::npos) << world->told();
+  EXPECT_TRUE(comes_back()) << world->told();
+}
+
+TEST_F(ReconcilerFaultsTest, KeepsAStreamOffAlthoughTheStoreForgotSinceWhen) {
+  world.emplace(watched(HalfOpen::limited));
+  world->add_mapping("a", std::nullopt);
+  world->functions.at("a").mapping.source_arn = "arn:aws:kinesis:eu-central-1:1:stream/s";
+  world->run(2min);
+  world->healthy = false;
+  const auto after_a_failed_trial = [&] {
+    const auto cell = world->store.cells().find("payments");
+    if (cell == world->store.cells().end() || !all_off()) return false;
+    stores::MemoryTable copy = world->store;
+    const auto answer = copy.execute("payments", fleet::ReadOp{}, StoreTime{});
+    const auto* record = answer.snapshot.readable();
+    return record && record->state == State::open && record->reason == "probe_failed";
+  };
+  ASSERT_TRUE(world->run_until(after_a_failed_trial, 30min)) << world->told();
+  world->run(20s);
+  // The note is lost, and with it when the circuit opened first.
+  world->note = {};
+  world->start();
+  world->run(30s);
+  EXPECT_EQ(world->told().find("is switched on with the least"), std::string::npos)
+      << world->told();
+}
+
 TEST_F(ReconcilerFaultsTest, RestsWhenThereIsNothingToDo) {
   begin();
   world->functions.at("a").mapping.changing = true;

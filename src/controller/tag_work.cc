@@ -11,10 +11,6 @@ namespace {
 
 using fleet::HoldTime;
 
-// In place of the epoch of an opening: nothing was taken over yet, and no tags tell of a ledger
-// that was lost.
-constexpr std::int64_t kLookedThrough = 1;
-
 constexpr std::string_view kOwnerTag = "switchgear:owner";
 constexpr std::string_view kCircuitTag = "switchgear:circuit";
 constexpr std::string_view kEpochTag = "switchgear:epoch";
@@ -36,11 +32,12 @@ std::int64_t number(const std::string& text) {
 
 std::optional<Action> Reconciler::tag_action(HoldTime h) {
   if (!tags_may_be_written_) return std::nullopt;
+  const bool as_before = target(h).gate == Gate::as_before;
   for (auto& [uuid, known] : mappings_) {
     if (h < known.not_before || known.mapping.arn.empty()) continue;
     const auto entry = ledger_.entries.find(uuid);
     if (entry == ledger_.entries.end()) continue;
-    const bool back = target(h).gate == Gate::as_before || entry->second.left_alone;
+    const bool back = as_before || entry->second.left_alone;
     // Of a mapping that was off before there is nothing to say.
     if (!back && entry->second.before.enabled && known.tags != Known::Tags::set) {
       asked_for_ = uuid;
@@ -88,12 +85,16 @@ void Reconciler::tagged(const Result<void>& result, const Now& now) {
              result.error().text() + "; allow lambda:TagResource and lambda:UntagResource");
 }
 
+bool Reconciler::store_knows_nothing() const {
+  return ledger_.adopted_epoch == 0 && !ledger_.tags_read;
+}
+
 // A mapping that is off, of which the store knows nothing: its tags tell if it was us. Where the
 // store knows nothing at all, one that is on may be limited by us.
 std::optional<Action> Reconciler::recover_action() {
   if (recovered_) return std::nullopt;
   for (auto& [uuid, known] : mappings_) {
-    const bool all = ledger_.adopted_epoch == 0;
+    const bool all = store_knows_nothing();
     if ((known.mapping.settings.enabled && !all) || ledger_.entries.contains(uuid)) continue;
     if (known.tags != Known::Tags::unknown || known.mapping.arn.empty()) continue;
     asked_for_ = uuid;
@@ -101,9 +102,11 @@ std::optional<Action> Reconciler::recover_action() {
   }
   // Those that could not be listed are still to come.
   recovered_ = listed_.size() >= options_.mappings.size();
-  if (recovered_ && ledger_.adopted_epoch == 0) {
-    ledger_.adopted_epoch = kLookedThrough;
+  if (recovered_ && store_knows_nothing()) {
+    ledger_.tags_read = true;
     must_write_ = true;
+    notice(Notice::Level::info, "looked through the tags of " + std::to_string(mappings_.size()) +
+                                    " mappings for what an earlier store knew");
   }
   return std::nullopt;
 }

@@ -24,7 +24,8 @@ class World {
   struct Function {
     Mapping mapping;
     Duration changes_until{0};
-    Settings listed;  // what lists say: lags behind
+    bool hides_whether_on = false;  // "Updating" does not tell
+    Settings listed;                // what lists say: lags behind
     Duration list_lags_until{0};
     std::map<std::string, std::string> tags;
     int updates = 0;
@@ -94,7 +95,7 @@ class World {
     Function& f = functions.at(uuid);
     f.mapping.settings.batch_size = batch_size;
     change(f);
-    f.mapping.state = "Updating";
+    f.hides_whether_on = true;
   }
 
   // ---- Running ---------------------------------------------------------------------------------
@@ -179,7 +180,7 @@ class World {
   void change(Function& f) {
     ++f.updates;
     f.mapping.changing = true;
-    f.mapping.state.clear();
+    f.hides_whether_on = false;
     f.changes_until = elapsed_ + kToggle;
     f.list_lags_until = elapsed_ + 3s;
   }
@@ -288,7 +289,7 @@ class World {
       if (a.selector.text != "all" && a.selector.text != uuid) continue;
       Mapping mapping = f.mapping;
       mapping.settings = f.listed;
-      if (mapping.changing && mapping.state == "Updating") mapping.settings.enabled = true;
+      if (mapping.changing && f.hides_whether_on) mapping.settings.enabled = true;
       found.push_back(mapping);
     }
     if (!dies) reconciler->mappings_listed(found, now());
@@ -366,7 +367,7 @@ class World {
     const auto f = functions.find(uuid);
     if (f == functions.end()) return gone();
     Mapping mapping = f->second.mapping;
-    if (mapping.changing && mapping.state == "Updating") mapping.settings.enabled = true;
+    if (mapping.changing && f->second.hides_whether_on) mapping.settings.enabled = true;
     return mapping;
   }
 

@@ -1,11 +1,15 @@
 // A real Redis Cluster for tests: six redis-server processes on loopback, three of them replicas.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
+#include <set>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -159,6 +163,7 @@ class RedisClusterServers {
 
   // Begins to move a slot: its owner sends whoever asks for a key that it has no more to the other.
   void begin_move(int slot, std::size_t from, std::size_t to) {
+    settled();
     const std::string which = std::to_string(slot);
     node(to).command({"CLUSTER", "SETSLOT", which, "IMPORTING", id(from)});
     node(from).command({"CLUSTER", "SETSLOT", which, "MIGRATING", id(to)});
@@ -183,6 +188,7 @@ class RedisClusterServers {
                                          id(to)};
     node(to).command(words);
     node(from).command(words);
+    settled();
   }
   void move(int slot, std::size_t from, std::size_t to, int at_a_time = 100) {
     begin_move(slot, from, to);
@@ -194,6 +200,7 @@ class RedisClusterServers {
   void promote(std::size_t replica) {
     node(replica).command({"CLUSTER", "FAILOVER"});
     wait_for("the promotion", [&] { return role(replica) == "master"; });
+    settled();
   }
   std::string role(std::size_t i) { return node(i).command({"ROLE"}).items[0].text; }
   // Until the replica has all that its primary has.
@@ -209,6 +216,22 @@ class RedisClusterServers {
     for (const auto& each : nodes_) {
       if (each->running()) wait_for("the cluster to serve", [&] { return serves(*each); });
     }
+    settled();
+  }
+  // Until all nodes that run tell the same of who serves what since which epoch, and no two
+  // primaries have the same epoch. A slot that moves on before that may be claimed by two for good,
+  // and a replica may find no majority: each holds what the other says for older.
+  void settled() {
+    wait_for("the nodes to be at one", [&] {
+      std::set<std::set<std::vector<std::string>>> views;
+      for (const auto& each : nodes_) {
+        if (each->running()) views.insert(primaries_by(*each));
+      }
+      if (views.size() != 1) return false;
+      std::set<std::string> epochs;
+      for (const auto& primary : *views.begin()) epochs.insert(primary[1]);
+      return epochs.size() == views.begin()->size();
+    });
   }
 
   static void wait_for(const char* what, const std::function<bool()>& done) {
@@ -232,6 +255,22 @@ class RedisClusterServers {
   bool meet_again() {
     if (std::chrono::steady_clock::now() - met_at_ > std::chrono::seconds(3)) meet();
     return false;
+  }
+  // Id, epoch and slots of each primary that serves any, as a node tells.
+  static std::set<std::vector<std::string>> primaries_by(const RedisClusterNode& node) {
+    std::set<std::vector<std::string>> primaries;
+    std::istringstream lines(node.command({"CLUSTER", "NODES"}).text);
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream words(line);
+      const std::vector<std::string> each{std::istream_iterator<std::string>(words), {}};
+      if (each.size() < 9 || each[2].find("master") == std::string::npos) continue;
+      std::vector<std::string> primary{each[0], each[6]};
+      // What stands in brackets is on its way.
+      std::copy_if(each.begin() + 8, each.end(), std::back_inserter(primary),
+                   [](const auto& slots) { return !slots.starts_with('['); });
+      if (primary.size() > 2) primaries.insert(std::move(primary));
+    }
+    return primaries;
   }
   static bool serves(const RedisClusterNode& node) {
     return node.command({"CLUSTER", "INFO"}).text.find("cluster_state:ok") != std::string::npos;

@@ -1,6 +1,8 @@
 """A function that is guarded from outside, and controllers beside it."""
 
+import re
 import subprocess
+import urllib.request
 
 import pytest
 
@@ -68,6 +70,13 @@ class Controller:
 
     def says(self, text, within=30):
         wait_until(lambda: text in self.child.output(), within, f"the controller saying {text!r}")
+
+    def calls(self):
+        """Of the control plane, so far."""
+        url = re.search(r"metrics=(\S+)", self.child.output()).group(1)
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            metrics = answer.read().decode()
+        return int(re.search(r"^switchgear_controller_calls_total (\d+)", metrics, re.M).group(1))
 
     def stop(self):
         self.child.stop()

@@ -95,6 +95,8 @@ def test_an_idle_queue_without_data_opens_nothing(guarded, control):
     function.set_alarm("INSUFFICIENT_DATA")
     function.send(["one"])
     wait_until(lambda: "one" in function.handler.done, 20, "the message")
+    before = controller.calls()
+    wait_until(lambda: controller.calls() >= before + 6, 30, "several turns of the controller")
     assert "OPEN" not in controller.child.output()
     assert function.limit() == 8
 

@@ -1,6 +1,7 @@
 """Endpoints and STS against botocore's rules and model, credentials from real stand-ins, requests
 through a real proxy, and no secret in anything that is said."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -325,6 +326,9 @@ def test_a_program_that_hangs_is_named_after_some_seconds(binary, tmp_path):
         for process in running:
             process.kill()
             process.communicate()
+        # The programs they started wait for somebody who writes.
+        with contextlib.suppress(OSError):
+            os.close(os.open(tmp_path / "never", os.O_WRONLY | os.O_NONBLOCK))
 
 
 def test_circuits_work_with_a_profile_and_its_credential_process(ministack, binary, tmp_path):

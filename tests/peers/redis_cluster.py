@@ -70,6 +70,7 @@ class RedisCluster:
                 node.restart()
             node.command("CONFIG", "SET", "masterauth", PASSWORD)
         self.serves()
+        self.settled()
         wait_until(lambda: len(self.primaries()) == PRIMARIES, 20, "as many primaries as at first")
         for primary in self.primaries():
             self.replica_of(primary)
@@ -182,9 +183,30 @@ class RedisCluster:
 
     # ---- What happens to a cluster ----
 
+    def settled(self):
+        """Waits until all nodes that run tell the same of who serves what since which epoch, and no
+        two primaries have the same epoch. A slot that moves on before that may be claimed by two
+        for good: each holds what the other says for older."""
+        def told(node):
+            views = set()
+            for line in node.command("CLUSTER", "NODES").splitlines():
+                name, _, flags, _, _, _, epoch, _, *slots = line.split(" ")
+                served = tuple(s for s in slots if not s.startswith("["))
+                if "master" in flags and served:
+                    views.add((name, epoch, served))
+            return views
+
+        def agreed():
+            first, *others = [told(node) for node in self.alive()]
+            return (len({epoch for _, epoch, _ in first}) == len(first)
+                    and all(view == first for view in others))
+        wait_until(agreed, 30, lambda: "the nodes at one: " + "; ".join(
+            str(sorted(told(node))) for node in self.alive()), every=0.01)
+
     def move(self, key, asked=False):
         """Moves the key's slot to another primary, one key at a time. With `asked` it ends once
         somebody has been sent on by ASK."""
+        self.settled()
         slot = self.slot(key)
         source = self.owner(key)
         target = next(node for node in self.primaries() if node is not source)
@@ -198,6 +220,7 @@ class RedisCluster:
             wait_until(lambda: self.errors_sent("ASK", [source]) > before, 10, "an ASK")
         for node in [target, *self.primaries()]:
             node.command("CLUSTER", "SETSLOT", slot, "NODE", self._id(target))
+        self.settled()
         return target
 
     def hand_over(self, key):
