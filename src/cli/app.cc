@@ -173,6 +173,20 @@ void add_output_option(CLI::App& command, Output& output) {
       ->type_name("FORMAT");
 }
 
+void add_log_format_option(CLI::App& command, ops::LogFormat& format) {
+  command
+      .add_option_function<std::string>(
+          "--log-format",
+          [&format](const std::string& word) {
+            if (word != "text" && word != "json") {
+              throw CLI::ValidationError("--log-format", "write text or json");
+            }
+            format = word == "json" ? ops::LogFormat::json : ops::LogFormat::text;
+          },
+          "text (default) or json, one line per event on stderr")
+      ->type_name("FORMAT");
+}
+
 void add_duration_option(CLI::App& command, const std::string& names, Duration& value,
                          const std::string& description) {
   command

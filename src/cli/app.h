@@ -9,6 +9,7 @@
 
 #include "cli/context.h"
 #include "core/time.h"
+#include "ops/log.h"
 
 namespace switchgear::cli {
 
@@ -35,5 +36,7 @@ CLI::App* add_command(CLI::App& parent, const std::string& name, const std::stri
 void add_output_option(CLI::App& command, Output& output);
 void add_duration_option(CLI::App& command, const std::string& names, Duration& value,
                          const std::string& description);
+
+void add_log_format_option(CLI::App& command, ops::LogFormat& format);
 
 }  // namespace switchgear::cli

@@ -19,22 +19,37 @@ struct ControllerFlags {
   SettingsOptions settings;
   AwsFlags aws;
   Duration run_for{0};
-  bool json_log = false;
+  ops::LogFormat log_format = ops::LogFormat::text;
   bool lambda = false;
 };
 
+// The words of the configuration stand in the controller's order.
+template <class To, class From>
+constexpr To same_as(From value) {
+  return static_cast<To>(value);
+}
+static_assert(same_as<controller::Evidence>(config::Evidence::alarm) ==
+              controller::Evidence::alarm);
+static_assert(same_as<controller::Evidence>(config::Evidence::trial) ==
+              controller::Evidence::trial);
+static_assert(same_as<controller::Evidence>(config::Evidence::circuit) ==
+              controller::Evidence::circuit);
+static_assert(same_as<controller::HalfOpen>(config::HalfOpen::trial) ==
+              controller::HalfOpen::trial);
+static_assert(same_as<controller::HalfOpen>(config::HalfOpen::limited) ==
+              controller::HalfOpen::limited);
+
 controller::CircuitOptions circuit_options(const std::string& name,
                                            const config::ControlledCircuit& settings) {
-  controller::CircuitOptions options{
-      .name = name,
-      .evidence = static_cast<controller::Evidence>(settings.evidence),
-      .alarms = settings.alarms,
-      .half_open = static_cast<controller::HalfOpen>(settings.half_open),
-      .ramp_step = settings.ramp_step,
-      .accept_loss = settings.accept_loss,
-      .uncapped_limit = settings.uncapped_limit,
-      .alarm_interval = settings.alarm_interval,
-      .mapping_interval = settings.mapping_interval};
+  controller::CircuitOptions options{.name = name,
+                                     .evidence = same_as<controller::Evidence>(settings.evidence),
+                                     .alarms = settings.alarms,
+                                     .half_open = same_as<controller::HalfOpen>(settings.half_open),
+                                     .ramp_step = settings.ramp_step,
+                                     .accept_loss = settings.accept_loss,
+                                     .uncapped_limit = settings.uncapped_limit,
+                                     .alarm_interval = settings.alarm_interval,
+                                     .mapping_interval = settings.mapping_interval};
   for (const std::string& text : settings.mappings) {
     options.mappings.push_back(controller::selector_of(text));
   }
@@ -105,9 +120,8 @@ int control(Context& context, const ControllerFlags& flags) {
     context.err << "switchgear controller: cannot start:\n" << config::text(problems);
     return kUsage;
   }
-  ops::Log log({.format = flags.json_log ? ops::LogFormat::json : ops::LogFormat::text,
-                .least = ops::LogLevel::info,
-                .colour = context.colour_on_err});
+  ops::Log log(
+      {.format = flags.log_format, .least = ops::LogLevel::info, .colour = context.colour_on_err});
   auto store = stores::open_store(loop, settings->config.store,
                                   {.seed = guard::random_identity().seed,
                                    .environment = context.aws_environment(),
@@ -138,7 +152,7 @@ int control_as_lambda(Context& context, const ControllerFlags& flags) {
   return serve_lambda(context, limited ? flags.run_for : kLambdaTurnMax, [&](Duration run_for) {
     ControllerFlags turn = flags;
     turn.run_for = run_for;
-    turn.json_log = true;
+    turn.log_format = ops::LogFormat::json;
     return control(context, turn);
   });
 }
@@ -168,17 +182,7 @@ void add_controller(CLI::App& parent, Chosen& chosen) {
   command->add_flag("--lambda", flags->lambda,
                     "Serve a function's Runtime API, a turn for each start; given by itself where "
                     "the program is a function's `bootstrap`");
-  command
-      ->add_option_function<std::string>(
-          "--log-format",
-          [flags](const std::string& word) {
-            if (word != "text" && word != "json") {
-              throw CLI::ValidationError("--log-format", "write text or json");
-            }
-            flags->json_log = word == "json";
-          },
-          "text (default) or json, one line per event on stderr")
-      ->type_name("FORMAT");
+  add_log_format_option(*command, flags->log_format);
   command->callback([&chosen, flags] {
     chosen = [flags](Context& context) {
       return flags->lambda ? control_as_lambda(context, *flags) : control(context, *flags);

@@ -17,7 +17,7 @@ namespace {
 struct WorkerFlags {
   SettingsOptions settings;
   AwsFlags aws;
-  bool json_log = false;
+  ops::LogFormat log_format = ops::LogFormat::text;
 };
 
 // Told to stop before there is anything to stop. SIGINT is taken by main.
@@ -45,9 +45,8 @@ int work(Context& context, const WorkerFlags& flags) {
     return kUsage;
   }
 
-  ops::Log log({.format = flags.json_log ? ops::LogFormat::json : ops::LogFormat::text,
-                .least = ops::LogLevel::info,
-                .colour = context.colour_on_err});
+  ops::Log log(
+      {.format = flags.log_format, .least = ops::LogLevel::info, .colour = context.colour_on_err});
   setup->access.credentials->listen([&log](const aws::CredentialsNews& news) {
     const bool good = news.kind == aws::CredentialsNews::Kind::renewed;
     log.write(good ? ops::LogLevel::info : ops::LogLevel::warn, news.text());
@@ -116,17 +115,7 @@ void add_worker(CLI::App& parent, Chosen& chosen) {
       },
       "Start even if the store does not answer, under a local guard until it does");
   add_aws_flags(*command, flags->aws);
-  command
-      ->add_option_function<std::string>(
-          "--log-format",
-          [flags](const std::string& word) {
-            if (word != "text" && word != "json") {
-              throw CLI::ValidationError("--log-format", "write text or json");
-            }
-            flags->json_log = word == "json";
-          },
-          "text (default) or json, one line per event on stderr")
-      ->type_name("FORMAT");
+  add_log_format_option(*command, flags->log_format);
   command->callback(
       [&chosen, flags] { chosen = [flags](Context& context) { return work(context, *flags); }; });
 }

@@ -38,71 +38,50 @@ struct Range {
   std::string max;
 };
 
+inline KeyInfo info(std::string name, Kind kind, std::string description, Range range = {},
+                    std::vector<std::string> synonyms = {}) {
+  return {.name = std::move(name),
+          .kind = kind,
+          .min = std::move(range.min),
+          .max = std::move(range.max),
+          .choices = {},
+          .description = std::move(description),
+          .synonyms = std::move(synonyms),
+          .default_value = {}};
+}
+
 template <class T, class M>
 Key<T> duration(std::string name, M member, Range range, std::string description,
                 std::vector<std::string> synonyms = {}) {
-  return key<T>({.name = std::move(name),
-                 .kind = Kind::duration,
-                 .min = range.min,
-                 .max = range.max,
-                 .choices = {},
-                 .description = std::move(description),
-                 .synonyms = std::move(synonyms),
-                 .default_value = {}},
-                member, read_duration, write_duration);
+  return key<T>(
+      info(std::move(name), Kind::duration, std::move(description), range, std::move(synonyms)),
+      member, read_duration, write_duration);
 }
 
 template <class T, class M>
 Key<T> rate(std::string name, M member, Range range, std::string description) {
-  return key<T>({.name = std::move(name),
-                 .kind = Kind::rate,
-                 .min = range.min,
-                 .max = range.max,
-                 .choices = {},
-                 .description = std::move(description),
-                 .synonyms = {},
-                 .default_value = {}},
-                member, read_rate, write_rate);
+  return key<T>(info(std::move(name), Kind::rate, std::move(description), range), member, read_rate,
+                write_rate);
 }
 
 template <class T, class M>
 Key<T> number(std::string name, M member, Range range, std::string description) {
-  return key<T>({.name = std::move(name),
-                 .kind = Kind::number,
-                 .min = range.min,
-                 .max = range.max,
-                 .choices = {},
-                 .description = std::move(description),
-                 .synonyms = {},
-                 .default_value = {}},
-                member, read_number, write_number);
+  return key<T>(info(std::move(name), Kind::number, std::move(description), range), member,
+                read_number, write_number);
 }
 
 template <class T, class M>
 Key<T> integer(std::string name, M member, Range range, std::string description,
                std::vector<std::string> synonyms = {}) {
-  return key<T>({.name = std::move(name),
-                 .kind = Kind::integer,
-                 .min = range.min,
-                 .max = range.max,
-                 .choices = {},
-                 .description = std::move(description),
-                 .synonyms = std::move(synonyms),
-                 .default_value = {}},
-                member, read_integer, [](int n) { return std::to_string(n); });
+  return key<T>(
+      info(std::move(name), Kind::integer, std::move(description), range, std::move(synonyms)),
+      member, read_integer, [](int n) { return std::to_string(n); });
 }
 
 template <class T, class M>
 Key<T> boolean(std::string name, M member, std::string description) {
-  return key<T>({.name = std::move(name),
-                 .kind = Kind::boolean,
-                 .min = {},
-                 .max = {},
-                 .choices = {},
-                 .description = std::move(description),
-                 .synonyms = {},
-                 .default_value = {}},
-                member, read_boolean, [](bool b) { return std::string(b ? "true" : "false"); });
+  return key<T>(info(std::move(name), Kind::boolean, std::move(description)), member, read_boolean,
+                [](bool b) { return std::string(b ? "true" : "false"); });
 }
 
 inline std::string listed(const std::vector<std::string>& words) {
@@ -123,29 +102,16 @@ Key<T> choice(std::string name, M member, std::vector<std::string> words, std::s
     return tl::unexpected(in_quotes(text) + " is not known here; write " + listed(words) +
                           core::did_you_mean(text, words));
   };
-  return key<T>({.name = std::move(name),
-                 .kind = Kind::choice,
-                 .min = {},
-                 .max = {},
-                 .choices = words,
-                 .description = std::move(description),
-                 .synonyms = {},
-                 .default_value = {}},
-                member, read_word,
+  KeyInfo about = info(std::move(name), Kind::choice, std::move(description));
+  about.choices = words;
+  return key<T>(std::move(about), member, read_word,
                 [words](Enum value) { return words[static_cast<std::size_t>(value)]; });
 }
 
 template <class T, class M, class Reader>
 Key<T> text_key(std::string name, Kind kind, M member, Reader reader, std::string description) {
-  return key<T>({.name = std::move(name),
-                 .kind = kind,
-                 .min = {},
-                 .max = {},
-                 .choices = {},
-                 .description = std::move(description),
-                 .synonyms = {},
-                 .default_value = {}},
-                member, reader, [](const std::string& s) { return s; });
+  return key<T>(info(std::move(name), kind, std::move(description)), member, reader,
+                [](const std::string& s) { return s; });
 }
 
 // `check` says what is wrong with one entry, if anything is.
@@ -161,15 +127,8 @@ Key<T> list(std::string name, M member, Check check, std::string description) {
     }
     return entries;
   };
-  auto made = key<T>({.name = std::move(name),
-                      .kind = Kind::list,
-                      .min = {},
-                      .max = {},
-                      .choices = {},
-                      .description = std::move(description),
-                      .synonyms = {},
-                      .default_value = {}},
-                     member, read, write_list);
+  auto made =
+      key<T>(info(std::move(name), Kind::list, std::move(description)), member, read, write_list);
   made.set_entries = [member, problems_with](T& target, std::vector<std::string> entries) {
     auto problems = problems_with(entries);
     if (problems.empty()) member(target) = std::move(entries);

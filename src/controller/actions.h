@@ -14,6 +14,7 @@
 #include "controller/mapping.h"
 #include "core/time.h"
 #include "fleet/store_ops.h"
+#include "ops/log.h"
 #include "queue/queue_attributes.h"
 
 namespace switchgear::controller {
@@ -109,8 +110,7 @@ struct QueueLook {
 
 // Something worth a line in the log.
 struct Notice {
-  enum class Level : unsigned char { info, warn, error };
-  Level level = Level::info;
+  ops::LogLevel level = ops::LogLevel::info;
   std::string text;
   std::vector<std::pair<std::string, std::string>> fields;
 };

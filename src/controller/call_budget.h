@@ -1,7 +1,9 @@
-// How many calls of the control plane may be made now: a bucket of one second's worth. Pure.
+// How many calls of the control plane may be made now, a bucket of one second's worth, and whose
+// turn it is to make one. Pure.
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include "core/time.h"
 
@@ -30,6 +32,22 @@ class CallBudget {
   const double most_;
   double tokens_;
   MonoTime at_{};
+};
+
+// Those that share a budget: whoever has made a call comes last, so that one with hundreds of
+// mappings keeps none waiting that has one.
+template <class T>
+class Turns {
+ public:
+  void add(T* one) { order_.push_back(one); }
+  std::vector<T*> order() const { return order_; }
+  void spent(T* one) {
+    const auto at = std::ranges::find(order_, one);
+    std::rotate(at, at + 1, order_.end());
+  }
+
+ private:
+  std::vector<T*> order_;
 };
 
 }  // namespace switchgear::controller

@@ -13,18 +13,6 @@ namespace {
 // How long the end may take: the leases are given up, and trials end as they may.
 constexpr Duration kEndMax = 5s;
 
-ops::LogLevel level_of(Notice::Level level) {
-  switch (level) {
-    case Notice::Level::info:
-      return ops::LogLevel::info;
-    case Notice::Level::warn:
-      return ops::LogLevel::warn;
-    case Notice::Level::error:
-      return ops::LogLevel::error;
-  }
-  return ops::LogLevel::error;
-}
-
 Result<QueueLook> queue_look(const std::map<std::string, std::string>& attributes) {
   auto read = queue::read_queue_attributes(attributes);
   if (!read) return read.error();
@@ -136,6 +124,7 @@ Controller::Controller(net::Loop& loop, ControllerSetup setup, ops::Log& log)
     circuit->reconciler =
         std::make_unique<Reconciler>(options, circuit->table, options_.lease, self.instance,
                                      core::hash2(self.seed, ++number), now());
+    turns_.add(circuit.get());
     circuits_.emplace(options.name, std::move(circuit));
   }
 }
@@ -239,7 +228,7 @@ void Controller::pump() {
   do {
     pump_again_ = false;
     next = 1s;
-    for (auto& [name, circuit] : circuits_) {
+    for (Circuit* circuit : turns_.order()) {
       Reconciler& reconciler = *circuit->reconciler;
       while (true) {
         const Now at = now();
@@ -249,6 +238,7 @@ void Controller::pump() {
         if (!action) break;
         if (calls_control_plane(*action)) {
           budget_.spend();
+          turns_.spent(circuit);
           ++calls_;
         }
         carry_out(reconciler, *action);
@@ -273,7 +263,7 @@ void Controller::tell(Circuit& circuit) {
   for (const Notice& notice : circuit.reconciler->take_notices()) {
     ops::LogFields fields{{"circuit", circuit.reconciler->name()}};
     fields.insert(fields.end(), notice.fields.begin(), notice.fields.end());
-    log_.write(level_of(notice.level), notice.text, fields);
+    log_.write(notice.level, notice.text, fields);
   }
   Reconciler& reconciler = *circuit.reconciler;
   for (const Announcement& announcement : reconciler.take_announcements()) {

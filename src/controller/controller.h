@@ -115,6 +115,7 @@ class Controller {
   TrialRunner trials_;
   CallBudget budget_;
   std::map<std::string, std::unique_ptr<Circuit>> circuits_;
+  Turns<Circuit> turns_;
   Announcer announcer_;                            // ends before the circuits that it tells
   std::map<std::string, std::string> queue_urls_;  // by ARN
   std::uint64_t calls_ = 0;                        // of the control plane

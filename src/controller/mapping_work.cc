@@ -140,7 +140,7 @@ void Reconciler::mappings_listed(const Result<std::vector<Mapping>>& mappings, c
   throttled_ = 0;
   unlisted_.erase(listing_);
   if (mappings->empty()) {
-    notice(Notice::Level::warn, "there is no event source mapping of " + listing_ +
+    notice(ops::LogLevel::warn, "there is no event source mapping of " + listing_ +
                                     ": nothing is controlled by it; check the name under "
                                     "mappings, and the region");
   }
@@ -213,7 +213,7 @@ void Reconciler::mapping_answered(const Result<Mapping>& mapping, const Now& now
   }
   const Error& error = mapping.error();
   if (error.code == "ResourceNotFoundException") {
-    notice(Notice::Level::warn, "the mapping " + asked_for_ + " is gone: it was deleted");
+    notice(ops::LogLevel::warn, "the mapping " + asked_for_ + " is gone: it was deleted");
     ledger_.entries.erase(asked_for_);
     mappings_.erase(found);
     must_write_ = true;
@@ -239,11 +239,11 @@ void Reconciler::control_plane_failed(const Error& error, const std::string& wha
   if (is_throttle(error)) {
     ++throttled_;
     calls_not_before_ = h + core::delay(kRefused, static_cast<std::uint64_t>(throttled_), random_);
-    notice(Notice::Level::info, "the control plane is busy: " + error.message);
+    notice(ops::LogLevel::info, "the control plane is busy: " + error.message);
     return;
   }
   calls_not_before_ = h + core::delay(kLook, 1, random_);
-  notice(Notice::Level::error, what + ": " + error.text() + "; it is tried again");
+  notice(ops::LogLevel::error, what + ": " + error.text() + "; it is tried again");
 }
 
 // ---- Taking over and deciding ------------------------------------------------------------------
@@ -273,7 +273,7 @@ void Reconciler::adopt() {
     // What we had changed already keeps what it was before that.
     if (entry != ledger_.entries.end() && !entry->second.left_alone) continue;
     if (!known.mapping.loses.empty() && !options_.accept_loss && known.mapping.settings.enabled) {
-      notice(Notice::Level::error,
+      notice(ops::LogLevel::error,
              "the mapping " + uuid + " is not switched off, as records would be lost: " +
                  known.mapping.loses + "; write accept_loss: true to do it all the same",
              {{"mapping", uuid}});
@@ -287,7 +287,7 @@ void Reconciler::adopt() {
   }
   ledger_.adopted_epoch = epoch;
   must_write_ = true;
-  notice(Notice::Level::info,
+  notice(ops::LogLevel::info,
          "took over " + std::to_string(ledger_.entries.size()) + " mappings" +
              (off > 0 ? ", " + std::to_string(off) + " of which were off and stay so" : ""));
 }
@@ -318,7 +318,7 @@ std::map<std::string, Settings> Reconciler::plan(HoldTime h) {
                   std::chrono::duration_cast<std::chrono::hours>(rest_max(known.mapping.kind()))
                       .count()) +
               " h";
-          notice(Notice::Level::error,
+          notice(ops::LogLevel::error,
                  "the mapping " + uuid +
                      " is switched on with the least although the circuit is "
                      "open: " +
@@ -377,7 +377,7 @@ void Reconciler::tell_all_off(HoldTime h) {
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       store_now(h) - store_time_ms(ledger_.adopted_epoch));
   const auto tenths = took.count() / 100;
-  notice(Notice::Level::info, std::to_string(paused()) + " mappings are off, " +
+  notice(ops::LogLevel::info, std::to_string(paused()) + " mappings are off, " +
                                   std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) +
                                   " s after the circuit opened");
 }
@@ -419,7 +419,7 @@ void Reconciler::person_changed(const std::string& uuid, Entry& entry, const Map
     entry.before = entry.wanted;
     entry.before.enabled = on;
     mappings_.at(uuid).tags = Known::Tags::unknown;
-    notice(Notice::Level::info, "the mapping " + uuid +
+    notice(ops::LogLevel::info, "the mapping " + uuid +
                                     " was changed by somebody: kept for when it is on again, " +
                                     describe(entry.before));
     return;
@@ -429,14 +429,14 @@ void Reconciler::person_changed(const std::string& uuid, Entry& entry, const Map
     const Settings left = without_ours(now, entry);
     entry.wanted = part_of(now, entry.before);
     entry.before = left;
-    notice(Notice::Level::info,
+    notice(ops::LogLevel::info,
            "the mapping " + uuid + " was switched off by somebody, and stays off");
     return;
   }
   const bool off_by_us = !entry.wanted.enabled;
   entry.before = {.enabled = now.enabled, .limit = now.limit};
   entry.left_alone = true;
-  notice(Notice::Level::warn,
+  notice(ops::LogLevel::warn,
          "the mapping " + uuid +
              " was changed by somebody, and is left alone now: " + describe(now) +
              (off_by_us ? "; it delivers to a dependency whose circuit is open until new evidence "

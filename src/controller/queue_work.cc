@@ -60,7 +60,7 @@ void Reconciler::queue_answered(const Result<QueueLook>& look, const Now& now) {
   const bool calm = target(h).gate == Gate::as_before;
   queue.due = h + (calm ? kLookCalm : kLookPaused);
   if (!look) {
-    notice(Notice::Level::warn,
+    notice(ops::LogLevel::warn,
            "the queue " + looked_at_ +
                " cannot be read, so nobody watches "
                "whether its messages expire: " +
@@ -95,12 +95,12 @@ void Reconciler::weigh_receives(const std::string& arn, const QueueLook& look) {
   const std::string rate = "a limited half-open of the queue " + arn + " may use " +
                            std::to_string(burnt) + " receives of a message each time";
   if (!look.attributes.redrive) {
-    notice(Notice::Level::info, rate + "; nothing is dead-lettered there");
+    notice(ops::LogLevel::info, rate + "; nothing is dead-lettered there");
   } else if (!queue.spared) {
-    notice(Notice::Level::info,
+    notice(ops::LogLevel::info,
            rate + " of " + std::to_string(look.attributes.redrive->max_receive_count));
   } else {
-    notice(Notice::Level::error,
+    notice(ops::LogLevel::error,
            rate + ", and maxReceiveCount is " +
                std::to_string(look.attributes.redrive->max_receive_count) +
                ": half_open: limited is refused, and trial messages are sent instead; raise "
@@ -146,7 +146,7 @@ void Reconciler::weigh_retention(const std::string& arn, const QueueLook& look, 
       entry.done = false;
       must_write_ = true;
       queue.due = h;
-      notice(Notice::Level::warn,
+      notice(ops::LogLevel::warn,
              "messages of the queue " + arn + " may be " + hours(age) +
                  " old and would expire after " + hours(retention) +
                  ": its retention is raised to 14 days, and lowered again once they are done",
@@ -157,7 +157,7 @@ void Reconciler::weigh_retention(const std::string& arn, const QueueLook& look, 
       entry.done = false;
       must_write_ = true;
       queue.due = h;
-      notice(Notice::Level::info, "the retention of the queue " + arn + " goes back to " +
+      notice(ops::LogLevel::info, "the retention of the queue " + arn + " goes back to " +
                                       hours(before) + ": nothing in it is that old any more");
       return;
     case queue::RetentionStep::tell:
@@ -170,7 +170,7 @@ void Reconciler::weigh_retention(const std::string& arn, const QueueLook& look, 
                                                  : ", and the retention may not be changed");
   const std::string next = "move them away, or let the function run (switchgear circuits hold " +
                            options_.name + " --closed)";
-  notice(Notice::Level::error, why + ": " + next, {{"queue", arn}});
+  notice(ops::LogLevel::error, why + ": " + next, {{"queue", arn}});
   announce(Announcement::Kind::loss_approaching, why, next, arn);
 }
 
@@ -187,7 +187,7 @@ void Reconciler::retention_set(const Result<void>& result, const Now& now) {
     ledger_.queues[looked_at_] = {.since = ledger_.queues[looked_at_].since};
     must_write_ = true;
   }
-  notice(Notice::Level::error, "the retention of the queue " + looked_at_ +
+  notice(ops::LogLevel::error, "the retention of the queue " + looked_at_ +
                                    " cannot be changed: " + result.error().text() +
                                    "; the controller needs sqs:SetQueueAttributes");
 }

@@ -51,7 +51,7 @@ std::optional<Action> Reconciler::next_action(const Now& now, bool may_call) {
   if (holds_lease_ && h >= lease_until_) {
     holds_lease_ = false;
     note_due_ = h;
-    notice(Notice::Level::warn,
+    notice(ops::LogLevel::warn,
            "the lease of the circuit has ended without a renewal: nothing is changed until it is "
            "ours again");
   }
@@ -103,13 +103,13 @@ void Reconciler::note_answered(const Result<stores::NoteAnswer>& answer, const N
       std::erase_if(ledger_.queues, [](const auto& queue) {
         return queue.second.wanted == std::chrono::seconds{0};
       });
-      notice(Notice::Level::error,
+      notice(ops::LogLevel::error,
              "the circuit guards more mappings than one note in the store can hold, so none more "
              "is touched: make several circuits of it: " +
                  answer.error().text());
       return;
     }
-    notice(Notice::Level::warn, "the store does not answer: " + answer.error().text());
+    notice(ops::LogLevel::warn, "the store does not answer: " + answer.error().text());
     return;
   }
   const stores::Note& note = answer->note;
@@ -120,10 +120,10 @@ void Reconciler::note_answered(const Result<stores::NoteAnswer>& answer, const N
     must_write_ = false;
     if (leaving_) {
       holds_lease_ = false;
-      notice(Notice::Level::info, "gave the circuit up to whoever controls it next");
+      notice(ops::LogLevel::info, "gave the circuit up to whoever controls it next");
       return;
     }
-    if (!holds_lease_) notice(Notice::Level::info, "controls the circuit");
+    if (!holds_lease_) notice(ops::LogLevel::info, "controls the circuit");
     holds_lease_ = true;
     written_until_ = ledger_.lease_until;
     lease_until_ = asked_at_ + fleet::usable_lease(lease_);
@@ -139,7 +139,7 @@ void Reconciler::note_found(const stores::Note& note, bool wrote, HoldTime h) {
   if (note.revision > 0) {
     auto ledger = decode_ledger(note.text);
     if (!ledger) {
-      notice(Notice::Level::error, ledger.error().text());
+      notice(ops::LogLevel::error, ledger.error().text());
       holds_lease_ = false;
       note_due_ = h + lease_;
       return;
@@ -156,7 +156,7 @@ void Reconciler::note_found(const stores::Note& note, bool wrote, HoldTime h) {
       note_due_ = h;
       return;
     }
-    notice(Notice::Level::warn,
+    notice(ops::LogLevel::warn,
            "somebody else has written the circuit's note: nothing is changed until it is ours "
            "again");
   }
@@ -202,7 +202,7 @@ void Reconciler::circuit_answered(const Result<fleet::Answer>& answer, const Now
   awaiting_.reset();
   if (!answer) {
     circuit_due_ = h + core::delay(kRetry, 1, random_);
-    notice(Notice::Level::warn, "the store does not answer: " + answer.error().text());
+    notice(ops::LogLevel::warn, "the store does not answer: " + answer.error().text());
     return;
   }
   take_snapshot(answer->snapshot, h);
@@ -218,7 +218,7 @@ void Reconciler::take_snapshot(const fleet::Snapshot& snapshot, HoldTime h) {
   circuit_due_ = h + (calm ? policy.view_refresh : policy.view_refresh_in_trouble);
   if (!now) {
     if (snapshot_->record) {
-      notice(Notice::Level::error, "the circuit's record cannot be read, so nothing is changed: " +
+      notice(ops::LogLevel::error, "the circuit's record cannot be read, so nothing is changed: " +
                                        snapshot_->record->error().text());
       circuit_due_ = h + lease_;
     } else if (!ledger_.applied_alarms.empty()) {
@@ -236,7 +236,7 @@ void Reconciler::take_snapshot(const fleet::Snapshot& snapshot, HoldTime h) {
   }
   if (now->epoch != seen_epoch_) {
     if (seen_epoch_ != 0 || now->state != State::closed) {
-      notice(now->state == State::open ? Notice::Level::warn : Notice::Level::info,
+      notice(now->state == State::open ? ops::LogLevel::warn : ops::LogLevel::info,
              std::string("the circuit is ") + std::string(to_string(now->state)) + ": " + now->why,
              {{"reason", now->reason}, {"epoch", std::to_string(now->epoch)}});
     }
@@ -265,7 +265,7 @@ void Reconciler::alarms_answered(const Result<Alarms>& alarms, const Now& now) {
     if (h - *alarms_fail_since_ < kAlarmsUnread) return;
     alarms_known_ = true;
     for (const std::string& name : options_.alarms) alarms_[name] = {};
-    notice(Notice::Level::warn,
+    notice(ops::LogLevel::warn,
            "the alarms cannot be read, so trials decide: " + alarms.error().text() +
                "; the controller needs cloudwatch:DescribeAlarms");
     return;
@@ -276,7 +276,7 @@ void Reconciler::alarms_answered(const Result<Alarms>& alarms, const Now& now) {
     const auto before = alarms_.find(name);
     if (view.state == AlarmView::State::missing &&
         (!knew || before == alarms_.end() || before->second.state != view.state)) {
-      notice(Notice::Level::warn, "there is no alarm " + name +
+      notice(ops::LogLevel::warn, "there is no alarm " + name +
                                       ": it opens nothing, and trials decide when to close; create "
                                       "it, or name another under alarms");
     }
@@ -407,11 +407,11 @@ void Reconciler::trial_ended(const TrialResult& result, const Now& now) {
     case Kind::no_verdict:
       ++no_verdicts_;
       trial_not_before_ = h + core::open_time(table_.policy(), no_verdicts_, random_.unit());
-      notice(Notice::Level::warn, "a trial message ended without a verdict: " + result.detail);
+      notice(ops::LogLevel::warn, "a trial message ended without a verdict: " + result.detail);
       break;
     case Kind::not_so:
       not_triable_.insert(last_tried_);
-      notice(Notice::Level::warn,
+      notice(ops::LogLevel::warn,
              "no trial messages for the mapping " + last_tried_ + ": " + result.detail);
       break;
   }
@@ -494,10 +494,10 @@ void Reconciler::announced(const Announcement& announcement) {
 
 std::vector<Notice> Reconciler::take_notices() { return std::exchange(notices_, {}); }
 
-void Reconciler::notice(Notice::Level level, std::string text,
+void Reconciler::notice(ops::LogLevel level, std::string text,
                         std::vector<std::pair<std::string, std::string>> fields) {
   // A fault that lasts says so once.
-  if (level != Notice::Level::info) {
+  if (level != ops::LogLevel::info) {
     if (text == last_trouble_) return;
     last_trouble_ = text;
   } else {

@@ -150,7 +150,7 @@ class Reconciler {
   Facts facts() const;
   void announce(Announcement::Kind kind, std::string why, std::string next, std::string source);
   void announce_change(const fleet::Record& now);
-  void notice(Notice::Level level, std::string text,
+  void notice(ops::LogLevel level, std::string text,
               std::vector<std::pair<std::string, std::string>> fields = {});
 
   const CircuitOptions options_;

@@ -80,7 +80,7 @@ void Reconciler::tagged(const Result<void>& result, const Now& now) {
     return;
   }
   tags_may_be_written_ = false;
-  notice(Notice::Level::warn,
+  notice(ops::LogLevel::warn,
          "mappings cannot be tagged, so only the store knows what they were before: " +
              result.error().text() + "; allow lambda:TagResource and lambda:UntagResource");
 }
@@ -105,7 +105,7 @@ std::optional<Action> Reconciler::recover_action() {
   if (recovered_ && store_knows_nothing()) {
     ledger_.tags_read = true;
     must_write_ = true;
-    notice(Notice::Level::info, "looked through the tags of " + std::to_string(mappings_.size()) +
+    notice(ops::LogLevel::info, "looked through the tags of " + std::to_string(mappings_.size()) +
                                     " mappings for what an earlier store knew");
   }
   return std::nullopt;
@@ -127,7 +127,7 @@ void Reconciler::tags_answered(const Result<std::map<std::string, std::string>>&
       return;
     }
     recovered_ = true;
-    notice(Notice::Level::warn,
+    notice(ops::LogLevel::warn,
            "tags of mappings cannot be read, so only the store knows what they were before: " +
                tags.error().text() + "; allow lambda:ListTags");
     return;
@@ -141,7 +141,7 @@ void Reconciler::tags_answered(const Result<std::map<std::string, std::string>>&
   ledger_.entries[asked_for_] = {
       .before = *before, .wanted = part_of(known->second.mapping.settings, *before), .done = true};
   must_write_ = true;
-  notice(Notice::Level::warn,
+  notice(ops::LogLevel::warn,
          "the store knew nothing of the mapping " + asked_for_ +
              ", but its tags say that this circuit had changed it; before: " + describe(*before));
 }

@@ -197,9 +197,8 @@ RedisAddress RedisAddress::at_sentinel(RedisHost one) const {
 }
 
 bool is_redis_url(std::string_view url) {
-  const std::string_view scheme = url.substr(0, url.find("://"));
-  return scheme.size() < url.size() &&
-         (scheme == kPlain || scheme == kTls || scheme == kSentinel || scheme == kSentinelTls);
+  return has_scheme(url, kPlain) || has_scheme(url, kTls) || has_scheme(url, kSentinel) ||
+         has_scheme(url, kSentinelTls);
 }
 
 Result<RedisAddress> redis_address(std::string_view text) {

@@ -34,6 +34,15 @@ TEST(RedisAddress, IsReadFromAUrl) {
   EXPECT_EQ(address.name(), "redis cache.example:7000");
 }
 
+TEST(RedisAddress, HasASchemeInAnyCase) {
+  EXPECT_TRUE(must("REDISS://cache.example").tls);
+  EXPECT_TRUE(is_redis_url("REDISS://cache.example"));
+  EXPECT_TRUE(is_redis_url("Redis+Sentinel://a/b"));
+  for (const char* other : {"redi://a", "redisx://a", "redis", "redis:/a", "", "://"}) {
+    EXPECT_FALSE(is_redis_url(other)) << other;
+  }
+}
+
 TEST(RedisAddress, HasDefaults) {
   const RedisAddress address = must("redis://:pw@[::1]/");
   EXPECT_EQ(address.hosts, (std::vector<RedisHost>{{"::1", 6379}}));

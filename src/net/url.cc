@@ -95,6 +95,11 @@ Error url_error(std::string_view text, std::string_view problem) {
 
 }  // namespace
 
+bool has_scheme(std::string_view text, std::string_view scheme) {
+  return text.substr(std::min(scheme.size(), text.size())).starts_with("://") &&
+         to_lower(text.substr(0, scheme.size())) == scheme;
+}
+
 std::uint16_t default_port(std::string_view scheme) {
   if (scheme == "http") return 80;
   if (scheme == "https") return 443;

@@ -37,6 +37,10 @@ struct Url {
 // "url") says what is wrong and never shows a user or password.
 Result<Url> parse_url(std::string_view text);
 
+// Whether the text begins with this scheme and "://". Schemes know no upper case (RFC 3986 §3.1):
+// `scheme` is in lower case.
+bool has_scheme(std::string_view text, std::string_view scheme);
+
 // 80, 443, 6379 (redis, rediss), 26379 (their +sentinel forms); 0 for a scheme that is not known
 // here.
 std::uint16_t default_port(std::string_view scheme);

@@ -53,7 +53,7 @@ struct DynamoDbAddress {
   std::string region;  // empty: by the environment
 };
 
-bool is_dynamodb(std::string_view url) { return url.starts_with("dynamodb://"); }
+bool is_dynamodb(std::string_view url) { return net::has_scheme(url, "dynamodb"); }
 
 Result<DynamoDbAddress> dynamodb_address(std::string_view url) {
   const auto refused = [](const std::string& what) {

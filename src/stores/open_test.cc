@@ -63,6 +63,8 @@ TEST_F(OpenStore, ChecksAUrlWithoutOpeningAnything) {
   EXPECT_TRUE(check_store_url("memory:"));
   EXPECT_TRUE(check_store_url("redis://no-such-host.invalid"));
   EXPECT_TRUE(check_store_url("dynamodb://table"));
+  EXPECT_TRUE(check_store_url("DynamoDB://table"));
+  EXPECT_TRUE(check_store_url("REDIS://no-such-host.invalid"));
   EXPECT_TRUE(check_store_url("dynamodb://Circuits_1.prod-a?region=eu-central-1"));
 }
 

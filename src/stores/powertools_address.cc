@@ -9,8 +9,6 @@
 namespace switchgear::stores {
 namespace {
 
-constexpr std::string_view kScheme = "powertools://";
-
 Error refused(const std::string& what) {
   return Error{.code = "url",
                .message = what +
@@ -59,7 +57,7 @@ Result<void> read_query(std::string_view query, PowertoolsAddress& address) {
 
 }  // namespace
 
-bool is_powertools_url(std::string_view url) { return url.starts_with(kScheme); }
+bool is_powertools_url(std::string_view url) { return net::has_scheme(url, "powertools"); }
 
 Result<PowertoolsAddress> powertools_address(std::string_view url) {
   if (url.find('#') != std::string_view::npos) {

@@ -12,14 +12,25 @@ def memory_mb(child):
     return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
 
 
+def add_mappings(function, number):
+    uuids = [function.uuid]
+    for each in range(number - 1):
+        queue = function.sqs.create_queue(QueueName=f"{function.name}-{each}")["QueueUrl"]
+        uuids.append(function.functions.create_event_source_mapping(
+            EventSourceArn=f"{function.queue_arn}-{each}", FunctionName=function.name,
+            BatchSize=10)["UUID"])
+    return uuids
+
+
+def states(function):
+    pages = function.functions.get_paginator("list_event_source_mappings")
+    return {m["UUID"]: m["State"] for page in pages.paginate(FunctionName=function.name)
+            for m in page["EventSourceMappings"]}
+
+
 def test_five_hundred_mappings_are_switched_off_within_the_budget(guarded, control, figures):
     function = guarded()
-    uuids = [function.uuid]
-    for number in range(MAPPINGS - 1):
-        queue = function.sqs.create_queue(QueueName=f"{function.name}-{number}")["QueueUrl"]
-        uuids.append(function.functions.create_event_source_mapping(
-            EventSourceArn=f"{function.queue_arn}-{number}", FunctionName=function.name,
-            BatchSize=10)["UUID"])
+    uuids = add_mappings(function, MAPPINGS)
     controller = control(function, mapping_interval="1m")
     # A store that knows nothing: whether another controller left them off stands in their tags.
     controller.says(f"looked through the tags of {MAPPINGS} mappings", within=120)
@@ -28,16 +39,10 @@ def test_five_hundred_mappings_are_switched_off_within_the_budget(guarded, contr
     opened = time.monotonic()
     function.set_alarm("ALARM")
 
-    def off():
-        states = {}
-        pages = function.functions.get_paginator("list_event_source_mappings")
-        for page in pages.paginate(FunctionName=function.name):
-            states |= {m["UUID"]: m["State"] for m in page["EventSourceMappings"]}
-        return all(states[uuid] == "Disabled" for uuid in uuids)
-
     controller.says(f"{MAPPINGS} mappings are off", within=120)
     seconds = time.monotonic() - opened
-    assert off()
+    found = states(function)
+    assert all(found[uuid] == "Disabled" for uuid in uuids)
     calls = controller.calls() - before
     figures(f"{MAPPINGS} mappings off in {seconds:.0f} s at {CALLS_PER_SECOND} calls/s: {calls} "
             f"calls of the control plane, {memory_mb(controller.child):.0f} MB")

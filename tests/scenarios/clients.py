@@ -119,8 +119,12 @@ class Shared:
             self.redis.command("HSET", self.key + ":r", name, value)
 
     def becomes(self, state, within=15):
-        wait_until(lambda: self.state() == state, within,
-                   lambda: f"the record {state}; it is {self.record()}", every=0.005)
+        def is_so():
+            try:
+                return self.state() == state
+            except ConnectionError:
+                return False  # a Sentinel that promotes a replica ends its connections
+        wait_until(is_so, within, lambda: f"the record {state}; it is {self.record()}", every=0.005)
         return self.record()
 
     def operations(self):
