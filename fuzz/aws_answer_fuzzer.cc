@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (const auto result = sqs_codec::read_batch(text, 3)) SG_ASSERT(result->errors.size() == 3);
       break;
     case 2:
-      if (const auto result = sqs_codec::read_send_batch(text, 3)) {
+      if (const auto result = sqs_codec::read_send_batch(text, std::vector<OutgoingMessage>(3))) {
         SG_ASSERT(result->message_ids.size() == 3);
       }
       break;

@@ -81,11 +81,10 @@ net::CallHandle Sqs::send(const std::string& queue_url, const OutgoingMessage& m
 net::CallHandle Sqs::send_batch(const std::string& queue_url,
                                 const std::vector<OutgoingMessage>& messages,
                                 Callback<SendBatchResult> callback) {
-  const std::size_t entries = messages.size();
   return client_.call(
       operation("SendMessageBatch", sqs_codec::send_batch_request(queue_url, messages)),
-      reading<SendBatchResult>(std::move(callback), [entries](std::string_view body) {
-        return sqs_codec::read_send_batch(body, entries);
+      reading<SendBatchResult>(std::move(callback), [messages](std::string_view body) {
+        return sqs_codec::read_send_batch(body, messages);
       }));
 }
 

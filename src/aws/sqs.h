@@ -44,7 +44,8 @@ struct Message {
   friend bool operator==(const Message&, const Message&) = default;
 };
 
-// A message whose body does not match its checksum, or that lacks what every message has. It is
+// A message whose body or attributes do not match their checksum, or that lacks what every message
+// has. It is
 // in flight all the same, and comes again when its visibility timeout ends.
 struct CorruptMessage {
   std::string id;
@@ -74,6 +75,7 @@ struct OutgoingMessage {
   std::optional<std::chrono::seconds> delay = {};  // 0 to 15 min; nothing: the queue's own
   std::string group_id = {};
   std::string deduplication_id = {};
+  std::string trace_header = {};  // of X-Ray: the system attribute AWSTraceHeader
 };
 
 // One answer per entry, in the order of the request: nothing for what is done. An entry that the
@@ -110,6 +112,8 @@ class Sqs {
   // The message's id.
   net::CallHandle send(const std::string& queue_url, const OutgoingMessage& message,
                        Callback<std::string> callback);
+  // An id is given only for a message that the queue has confirmed with the checksums of what was
+  // sent. All messages together: at most 1 MiB, and less where the queue says so.
   net::CallHandle send_batch(const std::string& queue_url,
                              const std::vector<OutgoingMessage>& messages,
                              Callback<SendBatchResult> callback);

@@ -36,6 +36,11 @@ json::object message_json(const OutgoingMessage& message) {
   }
   if (!message.group_id.empty()) out["MessageGroupId"] = message.group_id;
   if (!message.deduplication_id.empty()) out["MessageDeduplicationId"] = message.deduplication_id;
+  if (!message.trace_header.empty()) {
+    out["MessageSystemAttributes"] =
+        json::object{{"AWSTraceHeader",
+                      json::object{{"DataType", "String"}, {"StringValue", message.trace_header}}}};
+  }
   if (!message.attributes.empty()) {
     json::object attributes;
     for (const auto& [name, attribute] : message.attributes) {
@@ -103,6 +108,7 @@ std::map<std::string, std::string> texts_of(const json::object& object) {
   return out;
 }
 
+// What cannot be read is left out, and found by flaw().
 MessageAttributes message_attributes(const json::object& object) {
   MessageAttributes out;
   for (const auto& [name, value] : object) {
@@ -121,15 +127,44 @@ MessageAttributes message_attributes(const json::object& object) {
   return out;
 }
 
+// The checksum of attributes, as SQS makes it: by name, each part with its length before it.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/
+// sqs-message-metadata.html
+std::optional<std::string> md5_of(const MessageAttributes& attributes) {
+  std::string bytes;
+  const auto add = [&bytes](std::string_view part) {
+    const auto size = static_cast<std::uint32_t>(part.size());
+    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(size >> shift);
+    bytes += part;
+  };
+  for (const auto& [name, attribute] : attributes) {
+    add(name);
+    add(attribute.type);
+    bytes += attribute.is_binary() ? '\2' : '\1';
+    add(attribute.value);
+  }
+  return md5_hex(bytes);
+}
+
+// Where `claimed` is not the checksum. Nothing can be said of one that is not there, or where MD5
+// may not be used.
+bool differs(const std::string& claimed, const std::optional<std::string>& actual) {
+  return !claimed.empty() && actual && !net::equal_ignoring_case(claimed, *actual);
+}
+
 // What is wrong with a message; empty: nothing.
 std::string flaw(const json::object& fields, const Message& message) {
   if (message.receipt_handle.empty()) return "it has no receipt handle";
   const json::value* body = fields.if_contains("Body");
   if (body == nullptr || !body->is_string()) return "it has no body";
-  const std::string claimed = text(fields, "MD5OfBody");
-  const auto actual = md5_hex(message.body);
-  if (!claimed.empty() && actual && !net::equal_ignoring_case(claimed, *actual)) {
+  if (differs(text(fields, "MD5OfBody"), md5_hex(message.body))) {
     return "its body does not match its MD5 checksum";
+  }
+  if (message.message_attributes.size() != object_of(fields, "MessageAttributes").size()) {
+    return "an attribute of it cannot be read";
+  }
+  if (differs(text(fields, "MD5OfMessageAttributes"), md5_of(message.message_attributes))) {
+    return "its attributes do not match their MD5 checksum";
   }
   return {};
 }
@@ -296,15 +331,34 @@ Result<BatchResult> read_batch(std::string_view body, std::size_t entries) {
   return result;
 }
 
-Result<SendBatchResult> read_send_batch(std::string_view body, std::size_t entries) {
+namespace {
+
+// Whether the queue has confirmed what was sent. That of the body is always there.
+bool confirms(const json::object& entry, const OutgoingMessage& message) {
+  const std::string body = text(entry, "MD5OfMessageBody");
+  return !body.empty() && !differs(body, md5_hex(message.body)) &&
+         !differs(text(entry, "MD5OfMessageAttributes"), md5_of(message.attributes));
+}
+
+}  // namespace
+
+Result<SendBatchResult> read_send_batch(std::string_view body,
+                                        const std::vector<OutgoingMessage>& messages) {
   const Result<json::object> answer = parse(body);
   if (!answer) return answer.error();
   SendBatchResult result;
+  const std::size_t entries = messages.size();
   result.message_ids.assign(entries, not_answered());
   for_each_answer(
       *answer, entries,
       [&](std::size_t index, const json::object& entry) {
-        result.message_ids[index] = text(entry, "MessageId");
+        if (confirms(entry, messages[index])) {
+          result.message_ids[index] = text(entry, "MessageId");
+        } else {
+          result.message_ids[index] =
+              Error{"checksum", "the queue has not confirmed the message with its MD5 checksums",
+                    true, "sqs"};
+        }
       },
       [&](std::size_t index, Error error) { result.message_ids[index] = std::move(error); });
   return result;

@@ -27,7 +27,9 @@ std::string get_queue_url_request(const std::string& queue_name);
 Result<Received> read_received(std::string_view body);
 // `entries`: how many the request had.
 Result<BatchResult> read_batch(std::string_view body, std::size_t entries);
-Result<SendBatchResult> read_send_batch(std::string_view body, std::size_t entries);
+// `messages`: those of the request. One whose checksums do not match counts as failed ("checksum").
+Result<SendBatchResult> read_send_batch(std::string_view body,
+                                        const std::vector<OutgoingMessage>& messages);
 Result<std::map<std::string, std::string>> read_attributes(std::string_view body);
 // A text field of the answer: "MessageId", "QueueUrl".
 Result<std::string> read_text(std::string_view body, std::string_view field);

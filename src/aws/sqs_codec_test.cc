@@ -120,13 +120,48 @@ TEST(SqsBatches, IgnoreAnswersToWhatWasNotAsked) {
   EXPECT_EQ(result->errors[0]->code, "not_answered");
 }
 
-TEST(SqsBatches, GiveTheIdsOfSentMessages) {
-  const auto result = read_send_batch(R"({"Failed":[{"Id":"0","SenderFault":true,"Code":"X"}],)"
-                                      R"("Successful":[{"Id":"1","MessageId":"m1"}]})",
-                                      2);
+// Of the two attributes below, made by another implementation.
+constexpr const char* kAttributesMd5 = "787bad40b1ca0d170ad161cb05ffeb04";
+
+TEST(SqsMessages, WhoseAttributesAreNotWhatWasSentAreSetAside) {
+  const auto with = [](const std::string& binary, const std::string& md5) {
+    return read_received(
+        R"({"Messages":[{"MessageId":"m","ReceiptHandle":"r","Body":"b","MD5OfMessageAttributes":")" +
+        md5 + R"(","MessageAttributes":{"s":{"StringValue":"v","DataType":"String"},)" +
+        R"("b":{"BinaryValue":")" + binary + R"(","DataType":"Binary.x"}}}]})");
+  };
+  EXPECT_EQ(with("AP8=", kAttributesMd5)->messages.size(), 1u);
+  EXPECT_EQ(with("AP8=", *md5_hex("x"))->corrupt.at(0).error.message,
+            "message m: its attributes do not match their MD5 checksum");
+  EXPECT_EQ(with("!", "")->corrupt.at(0).error.message,
+            "message m: an attribute of it cannot be read");
+}
+
+TEST(SqsBatches, GiveTheIdsOfMessagesThatTheQueueConfirms) {
+  const std::vector<OutgoingMessage> messages{
+      {.body = "zero"},
+      {.body = "one"},
+      {.body = "one", .attributes = {{"s", {"String", "v"}}, {"b", {"Binary.x", {"\0\xff", 2}}}}},
+      {.body = "one"},
+      {.body = "one", .attributes = {{"s", {"String", "v"}}}},
+      {.body = "one"}};
+  const std::string one = R"("MD5OfMessageBody":"f97c5d29941bfb1b2fdab0874906ab82")";
+  const std::string with = R"(,"MD5OfMessageAttributes":")" + std::string(kAttributesMd5) + R"(")";
+  const auto result = read_send_batch(
+      R"({"Failed":[{"Id":"0","SenderFault":true,"Code":"X"}],"Successful":[)"
+      R"({"Id":"1","MessageId":"m1",)" +
+          one + R"(},{"Id":"2","MessageId":"m2",)" + one + with +
+          R"(},{"Id":"3","MessageId":"m3","MD5OfMessageBody":"00"},{"Id":"4","MessageId":"m4",)" +
+          one + with + R"(},{"Id":"5","MessageId":"m5"}]})",
+      messages);
   ASSERT_TRUE(result);
   EXPECT_EQ(result->message_ids[0].error().code, "X");
   EXPECT_EQ(result->message_ids[1].value(), "m1");
+  EXPECT_EQ(result->message_ids[2].value(), "m2");
+  for (const std::size_t other : {3u, 4u, 5u}) {
+    ASSERT_FALSE(result->message_ids[other]) << other;
+    EXPECT_EQ(result->message_ids[other].error().code, "checksum");
+  }
 }
 
 TEST(SqsAnswers, ThatAreNotOfSqsAreErrors) {

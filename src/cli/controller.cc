@@ -47,6 +47,8 @@ controller::CircuitOptions circuit_options(const std::string& name,
                                      .half_open = same_as<controller::HalfOpen>(settings.half_open),
                                      .ramp_step = settings.ramp_step,
                                      .accept_loss = settings.accept_loss,
+                                     .raise_retention = settings.raise_retention,
+                                     .parking_queue = settings.parking_queue,
                                      .uncapped_limit = settings.uncapped_limit,
                                      .alarm_interval = settings.alarm_interval,
                                      .mapping_interval = settings.mapping_interval};

@@ -56,9 +56,12 @@ struct ControlledCircuit {
   HalfOpen half_open = HalfOpen::trial;
   // Between two steps of the ramp, and how long the limited half-open lasts. 1 s to 1 h.
   Duration ramp_step = 2min;
-  // A mapping without a cap of its own counts as this while ramped up. 2 to 1,000.
   // Switch a mapping off although records are lost by it.
   bool accept_loss = false;
+  // Raise a queue's retention while its mappings are off.
+  bool raise_retention = true;
+  std::string parking_queue;  // ARN; empty: no message is parked
+  // A mapping without a cap of its own counts as this while ramped up. 2 to 1,000.
   int uncapped_limit = 100;
   Duration alarm_interval = 10s;     // between two looks at the alarms. 1 s to 10 min
   Duration mapping_interval = 1min;  // between two looks at the mappings. 1 s to 1 h

@@ -29,6 +29,16 @@ std::optional<std::string> problem_with_mapping(std::string_view text) {
          "or ARN of a function";
 }
 
+Read<std::string> read_parking_queue(const std::string& text) {
+  if (text.empty()) return text;
+  const bool standard = text.starts_with("arn:") && text.find(":sqs:") != std::string::npos &&
+                        !text.ends_with(".fifo");
+  if (standard && printable(text) == text && text.find(' ') == std::string::npos) return text;
+  return tl::unexpected(in_quotes(text) +
+                        " is not the ARN of a standard queue; write one, for example "
+                        "arn:aws:sqs:eu-central-1:123456789012:payments-parked");
+}
+
 std::vector<Key<ControlledCircuit>> make_controlled_circuit_keys() {
   using C = ControlledCircuit;
   const auto at = [](auto member) {
@@ -61,6 +71,13 @@ std::vector<Key<ControlledCircuit>> make_controlled_circuit_keys() {
                  "Whether mappings of streams are switched off although records are lost by it: "
                  "where MaximumRecordAgeInSeconds or MaximumRetryAttempts is finite, or the "
                  "starting position is LATEST. Otherwise they stay on."));
+  add(boolean<C>(
+      "raise_retention", at(&C::raise_retention),
+      "Whether a queue's retention is raised to 14 days once half of it has passed while "
+      "its mappings are off."));
+  add(text_key<C>("parking_queue", Kind::text, at(&C::parking_queue), read_parking_queue,
+                  "ARN of a standard queue, for this circuit alone, to which messages are moved "
+                  "that would expire, and from which they come back. Empty: none is parked."));
   add(integer<C>("uncapped_limit", at(&C::uncapped_limit), {"2", "1000"},
                  "A mapping without a cap of its own counts as this while ramped up; the cap then "
                  "goes."));

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <string>
 #include <string_view>
@@ -45,11 +46,26 @@ Problems ControllerSettings::validate() const {
   Checker check;
   check.in_range("calls_per_second", calls_per_second, 0.1, 15.0, "3");
   check.in_range("lease", lease, 10s, 10min, "1m");
+  std::map<std::string_view, std::string_view> parked;    // circuits by parking queue
   std::map<std::string_view, std::string_view> followed;  // circuits by mapping
   for (const auto& [name, circuit] : circuits) {
     const std::string place = "circuits." + name + ".";
     for (const Problem& p : circuit.validate()) {
       check.problems.push_back({place + p.place, p.message});
+    }
+    if (!circuit.parking_queue.empty()) {
+      if (std::ranges::find(circuit.mappings, circuit.parking_queue) != circuit.mappings.end()) {
+        check.problems.push_back({place + "parking_queue",
+                                  "is among the mappings too; nothing may read it but the "
+                                  "controller, so write another queue"});
+      }
+      const auto [first, fresh] = parked.emplace(circuit.parking_queue, name);
+      if (!fresh) {
+        check.problems.push_back(
+            {place + "parking_queue",
+             in_quotes(circuit.parking_queue) + " is the parking queue of the circuit " +
+                 std::string(first->second) + " already; create another for this one"});
+      }
     }
     for (const std::string& mapping : circuit.mappings) {
       const auto [first, fresh] = followed.emplace(mapping, name);

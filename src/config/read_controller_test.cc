@@ -71,6 +71,33 @@ TEST(Controller, NeedsOnlyMappingsAndAlarms) {
   EXPECT_THAT(loaded.config.controller.circuits, ElementsAre(Pair("a", circuit)));
 }
 
+TEST(Controller, ParksInAStandardQueueOfItsOwn) {
+  const std::string queue = "arn:aws:sqs:eu-central-1:123456789012:parked";
+  const Loaded loaded = read_yaml(
+      controlled("alarms: errors\n      raise_retention: false\n      parking_queue: " + queue));
+  ASSERT_THAT(loaded.problems, IsEmpty());
+  EXPECT_EQ(loaded.config.controller.circuits.at("a").parking_queue, queue);
+  EXPECT_FALSE(loaded.config.controller.circuits.at("a").raise_retention);
+
+  for (const char* wrong : {"parked", "arn:aws:sqs:eu-central-1:123456789012:parked.fifo",
+                            "arn:aws:sns:eu-central-1:123456789012:parked"}) {
+    const Loaded bad =
+        read_yaml(controlled(std::string("alarms: errors\n      parking_queue: ") + wrong));
+    ASSERT_EQ(bad.problems.size(), 1u) << wrong;
+    EXPECT_NE(bad.problems[0].message.find("is not the ARN of a standard queue"),
+              std::string::npos);
+  }
+  const Loaded shared = read_yaml(
+      "controller:\n  circuits:\n    a: {mappings: x, alarms: e, "
+      "parking_queue: '" +
+      queue + "'}\n    b: {mappings: '" + queue + "', alarms: e, parking_queue: '" + queue +
+      "'}\n");
+  std::string told;
+  for (const Problem& p : shared.problems) told += p.message + "\n";
+  EXPECT_NE(told.find("is the parking queue of the circuit a already"), std::string::npos) << told;
+  EXPECT_NE(told.find("nothing may read it but the controller"), std::string::npos) << told;
+}
+
 TEST(Controller, OfNothingIsAllDefaults) {
   for (const char* yaml : {"controller:", "controller: {}", "controller: {circuits: }"}) {
     const Loaded loaded = read_yaml(yaml);

@@ -15,6 +15,7 @@
 #include "core/time.h"
 #include "fleet/store_ops.h"
 #include "ops/log.h"
+#include "queue/parking.h"
 #include "queue/queue_attributes.h"
 
 namespace switchgear::controller {
@@ -72,16 +73,29 @@ struct SetRetentionAction {
   std::string arn;
   std::chrono::seconds retention{0};
 };
+// The attribute's text. Answer: redrive_set().
+struct SetRedriveAction {
+  std::string arn;
+  std::string policy;
+};
+// ---- One batch of messages, beside all else. Answer: moved().
+struct ParkAction {
+  queue::ParkingRule rule;
+};
+struct ReturnParkedAction {
+  std::string parking_arn;
+};
 // ---- One trial message of this mapping. Answer: trial_ended(); may take as long as the function.
 struct TrialAction {
   Mapping mapping;
-  Duration rest{0};  // for a message that fails, at first
+  Duration rest{0};  // for a message that fails, at first; 0: it is given back at once
 };
 
 using Action =
     std::variant<CircuitAction, ReadNoteAction, WriteNoteAction, ReadAlarmsAction,
                  ListMappingsAction, GetMappingAction, UpdateMappingAction, ReadTagsAction,
-                 TagAction, UntagAction, LookAtQueueAction, SetRetentionAction, TrialAction>;
+                 TagAction, UntagAction, LookAtQueueAction, SetRetentionAction, SetRedriveAction,
+                 ParkAction, ReturnParkedAction, TrialAction>;
 // Whether it counts against the budget of the control plane.
 bool calls_control_plane(const Action&);
 
@@ -106,6 +120,7 @@ struct QueueLook {
   std::int64_t in_flight = 0;
   std::int64_t delayed = 0;
   bool empty() const { return visible + in_flight + delayed == 0; }
+  bool waiting() const { return visible + in_flight > 0; }
 };
 
 // Something worth a line in the log.

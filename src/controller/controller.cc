@@ -113,6 +113,10 @@ Controller::Controller(net::Loop& loop, ControllerSetup setup, ops::Log& log)
       cloudwatch_(cloudwatch_service_->client),
       sqs_(sqs_service_->client),
       trials_(loop, lambda_, sqs_, run_for_, guard::random_identity().seed),
+      mover_(sqs_,
+             [this](const std::string& arn, std::function<void(const Result<std::string>&)> use) {
+               with_queue_url(arn, std::move(use));
+             }),
       budget_(options_.calls_per_second),
       announcer_(loop, std::move(setup.announcer), log, guard::random_identity().seed) {
   const guard::Identity self = guard::random_identity();
@@ -212,6 +216,28 @@ void Controller::collect(ops::MetricsText& text) {
   text.family("switchgear_controller_calls_total", Type::counter,
               "Calls of Lambda's control plane.");
   text.sample({}, static_cast<double>(calls_));
+  text.family("switchgear_source_oldest_message_age_seconds", Type::gauge,
+              "How old the oldest message of the queue may be, at most as far as is known.");
+  for (const auto& [name, circuit] : circuits_) {
+    for (const auto& [arn, queue] : circuit->reconciler->queue_views(now())) {
+      text.sample({{"source", arn}}, to_seconds(queue.oldest));
+    }
+  }
+  text.family("switchgear_source_retention_seconds", Type::gauge,
+              "For how long the queue keeps a message.");
+  for (const auto& [name, circuit] : circuits_) {
+    for (const auto& [arn, queue] : circuit->reconciler->queue_views(now())) {
+      text.sample({{"source", arn}}, to_seconds(queue.retention));
+    }
+  }
+  text.family("switchgear_parked_messages_total", Type::counter,
+              "Messages that this process has moved to the parking queue, and back.");
+  for (const auto& [name, circuit] : circuits_) {
+    text.sample({{"circuit", name}, {"direction", "parked"}},
+                static_cast<double>(circuit->reconciler->parked_total()));
+    text.sample({{"circuit", name}, {"direction", "returned"}},
+                static_cast<double>(circuit->reconciler->returned_total()));
+  }
   text.family("switchgear_controller_kept_messages", Type::gauge,
               "Messages on their last receive that are kept hidden until they may be tried.");
   text.sample({}, static_cast<double>(trials_.kept()));
@@ -279,6 +305,9 @@ void Controller::after_recovery(Circuit& circuit) {
   if (!record) return;
   circuit.last_state = record->state;
   if (!trials_.keeps_some()) return;
+  for (const Mapping& mapping : circuit.reconciler->triable()) {
+    circuit.reconciler->keeps(mapping.source_arn, trials_.kept_for(mapping.source_arn));
+  }
   if (record->state != State::recovering && record->state != State::closed) return;
   for (const Mapping& mapping : circuit.reconciler->triable()) trials_.try_kept(mapping);
 }
@@ -409,15 +438,34 @@ void Controller::carry_out(Reconciler& to, const LookAtQueueAction& action) {
         }));
   });
 }
-void Controller::carry_out(Reconciler& to, const SetRetentionAction& action) {
-  const std::map<std::string, std::string> attributes{
-      {"MessageRetentionPeriod", std::to_string(action.retention.count())}};
-  with_queue_url(action.arn, [this, &to, attributes](const Result<std::string>& url) {
-    if (!url) return to.retention_set(url.error(), now());
-    sqs_.set_queue_attributes(*url, attributes, answer([this, &to](const Result<void>& r) {
-      to.retention_set(r, now());
-    }));
+void Controller::set_queue_attribute(Reconciler& to, const std::string& arn,
+                                     const std::string& name, const std::string& value,
+                                     void (Reconciler::*done)(const Result<void>&, const Now&)) {
+  with_queue_url(arn, [this, &to, name, value, done](const Result<std::string>& url) {
+    if (!url) return (to.*done)(url.error(), now());
+    sqs_.set_queue_attributes(
+        *url, {{name, value}},
+        answer([this, &to, done](const Result<void>& r) { (to.*done)(r, now()); }));
   });
+}
+void Controller::carry_out(Reconciler& to, const SetRetentionAction& action) {
+  set_queue_attribute(to, action.arn, "MessageRetentionPeriod",
+                      std::to_string(action.retention.count()), &Reconciler::retention_set);
+}
+void Controller::carry_out(Reconciler& to, const SetRedriveAction& action) {
+  set_queue_attribute(to, action.arn, "RedrivePolicy", action.policy, &Reconciler::redrive_set);
+}
+
+void Controller::carry_out(Reconciler& to, const ParkAction& action) {
+  // Those that are kept hidden, since they were on their last receive, would expire too.
+  trials_.release_kept(action.rule.queue_arn);
+  mover_.park(action.rule,
+              answer([this, &to](const queue::MoveResult& result) { to.moved(result, now()); }));
+}
+void Controller::carry_out(Reconciler& to, const ReturnParkedAction& action) {
+  mover_.give_back(
+      action.parking_arn, to.name(),
+      answer([this, &to](const queue::MoveResult& result) { to.moved(result, now()); }));
 }
 
 void Controller::carry_out(Reconciler& to, const TrialAction& action) {

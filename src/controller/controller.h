@@ -15,6 +15,7 @@
 #include "aws/sqs.h"
 #include "controller/announcer.h"
 #include "controller/call_budget.h"
+#include "controller/mover.h"
 #include "controller/options.h"
 #include "controller/reconciler.h"
 #include "controller/trial_runner.h"
@@ -89,6 +90,12 @@ class Controller {
   void carry_out(Reconciler& to, const UntagAction& action);
   void carry_out(Reconciler& to, const LookAtQueueAction& action);
   void carry_out(Reconciler& to, const SetRetentionAction& action);
+  void carry_out(Reconciler& to, const SetRedriveAction& action);
+  void carry_out(Reconciler& to, const ParkAction& action);
+  void carry_out(Reconciler& to, const ReturnParkedAction& action);
+  void set_queue_attribute(Reconciler& to, const std::string& arn, const std::string& name,
+                           const std::string& value,
+                           void (Reconciler::*done)(const Result<void>&, const Now&));
   void carry_out(Reconciler& to, const TrialAction& action);
   void with_queue_url(const std::string& arn, std::function<void(const Result<std::string>&)> use);
   void list_page(Reconciler& to, aws::ListMappings which, std::vector<Mapping> so_far);
@@ -113,6 +120,7 @@ class Controller {
   aws::CloudWatch cloudwatch_;
   aws::Sqs sqs_;
   TrialRunner trials_;
+  Mover mover_;
   CallBudget budget_;
   std::map<std::string, std::unique_ptr<Circuit>> circuits_;
   Turns<Circuit> turns_;

@@ -100,8 +100,13 @@ std::string encode(const Ledger& ledger) {
     }
   }
   for (const auto& [arn, queue] : ledger.queues) {
-    queues[arn.substr(common.size())] = json::array{to_ms(queue.since), queue.before.count(),
-                                                    queue.wanted.count(), queue.done ? 1 : 0};
+    json::array values{to_ms(queue.since), queue.before.count(), queue.wanted.count(),
+                       queue.done ? 1 : 0};
+    if (queue.parking || !queue.redrive.empty()) {
+      values.emplace_back(queue.redrive);
+      values.emplace_back(queue.parking ? 1 : 0);
+    }
+    queues[arn.substr(common.size())] = std::move(values);
   }
   json::object alarms;
   for (const auto& [name, at] : ledger.applied_alarms) alarms[name] = at;
@@ -172,16 +177,23 @@ Result<Ledger> decode_ledger(const std::string& text) {
   const json::value* queues = object.if_contains("queues");
   if (queues == nullptr || !queues->is_object()) return unreadable("queues is no object");
   for (const auto& [arn, value] : queues->get_object()) {
-    const json::array* numbers = value.if_array();
-    if (!numbers || numbers->size() != 4 ||
-        !std::ranges::all_of(*numbers, [](const json::value& n) { return n.is_int64(); })) {
+    const json::array* values = value.if_array();
+    constexpr std::size_t kNumbers = 4;
+    const bool guarded = values && values->size() == kNumbers + 2 &&
+                         (*values)[kNumbers].is_string() && values->back().is_int64();
+    if (!values || (values->size() != kNumbers && !guarded) ||
+        !std::all_of(values->begin(), values->begin() + kNumbers,
+                     [](const json::value& n) { return n.is_int64(); })) {
       return unreadable("the queue " + std::string(arn));
     }
+    const json::array& numbers = *values;
     ledger.queues[word("queue_prefix") + std::string(arn)] = {
-        .since = store_time_ms((*numbers)[0].get_int64()),
-        .before = std::chrono::seconds{(*numbers)[1].get_int64()},
-        .wanted = std::chrono::seconds{(*numbers)[2].get_int64()},
-        .done = (*numbers)[3].get_int64() != 0};
+        .since = store_time_ms(numbers[0].get_int64()),
+        .before = std::chrono::seconds{numbers[1].get_int64()},
+        .wanted = std::chrono::seconds{numbers[2].get_int64()},
+        .done = numbers[3].get_int64() != 0,
+        .redrive = guarded ? std::string(numbers[kNumbers].get_string()) : std::string(),
+        .parking = guarded && numbers.back().get_int64() != 0};
   }
   const json::value* alarms = object.if_contains("applied_alarms");
   if (alarms == nullptr || !alarms->is_object()) return unreadable("applied_alarms is no object");

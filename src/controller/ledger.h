@@ -31,6 +31,9 @@ struct QueueEntry {
   std::chrono::seconds before{0};  // its retention as a person had it
   std::chrono::seconds wanted{0};  // as we set it; 0: it was not touched
   bool done = false;               // it has been seen so since
+  // Its redrive policy as a person had it, while it is raised; empty: it is not touched.
+  std::string redrive = {};
+  bool parking = false;  // its messages are being parked
   friend bool operator==(const QueueEntry&, const QueueEntry&) = default;
 };
 

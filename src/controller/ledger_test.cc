@@ -28,6 +28,14 @@ Ledger some() {
 }
 
 TEST(Ledger, SurvivesAsText) {
+  Ledger parking = some();
+  QueueEntry& queue = parking.queues.begin()->second;
+  queue.redrive = R"({"deadLetterTargetArn":"arn:a","maxReceiveCount":3})";
+  EXPECT_EQ(decode_ledger(encode(parking)).value(), parking) << "raised, and kept so";
+  queue.parking = true;
+  EXPECT_EQ(decode_ledger(encode(parking)).value(), parking);
+  queue.redrive.clear();
+  EXPECT_EQ(decode_ledger(encode(parking)).value(), parking) << "a queue without a policy";
   EXPECT_EQ(decode_ledger(encode(some())).value(), some());
   EXPECT_EQ(decode_ledger(encode(Ledger{})).value(), Ledger{});
 }

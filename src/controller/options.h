@@ -35,6 +35,11 @@ struct CircuitOptions {
   Duration ramp_step = 2min;
   // Whether a mapping is switched off although records are lost by it: see Mapping::loses.
   bool accept_loss = false;
+  // Whether a queue's retention may be raised while its mappings are off.
+  bool raise_retention = true;
+  // ARN of a standard queue of its own, to which messages are moved that would expire. Empty: none
+  // is parked.
+  std::string parking_queue = {};
   // A mapping without a cap of its own counts as this while ramped up; the cap then goes. 2 to
   // 1,000.
   int uncapped_limit = 100;

@@ -23,6 +23,10 @@ inline constexpr int kLimitMin = 2;
 // queue whose filters, if any, are not for us to evaluate.
 bool may_be_tried(const Mapping& mapping);
 
+// A trial message that failed stays away for so many times the longest open time: not before others
+// have been tried.
+inline constexpr int kTrialRest = 2;
+
 // How the circuit wants its mappings.
 enum class Gate : unsigned char {
   as_before,  // CLOSED, held closed, observed: what a person set

@@ -16,8 +16,11 @@ using std::chrono::seconds;
 constexpr Duration kLookPaused = 1min;
 constexpr Duration kLookCalm = 5min;
 
-std::string hours(Duration time) {
-  return std::to_string(std::chrono::duration_cast<std::chrono::hours>(time).count()) + " h";
+// "6 h", "90 min", "45 s".
+std::string told(Duration time) {
+  const auto s = std::chrono::duration_cast<seconds>(time).count();
+  if (s >= 2 * 3600) return std::to_string(s / 3600) + " h";
+  return s >= 2 * 60 ? std::to_string(s / 60) + " min" : std::to_string(s) + " s";
 }
 
 }  // namespace
@@ -29,15 +32,20 @@ std::set<std::string> Reconciler::queues() const {
     if (kind != SourceKind::sqs && kind != SourceKind::sqs_fifo) continue;
     all.insert(known.mapping.source_arn);
   }
+  if (!options_.parking_queue.empty()) all.insert(options_.parking_queue);
   return all;
 }
 
 std::optional<Action> Reconciler::queue_action(HoldTime h) {
   for (const std::string& arn : queues()) {
-    KnownQueue& queue = queues_[arn];
+    KnownQueue& queue = queues_.try_emplace(arn, KnownQueue{.known_since = h}).first->second;
     if (const auto entry = ledger_.queues.find(arn);
         entry != ledger_.queues.end() && !queue.age.since()) {
       queue.age.restore(entry->second.since);
+    }
+    if (auto policy = std::exchange(queue.redrive_to_set, {})) {
+      looked_at_ = arn;
+      return SetRedriveAction{arn, *std::move(policy)};
     }
     if (h < queue.due) continue;
     looked_at_ = arn;
@@ -68,6 +76,8 @@ void Reconciler::queue_answered(const Result<QueueLook>& look, const Now& now) {
                "; the controller needs sqs:GetQueueUrl and sqs:GetQueueAttributes");
     return;
   }
+  // A short retention has no minute to lose.
+  queue.due = std::min(queue.due, h + std::max<Duration>(look->attributes.retention / 20, 1s));
   const StoreTime at = store_now(h);
   queue.age.looked(at);
   if (look->empty()) {
@@ -78,15 +88,18 @@ void Reconciler::queue_answered(const Result<QueueLook>& look, const Now& now) {
   }
   queue.retention = look->attributes.retention;
   queue.waiting = look->visible + look->in_flight;
+  queue.attributes = look->attributes;
   ledger_.queues[looked_at_].since = *queue.age.since();
   weigh_receives(looked_at_, *look);
   weigh_retention(looked_at_, *look, h);
+  weigh_parking(looked_at_, h);
+  weigh_redrive(looked_at_, *look, h);
 }
 
 // A mapping that is on with the least, while everything fails, uses up receives of the messages
 // that it gets. Where they would not bear it trial messages are sent instead: these are counted.
 void Reconciler::weigh_receives(const std::string& arn, const QueueLook& look) {
-  if (options_.half_open != HalfOpen::limited) return;
+  if (options_.half_open != HalfOpen::limited || arn == options_.parking_queue) return;
   KnownQueue& queue = queues_[arn];
   const int burnt = queue::receives_burnt(options_.ramp_step, look.attributes);
   // One round may come on top of another, and the last receive is not for trying.
@@ -133,22 +146,25 @@ void Reconciler::weigh_retention(const std::string& arn, const QueueLook& look, 
   const bool ours = entry.wanted > seconds{0};
   const seconds before = ours ? entry.before : retention;
   const Duration age = queue.age.at(store_now(h));
-  switch (queue::retention_step({.oldest = age,
-                                 .retention = ours ? entry.wanted : retention,
-                                 .before = before,
-                                 .read = target(h).gate == Gate::as_before})) {
+  const auto step =
+      queue::retention_step({.oldest = age,
+                             .retention = ours ? entry.wanted : retention,
+                             .before = before,
+                             .read = target(h).gate == Gate::as_before,
+                             .may_be_raised = retention_may_be_set_ && options_.raise_retention});
+  queue.endangered = step == queue::RetentionStep::rescue && look.waiting();
+  switch (step) {
     case queue::RetentionStep::none:
       return;
     case queue::RetentionStep::raise:
-      if (!retention_may_be_set_) break;
       entry.before = before;
       entry.wanted = queue::kRetentionMax;
       entry.done = false;
       must_write_ = true;
       queue.due = h;
       notice(ops::LogLevel::warn,
-             "messages of the queue " + arn + " may be " + hours(age) +
-                 " old and would expire after " + hours(retention) +
+             "messages of the queue " + arn + " may be " + told(age) +
+                 " old and would expire after " + told(retention) +
                  ": its retention is raised to 14 days, and lowered again once they are done",
              {{"queue", arn}});
       return;
@@ -158,18 +174,33 @@ void Reconciler::weigh_retention(const std::string& arn, const QueueLook& look, 
       must_write_ = true;
       queue.due = h;
       notice(ops::LogLevel::info, "the retention of the queue " + arn + " goes back to " +
-                                      hours(before) + ": nothing in it is that old any more");
+                                      told(before) + ": nothing in it is that old any more");
       return;
-    case queue::RetentionStep::tell:
-      break;
+    case queue::RetentionStep::rescue:
+      return tell_rescue(arn, h);
   }
+}
+
+void Reconciler::tell_rescue(const std::string& arn, HoldTime h) {
+  KnownQueue& queue = queues_[arn];
+  if (!queue.endangered || target(h).gate == Gate::ramp) return;
   if (std::exchange(queue.told, true)) return;
-  const std::string why = "messages of the queue " + arn + " may be " + hours(age) +
-                          " old and expire after " + hours(retention) +
-                          (retention_may_be_set_ ? ", which is as long as a queue can keep them"
-                                                 : ", and the retention may not be changed");
-  const std::string next = "move them away, or let the function run (switchgear circuits hold " +
-                           options_.name + " --closed)";
+  const std::string why = "messages of the queue " + arn + " may be " +
+                          told(queue.age.at(store_now(h))) + " old and expire after " +
+                          told(queue.retention) +
+                          (retention_may_be_set_ && options_.raise_retention
+                               ? ", which is as long as a queue can keep them"
+                               : ", and the retention may not be changed");
+  const std::string let_run = "move them away, or let the function run (switchgear circuits hold " +
+                              options_.name + " --closed)";
+  const std::string next =
+      may_be_parked(arn) ? std::string(held_open(h) ? ""
+                                                    : "they are given to the function, and if "
+                                                      "it fails ") +
+                               "they are parked in " + options_.parking_queue
+      : held_open(h) || arn == options_.parking_queue
+          ? let_run
+          : "they are given to the function one at a time; mend the dependency, or " + let_run;
   notice(ops::LogLevel::error, why + ": " + next, {{"queue", arn}});
   announce(Announcement::Kind::loss_approaching, why, next, arn);
 }
@@ -194,7 +225,20 @@ void Reconciler::retention_set(const Result<void>& result, const Now& now) {
 
 void Reconciler::note_sent(const std::string& arn, std::optional<WallTime> sent) {
   if (!sent) return;
-  queues_[arn].age.sent(StoreTime{floor_ms(sent->time_since_epoch())});
+  const StoreTime at{floor_ms(sent->time_since_epoch())};
+  const HoldTime h = clock_.elapsed();
+  KnownQueue& queue = queues_.try_emplace(arn, KnownQueue{.known_since = h}).first->second;
+  queue.age.sent(at);
+  queue.scouts.push_back({at, h + scouts_hidden()});
+}
+
+std::map<std::string, Reconciler::QueueView> Reconciler::queue_views(const Now& now) {
+  const HoldTime h = clock_.advance(now);
+  std::map<std::string, QueueView> views;
+  for (const auto& [arn, queue] : queues_) {
+    views[arn] = {.oldest = queue.age.at(store_now(h)), .retention = queue.retention};
+  }
+  return views;
 }
 
 }  // namespace switchgear::controller

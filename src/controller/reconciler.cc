@@ -10,6 +10,9 @@ namespace {
 
 using fleet::HoldTime;
 
+// A batch of messages is back from the parking queue after that.
+constexpr Duration kScoutsComeBack = 5s;
+
 // Alarms that could not be read for so long are as good as none.
 constexpr Duration kAlarmsUnread = 1min;
 
@@ -65,7 +68,9 @@ std::optional<Action> Reconciler::next_action(const Now& now, bool may_call) {
   if (must_write_) return begin(write_note(h));
   if (auto action = queue_action(h)) return begin(std::move(*action));
   if (auto action = decision_action(h)) return begin(std::move(*action));
-  if (auto action = trial_action(h)) return action;  // beside the others
+  // Beside the others.
+  if (auto action = move_action(h)) return action;
+  if (auto action = trial_action(h)) return action;
   return std::nullopt;
 }
 
@@ -357,7 +362,13 @@ const Mapping* Reconciler::next_to_try() {
 }
 
 std::optional<Action> Reconciler::trial_action(HoldTime h) {
-  if (trial_out_ || h < trial_not_before_ || trials_.failed || !settled_) return std::nullopt;
+  if (trial_out_ || !settled_) return std::nullopt;
+  if (const Mapping* mapping = next_to_admit(h)) {
+    last_tried_ = mapping->uuid;
+    trial_out_ = trial_admits_ = true;
+    return TrialAction{*mapping, trial_rest(*mapping)};
+  }
+  if (h < trial_not_before_ || trials_.failed) return std::nullopt;
   if (trials_.nothing_to_try || trials_impossible()) return std::nullopt;
   if (!wants_trial(options_, table_.policy(), *record(), alarms_, ledger_, store_now(h))) {
     return std::nullopt;
@@ -368,8 +379,7 @@ std::optional<Action> Reconciler::trial_action(HoldTime h) {
   trial_out_ = true;
   trial_epoch_ = record()->epoch;
   trial_step_ = record()->step;
-  // Not before others have been tried.
-  return TrialAction{*mapping, 2 * table_.policy().max_open_duration};
+  return TrialAction{*mapping, trial_rest(*mapping)};
 }
 
 void Reconciler::trial_ended(const TrialResult& result, const Now& now) {
@@ -378,6 +388,7 @@ void Reconciler::trial_ended(const TrialResult& result, const Now& now) {
   if (const auto known = mappings_.find(last_tried_); known != mappings_.end()) {
     note_sent(known->second.mapping.source_arn, result.sent);
   }
+  if (std::exchange(trial_admits_, false)) return admitted(result, h);
   // Of an earlier state of the circuit: says nothing of this one.
   if (!record() || record()->epoch != trial_epoch_ || record()->step != trial_step_) return;
   using Kind = TrialResult::Kind;
@@ -397,6 +408,16 @@ void Reconciler::trial_ended(const TrialResult& result, const Now& now) {
       trials_.failure = result.detail;
       break;
     case Kind::nothing:
+      if (is_hidden_by_parking(last_tried_, h)) {
+        trial_not_before_ = h + table_.policy().open_duration;
+        break;
+      }
+      if (waiting_at(options_.parking_queue) > 0) {
+        // All of it has been parked: a few come back, to be tried.
+        wants_scouts_back_ = true;
+        trial_not_before_ = h + kScoutsComeBack;
+        break;
+      }
       tried_empty_.insert(last_tried_);
       if (!next_to_try()) {
         tried_empty_.clear();
@@ -425,9 +446,14 @@ int Reconciler::paused() const {
 
 bool Reconciler::quiet() const {
   const fleet::Record* known = record();
-  return holds_lease_ && !awaiting_ && !trial_out_ && !must_write_ && settled_ && alarms_known_ &&
-         options_.evidence != Evidence::circuit && known && known->state == State::closed &&
-         known->hold.kind == HoldKind::none && ledger_.entries.empty();
+  const auto parking = queues_.find(options_.parking_queue);
+  const bool none_parked =
+      options_.parking_queue.empty() || (parking != queues_.end() && parking->second.attributes &&
+                                         parking->second.waiting == 0 && !moving_);
+  return none_parked && holds_lease_ && !awaiting_ && !trial_out_ && !must_write_ && settled_ &&
+         alarms_known_ && options_.evidence != Evidence::circuit && known &&
+         known->state == State::closed && known->hold.kind == HoldKind::none &&
+         ledger_.entries.empty();
 }
 
 std::vector<Mapping> Reconciler::triable() const {

@@ -55,7 +55,11 @@ class Reconciler {
   void tagged(const Result<void>& result, const Now& now);
   void queue_answered(const Result<QueueLook>& look, const Now& now);
   void retention_set(const Result<void>& result, const Now& now);
+  void redrive_set(const Result<void>& result, const Now& now);
+  void moved(const queue::MoveResult& result, const Now& now);
   void trial_ended(const TrialResult& result, const Now& now);
+  // A message of this queue has been kept hidden on its last receive for so long.
+  void keeps(const std::string& arn, Duration for_how_long);
 
   // No further changes; the lease is given up, so that another need not wait for its end.
   void leave() { leaving_ = true; }
@@ -77,6 +81,14 @@ class Reconciler {
   // Those that trial messages may be given to.
   std::vector<Mapping> triable() const;
   std::vector<Notice> take_notices();
+  // How old the oldest message of each queue may be, and for how long the queue keeps it.
+  struct QueueView {
+    Duration oldest{0};
+    std::chrono::seconds retention{0};
+  };
+  std::map<std::string, QueueView> queue_views(const Now& now);
+  std::int64_t parked_total() const { return parked_; }
+  std::int64_t returned_total() const { return returned_; }
   // What the outside is to be told, oldest first. A change of the circuit is told again, by whoever
   // controls it then, until announced() says that it was heard.
   std::vector<Announcement> take_announcements();
@@ -111,7 +123,28 @@ class Reconciler {
   bool spares_receives() const;
   std::int64_t waiting_at(const std::string& arn) const;
   void weigh_retention(const std::string& arn, const QueueLook& look, HoldTime h);
+  void tell_rescue(const std::string& arn, HoldTime h);
   void note_sent(const std::string& arn, std::optional<WallTime> sent);
+
+  // parking_work.cc
+  std::optional<Action> move_action(HoldTime h);
+  std::optional<Action> park_action(HoldTime h);
+  std::optional<Action> return_action(HoldTime h);
+  bool held_open(HoldTime h) const;
+  bool may_be_parked(const std::string& arn) const;
+  bool is_to_be_parked(const std::string& arn, HoldTime h) const;
+  bool is_unread(const std::string& arn) const;
+  bool is_hidden_by_parking(const std::string& uuid, HoldTime h) const;
+  void weigh_parking(const std::string& arn, HoldTime h);
+  void weigh_redrive(const std::string& arn, const QueueLook& look, HoldTime h);
+  StoreTime park_before(std::chrono::seconds retention, HoldTime h) const;
+  void parked(const queue::MoveResult& result, HoldTime h);
+  void end_pass(const std::string& arn, HoldTime h);
+  bool may_be_admitted(const Mapping& mapping) const;
+  const Mapping* next_to_admit(HoldTime h) const;
+  Duration scouts_hidden() const;
+  Duration trial_rest(const Mapping& mapping) const;
+  void admitted(const TrialResult& result, HoldTime h);
 
   // mapping_work.cc
   std::optional<Action> mapping_action(HoldTime h, bool may_call);
@@ -211,18 +244,52 @@ class Reconciler {
   int throttled_ = 0;             // in a row
 
   // The queues.
+  struct Scout {
+    StoreTime sent{};
+    HoldTime hidden_until{0};  // at the latest
+  };
   struct KnownQueue {
     HoldTime due{0};
+    HoldTime known_since{0};
     queue::OldestAge age;
     std::chrono::seconds retention{0};
     std::int64_t waiting = 0;  // messages, as of the last look
-    bool told = false;         // that messages will expire
-    bool burns_told = false;   // how many receives a limited half-open may use
-    bool spared = false;       // it would use them up
+    // As of the last look; none: it has not been looked at.
+    std::optional<queue::QueueAttributes> attributes = {};
+    // Its messages are near their end, and no retention helps: they are admitted, then parked.
+    bool endangered = false;
+    bool admission_over = false;   // what was admitted failed, or none could be
+    bool keeps_long = false;       // a message of it is hidden on its last receive, for hours
+    bool raising_refused = false;  // of the redrive policy
+    std::optional<std::string> redrive_to_set = {};
+    std::vector<Scout> scouts = {};  // trial messages that are hidden
+    // Nobody reads it since; nothing of before is in flight one visibility timeout later.
+    std::optional<HoldTime> unread_since = {};
+    std::optional<HoldTime> raised_since = {};  // seen with the redrive policy raised
+    // One time through all of its messages.
+    HoldTime pass_due{0};
+    std::optional<HoldTime> pass_since = {};
+    std::optional<HoldTime> hidden_until = {};  // what stays, since it was looked through
+    std::optional<StoreTime> oldest_left = {};
+    int empty_batches = 0;    // in a row
+    bool told = false;        // that messages will expire
+    bool burns_told = false;  // how many receives a limited half-open may use
+    bool spared = false;      // it would use them up
   };
   std::map<std::string, KnownQueue> queues_;  // by ARN
   std::string looked_at_;                     // the queue of the call under way
   bool retention_may_be_set_ = true;
+
+  // Messages that are moved.
+  bool moving_ = false;
+  std::string moving_from_;
+  int empty_returns_ = 0;  // batches in a row
+  bool wants_scouts_back_ = false;
+  HoldTime move_not_before_{0};
+  HoldTime admit_not_before_{0};
+  bool trial_admits_ = false;
+  std::int64_t parked_ = 0;
+  std::int64_t returned_ = 0;
 
   Trials trials_;
   std::set<std::string> tried_empty_;

@@ -389,23 +389,13 @@ TEST_F(ReconcilerTest, SaysHowManyReceivesALimitedHalfOpenMayUse) {
 
 TEST_F(ReconcilerTest, ObeysAHoldAndGivesBackAfterIt) {
   begin();
-  const auto hold = [&](HoldKind kind) {
-    const auto snapshot = world->store.execute("payments", fleet::ReadOp{}, world->store_time());
-    const fleet::PolicyTable table{Policy{}};
-    const fleet::Decider decider{.nonce = static_cast<std::uint64_t>(world->actions)};
-    const auto op = kind == HoldKind::none
-                        ? fleet::release_hold(table, snapshot.snapshot, decider, "ana")
-                        : fleet::set_hold(table, snapshot.snapshot, decider,
-                                          {.kind = kind, .who = "ana", .why = "deploy"});
-    ASSERT_EQ(world->store.execute("payments", op, world->store_time()).status, fleet::Status::ok);
-  };
-  hold(HoldKind::forced_open);
+  world->hold(HoldKind::forced_open);
   ASSERT_TRUE(world->run_until([&] { return all_off(); }, 1min)) << world->told();
   world->run(10min);
   EXPECT_TRUE(all_off());
-  hold(HoldKind::none);
+  world->hold(HoldKind::none);
   ASSERT_TRUE(world->run_until([&] { return as_it_was(); }, 5min)) << world->told();
-  hold(HoldKind::forced_closed);
+  world->hold(HoldKind::forced_closed);
   world->healthy = false;
   world->run(10min);
   EXPECT_TRUE(world->enabled("a"));

@@ -30,7 +30,19 @@ std::string first_of(const std::string& payload) {
 }  // namespace
 
 void KeptMessages::keep(queue::Message message, std::string queue_arn, MonoTime now) {
+  std::erase_if(since_, [now](const auto& s) { return now - s.second > aws::kSqsVisibilityMax; });
+  since_.try_emplace(message.receipt_handle, now);
   kept_.push_back({std::move(message), std::move(queue_arn), now + kHidden * 2 / 3});
+}
+
+Duration KeptMessages::kept_for(const std::string& queue_arn, MonoTime now) const {
+  Duration longest{0};
+  for (const Kept& kept : kept_) {
+    const auto since = since_.find(kept.message.receipt_handle);
+    if (kept.queue_arn != queue_arn || since == since_.end()) continue;
+    longest = std::max<Duration>(longest, now - since->second);
+  }
+  return longest;
 }
 
 bool KeptMessages::has(const std::string& queue_arn) const {
@@ -66,7 +78,8 @@ Trial::Trial(const Mapping& mapping, queue::QueueAttributes attributes, seconds 
 
 TrialStep Trial::start() { return ReceiveScout{timeout_ + kMargin}; }
 
-TrialStep Trial::start_with_kept(MonoTime now) {
+TrialStep Trial::start_with_kept(MonoTime now, bool for_good) {
+  for_good_ = for_good;
   scout_ = kept_.take(mapping_.source_arn);
   SG_ASSERT(scout_);
   return hide_kept_scout(now);
@@ -101,7 +114,7 @@ TrialStep Trial::received(Result<std::vector<queue::Message>> messages, MonoTime
 }
 
 TrialStep Trial::invoked(const Result<aws::Invocation>& invocation, MonoTime now) {
-  if (invocation) return judge(*invocation);
+  if (invocation) return judge(*invocation, now);
   const Error& error = invocation.error();
   if (error.code == "TooManyRequestsException") {
     // Says nothing of the dependency, and the message has not been tried.
@@ -134,7 +147,7 @@ TrialStep Trial::put_back(TrialResult result, MonoTime now) {
   return hide(KeptMessages::kHidden, std::move(result));
 }
 
-TrialStep Trial::judge(const aws::Invocation& invocation) {
+TrialStep Trial::judge(const aws::Invocation& invocation, MonoTime now) {
   std::string why;
   if (!invocation.function_error.empty()) {
     why =
@@ -151,8 +164,13 @@ TrialStep Trial::judge(const aws::Invocation& invocation) {
     result_ = TrialResult{TrialResult::Kind::succeeded, ""};
     return DeleteScout{*scout_};
   }
+  TrialResult failed{TrialResult::Kind::failed, "trial message " + scout_->id + ": " + why};
+  if (!for_good_ && queue::on_last_receive(*scout_, attributes_) && kept_.room()) {
+    kept_.keep(*scout_, mapping_.source_arn, now);
+    return hide(KeptMessages::kHidden, std::move(failed));
+  }
   return hide(queue::back_off(rest_, scout_->receive_count, Duration{0}, random_),
-              {TrialResult::Kind::failed, "trial message " + scout_->id + ": " + why});
+              std::move(failed));
 }
 
 TrialStep Trial::hide(seconds time, TrialResult result) {

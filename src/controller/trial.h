@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -55,6 +56,8 @@ class KeptMessages {
   bool empty() const { return kept_.empty(); }
   std::size_t size() const { return kept_.size(); }
   void keep(queue::Message message, std::string queue_arn, MonoTime now);
+  // How long ago the first of this queue that is still kept was received.
+  Duration kept_for(const std::string& queue_arn, MonoTime now) const;
   bool has(const std::string& queue_arn) const;
   // No other may be received, as there would be no room for it.
   bool must_be_tried(const std::string& queue_arn) const { return !room() && has(queue_arn); }
@@ -73,8 +76,9 @@ class KeptMessages {
     std::string queue_arn;
     MonoTime hide_at;
   };
-  const std::size_t most_;
+  std::size_t most_;
   std::vector<Kept> kept_;
+  std::map<std::string, MonoTime> since_;  // by receipt: it is taken to be tried, and kept again
 };
 
 // Not thread-safe. `kept` outlives it.
@@ -87,8 +91,9 @@ class Trial {
 
   // The first step; then the next after each answer. A TrialResult is the last.
   TrialStep start();
-  // With a message that was kept, instead of one of the queue; there is one.
-  TrialStep start_with_kept(MonoTime now);
+  // With a message that was kept, instead of one of the queue; there is one. `for_good`: the
+  // dependency is well, so that a message that fails does so for its own sake, and goes back.
+  TrialStep start_with_kept(MonoTime now, bool for_good = false);
   TrialStep received(Result<std::vector<queue::Message>> messages, MonoTime now);
   TrialStep invoked(const Result<aws::Invocation>& invocation, MonoTime now);
   TrialStep waited();
@@ -97,7 +102,7 @@ class Trial {
   TrialStep settled(const Result<void>& done);
 
  private:
-  TrialStep judge(const aws::Invocation& invocation);
+  TrialStep judge(const aws::Invocation& invocation, MonoTime now);
   TrialStep hide(std::chrono::seconds time, TrialResult result);
   TrialStep put_back(TrialResult result, MonoTime now);
   TrialStep hide_kept_scout(MonoTime now);
@@ -112,6 +117,7 @@ class Trial {
   MonoTime received_at_{};
   int throttled_ = 0;
   bool hiding_kept_ = false;
+  bool for_good_ = false;
   // What comes of it once the message is settled; none: another message is received.
   std::optional<TrialResult> result_;
 };

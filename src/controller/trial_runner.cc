@@ -53,7 +53,7 @@ TrialRunner::TrialRunner(net::Loop& loop, aws::Lambda& lambda, aws::Sqs& sqs, Du
       kept_(run_for > Duration::zero() ? 0 : KeptMessages::kMost) {}
 TrialRunner::~TrialRunner() { alive_.reset(); }
 
-MonoTime TrialRunner::now() const { return net::read_clocks().mono; }
+MonoTime TrialRunner::now() { return net::read_clocks().mono; }
 
 void TrialRunner::run(const Mapping& mapping, Duration rest, Done done) {
   auto run = std::make_shared<Run>();
@@ -83,6 +83,15 @@ void TrialRunner::hide_kept() {
     if (queue == queues_.end()) continue;
     sqs_.change_visibility_batch(queue->second.url,
                                  {{due.message.receipt_handle, KeptMessages::kHidden}},
+                                 [](const Result<aws::BatchResult>&) {});
+  }
+}
+
+void TrialRunner::release_kept(const std::string& queue_arn) {
+  const auto queue = queues_.find(queue_arn);
+  if (queue == queues_.end()) return;
+  while (const auto message = kept_.take(queue_arn)) {
+    sqs_.change_visibility_batch(queue->second.url, {{message->receipt_handle, seconds{0}}},
                                  [](const Result<aws::BatchResult>&) {});
   }
 }
@@ -170,7 +179,7 @@ void TrialRunner::begin(const RunPtr& run) {
   const bool with_kept = run->with_kept || kept_.must_be_tried(run->mapping.source_arn);
   if (!with_kept) return take(run, run->trial->start());
   if (!kept_.has(run->mapping.source_arn)) return run->done({});
-  take(run, run->trial->start_with_kept(now()));
+  take(run, run->trial->start_with_kept(now(), run->with_kept));
 }
 
 void TrialRunner::take(const RunPtr& run, const TrialStep& step) {

@@ -33,8 +33,11 @@ class TrialRunner {
   void run(const Mapping& mapping, Duration rest, Done done);
   // The dependency is well: what was kept from this mapping's queue is tried, one after another.
   void try_kept(const Mapping& mapping);
+  // What is kept from this queue is visible again at once, and not kept any more.
+  void release_kept(const std::string& queue_arn);
   // Hides anew what is kept. To be called every minute or so while there is some.
   void hide_kept();
+  Duration kept_for(const std::string& queue_arn) const { return kept_.kept_for(queue_arn, now()); }
   bool keeps_some() const { return !kept_.empty(); }
   std::size_t kept() const { return kept_.size(); }
 
@@ -58,7 +61,7 @@ class TrialRunner {
   void take(const RunPtr& run, const TrialStep& step);
   void invoke(const RunPtr& run, const queue::Message& message);
   static void cannot(const RunPtr& run, const std::string& why);
-  MonoTime now() const;
+  static MonoTime now();
 
   net::Loop& loop_;
   aws::Lambda& lambda_;

@@ -146,6 +146,31 @@ TEST_F(TrialTest, TriesTheKeptMessageWhenThereIsNoOther) {
   EXPECT_TRUE(kept.empty());
 }
 
+// SQS would dead-letter it with the next receive, whatever it is that fails.
+TEST_F(TrialTest, KeepsAMessageOnItsLastReceiveThatFailedAndTriesItAgain) {
+  begin();
+  receive({message("old", 5)});
+  step = trial->settled({});
+  receive({});
+  step = trial->settled({});
+  step = trial->invoked(aws::Invocation{.function_error = "Unhandled"}, MonoTime(100s));
+  ASSERT_TRUE(is<HideScout>());
+  EXPECT_EQ(is<HideScout>()->visibility, KeptMessages::kHidden);
+  EXPECT_EQ(settle().kind, Kind::failed);
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept.kept_for("arn:aws:sqs:eu-central-1:1:orders", MonoTime(100s + 7h)), 7h)
+      << "since it was received";
+  EXPECT_EQ(kept.kept_for("other", MonoTime(100s + 7h)), 0s);
+
+  // Once the dependency is well, what fails does so for its own sake.
+  begin();
+  step = trial->start_with_kept(MonoTime(100s), true);
+  step = trial->settled({});
+  step = trial->invoked(aws::Invocation{.function_error = "Unhandled"}, MonoTime(100s));
+  EXPECT_EQ(settle().kind, Kind::failed);
+  EXPECT_TRUE(kept.empty());
+}
+
 TEST_F(TrialTest, InvokesNothingWithAKeptMessageThatIsNotHiddenAnyMore) {
   begin();
   receive({message("old", 5)});

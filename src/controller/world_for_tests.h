@@ -14,7 +14,10 @@
 #include <string>
 #include <vector>
 
+#include "controller/queue_for_tests.h"
 #include "controller/reconciler.h"
+#include "controller/trial.h"
+#include "core/assert.h"
 #include "stores/memory_store.h"
 
 namespace switchgear::controller {
@@ -38,6 +41,7 @@ class World {
     start();
   }
 
+  static constexpr WallTime kWallAtZero{1'700'000'000s};
   static constexpr Duration kTick = 1s;
   static constexpr Duration kWayOfAnAnswer = 40ms;
   static constexpr Duration kToggle = 8s;
@@ -63,8 +67,14 @@ class World {
   Duration shortest_rest{1h};  // that the controller asked for
   int max_receive_count = 0;   // 0: nothing is dead-lettered
   std::chrono::seconds visibility_timeout{30};
+  std::map<std::string, QueueForTests> queues;  // by ARN; of others only `backlog` is known
+  bool redrive_may_be_set = true;
+  bool sends_fail = false;
   std::chrono::seconds retention = std::chrono::days(4);
   bool retention_may_be_set = true;
+  KeptMessages kept;
+  int redrives_set = 0;
+  std::vector<std::string> handled;         // bodies, of what the function has done
   std::vector<Announcement> announcements;  // heard at once
   std::vector<std::string> log;
   stores::MemoryTable store;
@@ -89,6 +99,17 @@ class World {
     change(f);
   }
 
+  // A person's hand on the circuit; HoldKind::none releases it.
+  void hold(HoldKind kind) {
+    const auto snapshot = store.execute(options_.name, fleet::ReadOp{}, store_time()).snapshot;
+    const fleet::Decider decider{.nonce = static_cast<std::uint64_t>(actions)};
+    const auto op = kind == HoldKind::none
+                        ? fleet::release_hold(*table_, snapshot, decider, "ana")
+                        : fleet::set_hold(*table_, snapshot, decider,
+                                          {.kind = kind, .who = "ana", .why = "deploy"});
+    SG_ASSERT(store.execute(options_.name, op, store_time()).status == fleet::Status::ok);
+  }
+
   // A person changes how a mapping takes its batches. While it is being updated, its state does not
   // tell whether it is on.
   void set_batch_size(const std::string& uuid, int batch_size) {
@@ -104,6 +125,7 @@ class World {
   struct Kill {
     int number = 0;
     bool after = false;
+    bool changes_only = false;  // reads are not counted
   };
   std::optional<Kill> kill;
   int actions = 0;
@@ -186,6 +208,13 @@ class World {
   }
 
   void step_world() {
+    keep_kept();
+    for (auto& [arn, queue] : queues) queue.expire(elapsed_);
+    for (auto& [uuid, f] : functions) {
+      const auto found = queues.find(f.mapping.source_arn);
+      if (found == queues.end() || !f.mapping.settings.enabled || f.mapping.changing) continue;
+      deliver(found->second, f.mapping.settings.limit.value_or(100));
+    }
     int calls = 0;
     int limits = 0;
     for (auto& [uuid, f] : functions) {
@@ -214,9 +243,32 @@ class World {
     }
   }
 
+  static bool changes(const Action& action) {
+    if (const auto* circuit = std::get_if<CircuitAction>(&action)) {
+      return !std::holds_alternative<fleet::ReadOp>(circuit->operation);
+    }
+    return std::visit(
+        []<class T>(const T&) {
+          return std::is_same_v<T, WriteNoteAction> || std::is_same_v<T, UpdateMappingAction> ||
+                 std::is_same_v<T, TagAction> || std::is_same_v<T, UntagAction> ||
+                 std::is_same_v<T, SetRetentionAction> || std::is_same_v<T, SetRedriveAction> ||
+                 std::is_same_v<T, TrialAction>;
+        },
+        action);
+  }
+
+  void deliver(QueueForTests& queue, int limit) {
+    const Duration hidden = queue.attributes.visibility_timeout;
+    for (const auto& m : queue.receive(limit, hidden, elapsed_, kWallAtZero)) {
+      if (!healthy) continue;
+      handled.push_back(m.body);
+      queue.remove(m.receipt_handle);
+    }
+  }
+
   void act(const Action& action) {
     ++actions;
-    const bool dies = kill && --kill->number == 0;
+    const bool dies = kill && (!kill->changes_only || changes(action)) && --kill->number == 0;
     if (dies && !kill->after) return die();
     const auto error = refusal ? refusal(action) : std::nullopt;
     if (error && !dies) {
@@ -229,6 +281,7 @@ class World {
   void die() {
     kill.reset();
     ++kills;
+    kept = KeptMessages();
     start();
   }
 
@@ -246,6 +299,13 @@ class World {
   void refuse(const UntagAction&, const Error& e) { reconciler->tagged(e, now()); }
   void refuse(const LookAtQueueAction&, const Error& e) { reconciler->queue_answered(e, now()); }
   void refuse(const SetRetentionAction&, const Error& e) { reconciler->retention_set(e, now()); }
+  void refuse(const SetRedriveAction&, const Error& e) { reconciler->redrive_set(e, now()); }
+  void refuse(const ParkAction&, const Error& e) {
+    reconciler->moved({.trouble = e.message}, now());
+  }
+  void refuse(const ReturnParkedAction&, const Error& e) {
+    reconciler->moved({.trouble = e.message}, now());
+  }
   void refuse(const TrialAction&, const Error& e) {
     reconciler->trial_ended({TrialResult::Kind::no_verdict, e.message}, now());
   }
@@ -333,6 +393,14 @@ class World {
     if (!dies) reconciler->tagged(f != functions.end() ? Result<void>() : gone(), now());
   }
   void carry_out(const LookAtQueueAction& a, bool dies) {
+    if (const auto found = queues.find(a.arn); found != queues.end()) {
+      const QueueForTests& queue = found->second;
+      const QueueLook look{.attributes = queue.attributes,
+                           .visible = queue.visible(elapsed_),
+                           .in_flight = queue.in_flight(elapsed_)};
+      if (!dies) reconciler->queue_answered(look, now());
+      return;
+    }
     QueueLook look{.visible = backlog};
     if (const auto given = waiting.find(a.arn); given != waiting.end())
       look.visible = given->second;
@@ -346,13 +414,83 @@ class World {
   void carry_out(const SetRetentionAction& a, bool dies) {
     Result<void> answer;
     if (retention_may_be_set) {
-      retention = a.retention;
+      (queues.contains(a.arn) ? queues.at(a.arn).attributes.retention : retention) = a.retention;
     } else {
       answer = Error{"AccessDenied", "no right", false, "sqs"};
     }
     if (!dies) reconciler->retention_set(answer, now());
   }
-  void carry_out(const TrialAction&, bool dies) {
+  void carry_out(const SetRedriveAction& a, bool dies) {
+    Result<void> answer;
+    if (redrive_may_be_set) {
+      queue::QueueAttributes& attributes = queues.at(a.arn).attributes;
+      attributes.redrive = *queue::parse_redrive_policy(a.policy);
+      attributes.redrive_text = a.policy;
+      ++redrives_set;
+    } else {
+      answer = Error{"AccessDenied", "no right", false, "sqs"};
+    }
+    if (!dies) reconciler->redrive_set(answer, now());
+  }
+  void carry_out(const ParkAction& a, bool dies) {
+    QueueForTests& queue = queues.at(a.rule.queue_arn);
+    while (auto message = kept.take(a.rule.queue_arn)) {
+      queue.hide(message->receipt_handle, elapsed_, elapsed_);
+    }
+    move(a.rule.queue_arn, [&](const auto& m) { return queue::parked_copy(m, a.rule); }, dies);
+  }
+  void carry_out(const ReturnParkedAction& a, bool dies) {
+    move(
+        a.parking_arn, [&](const auto& m) { return queue::returned_copy(m, options_.name); }, dies);
+  }
+  // Each call of the batch is an action at which the controller may be killed.
+  void move(const std::string& from, const queue::Move::Choose& choose, bool dies) {
+    if (dies) return;
+    queue::Move batch(choose);
+    auto step = queue::Move::start();
+    QueueForTests& queue = queues.at(from);
+    while (!std::holds_alternative<queue::MoveResult>(step)) {
+      ++actions;
+      const bool killed = kill && --kill->number == 0;
+      const bool before = killed && !kill->after;
+      if (killed) die();
+      if (before) return;
+      pass(kWayOfAnAnswer);
+      if (const auto* receive = std::get_if<queue::Move::Receive>(&step)) {
+        auto messages = queue.receive(10, receive->visibility, elapsed_, kWallAtZero);
+        step = batch.received(std::move(messages));
+      } else if (const auto* send = std::get_if<queue::Move::Send>(&step)) {
+        aws::SendBatchResult sent;
+        for (const aws::OutgoingMessage& message : send->messages) {
+          if (sends_fail) {
+            sent.message_ids.emplace_back(Error{"AccessDenied", "no right", false, "sqs"});
+            continue;
+          }
+          queues.at(send->queue_arn).send(message, elapsed_);
+          sent.message_ids.emplace_back("sent");
+        }
+        step = batch.sent(sent);
+      } else {
+        aws::BatchResult deleted;
+        for (const auto& handle : std::get<queue::Move::Delete>(step).receipt_handles) {
+          if (queue.remove(handle)) {
+            deleted.errors.emplace_back();
+          } else {
+            deleted.errors.emplace_back(Error{"ReceiptHandleIsInvalid", "old", false, "sqs"});
+          }
+        }
+        step = batch.deleted(deleted);
+      }
+      if (killed) return;
+    }
+    reconciler->moved(std::get<queue::MoveResult>(step), now());
+  }
+  void carry_out(const TrialAction& a, bool dies) {
+    if (queues.contains(a.mapping.source_arn)) {
+      const TrialResult result = tried(queues.at(a.mapping.source_arn), a);
+      if (!dies) reconciler->trial_ended(result, now());
+      return;
+    }
     TrialResult result{.kind = TrialResult::Kind::nothing};
     if (backlog > 0) {
       ++trials;
@@ -361,6 +499,46 @@ class World {
       if (healthy) --backlog;
     }
     if (!dies) reconciler->trial_ended(result, now());
+  }
+  // One trial of the queue's messages; the controller is alive throughout.
+  TrialResult tried(QueueForTests& queue, const TrialAction& a) {
+    constexpr std::chrono::seconds kFunctionTimeout{30};
+    Trial trial(a.mapping, queue.attributes, kFunctionTimeout, a.rest, kept, core::Random(1));
+    const auto mono = [this] { return MonoTime(elapsed_); };
+    TrialStep step =
+        kept.must_be_tried(a.mapping.source_arn) ? trial.start_with_kept(mono()) : trial.start();
+    while (!std::holds_alternative<TrialResult>(step)) {
+      if (const auto* receive = std::get_if<ReceiveScout>(&step)) {
+        step = trial.received(queue.receive(1, receive->visibility, elapsed_, kWallAtZero), mono());
+      } else if (const auto* invoke = std::get_if<InvokeWithScout>(&step)) {
+        ++trials;
+        if (healthy) handled.push_back(invoke->message.body);
+        step = trial.invoked(aws::Invocation{.function_error = healthy ? "" : "Unhandled"}, mono());
+      } else if (const auto* remove = std::get_if<DeleteScout>(&step)) {
+        queue.remove(remove->message.receipt_handle);
+        step = trial.settled({});
+      } else {
+        const auto& hide = std::get<HideScout>(step);
+        const bool hidden =
+            queue.hide(hide.message.receipt_handle, elapsed_ + hide.visibility, elapsed_);
+        step = trial.settled(hidden ? Result<void>()
+                                    : Error{"MessageNotInflight", "gone", false, "sqs"});
+      }
+    }
+    return std::get<TrialResult>(step);
+  }
+  void keep_kept() {
+    for (const KeptMessages::Due& due : kept.due(MonoTime(elapsed_))) {
+      queues.at(due.queue_arn)
+          .hide(due.message.receipt_handle, elapsed_ + KeptMessages::kHidden, elapsed_);
+    }
+    for (const auto& [arn, queue] : queues) {
+      reconciler->keeps(arn, kept.kept_for(arn, MonoTime(elapsed_)));
+    }
+    if (state() != State::closed && state() != State::recovering) return;
+    for (auto& [arn, queue] : queues) {
+      while (auto message = kept.take(arn)) queue.hide(message->receipt_handle, elapsed_, elapsed_);
+    }
   }
   static Error gone() { return {"ResourceNotFoundException", "none", false, "lambda"}; }
   Result<Mapping> mapping_of(const std::string& uuid) const {

@@ -55,6 +55,11 @@ Result<RedrivePolicy> parse_redrive_policy(std::string_view text) {
   return policy;
 }
 
+std::string redrive_policy_text(const RedrivePolicy& policy) {
+  return json::serialize(json::object{{"deadLetterTargetArn", policy.dead_letter_arn},
+                                      {"maxReceiveCount", policy.max_receive_count}});
+}
+
 Result<QueueAttributes> read_queue_attributes(
     const std::map<std::string, std::string>& attributes) {
   QueueAttributes result;
@@ -71,12 +76,18 @@ Result<QueueAttributes> read_queue_attributes(
   };
   take_seconds("VisibilityTimeout", result.visibility_timeout);
   take_seconds("MessageRetentionPeriod", result.retention);
+  if (const std::string* size = text("MaximumMessageSize")) {
+    if (const auto number = whole_number(*size); number && *number > 0) {
+      result.maximum_message_size = static_cast<std::size_t>(*number);
+    }
+  }
   if (const std::string* arn = text("QueueArn")) result.arn = *arn;
   if (const std::string* fifo = text("FifoQueue")) result.fifo = *fifo == "true";
   if (const std::string* redrive = text("RedrivePolicy")) {
     Result<RedrivePolicy> policy = parse_redrive_policy(*redrive);
     if (!policy) return policy.error();
     result.redrive = *policy;
+    result.redrive_text = *redrive;
   }
   return result;
 }

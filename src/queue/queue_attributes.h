@@ -23,12 +23,18 @@ struct RedrivePolicy {
 // Reads the attribute's JSON text; the count may be a number or a string. Error
 // "InvalidRedrivePolicy" says what is wrong with it.
 Result<RedrivePolicy> parse_redrive_policy(std::string_view json);
+// The most that maxReceiveCount can be.
+inline constexpr int kReceiveCountMax = 1000;
+// The attribute's text for a policy.
+std::string redrive_policy_text(const RedrivePolicy& policy);
 
 struct QueueAttributes {
   std::string arn;
   std::optional<RedrivePolicy> redrive;  // none: nothing is ever dead-lettered
+  std::string redrive_text = {};         // the same as the queue gave it; empty: none
   std::chrono::seconds visibility_timeout{30};
   std::chrono::seconds retention{345'600};
+  std::size_t maximum_message_size = 1'048'576;  // bytes
   bool fifo = false;
   friend bool operator==(const QueueAttributes&, const QueueAttributes&) = default;
 };

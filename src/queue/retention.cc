@@ -7,8 +7,8 @@ namespace {
 
 // What is younger than before by this may be lowered: an hour, or a quarter of a short retention.
 Duration lower_margin(std::chrono::seconds before) { return std::min<Duration>(1h, before / 4); }
-// From then on a person has to act: a fifth of the time is left.
-constexpr double kTellAt = 0.8;
+// From then on messages are admitted or parked: a fifth of the time is left.
+constexpr double kRescueAt = 0.8;
 constexpr double kRaiseAt = 0.5;
 
 }  // namespace
@@ -43,8 +43,10 @@ RetentionStep retention_step(const RetentionFacts& facts) {
     return raised && facts.oldest + lower_margin(facts.before) < facts.before ? RetentionStep::lower
                                                                               : RetentionStep::none;
   }
-  if (lived >= kRaiseAt && facts.retention < kRetentionMax) return RetentionStep::raise;
-  if (lived >= kTellAt) return RetentionStep::tell;
+  if (lived >= kRaiseAt && facts.may_be_raised && facts.retention < kRetentionMax) {
+    return RetentionStep::raise;
+  }
+  if (lived >= kRescueAt) return RetentionStep::rescue;
   return RetentionStep::none;
 }
 

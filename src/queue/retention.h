@@ -46,17 +46,19 @@ struct RetentionFacts {
   std::chrono::seconds retention{0};  // as it is now
   std::chrono::seconds before{0};     // as a person had set it
   bool read = false;                  // the queue is being read: nothing piles up
+  bool may_be_raised = true;          // by the controller's rights, and by its user
 };
 
 enum class RetentionStep : unsigned char {
   none,
-  raise,  // to kRetentionMax
-  lower,  // back to what it was
-  tell,   // raised as far as it goes, and still not enough: messages will expire
+  raise,   // to kRetentionMax
+  lower,   // back to what it was
+  rescue,  // raised as far as it goes, and still not enough: messages will expire
 };
-// Raised once the oldest message has lived half of its time, so that the change has acted long
-// before it matters. Lowered only when everything in the queue is younger than what it was before,
-// with a margin of an hour, or a quarter of a short retention: lowering it deletes what is older.
+// Raised, where it may be, once the oldest message has lived half of its time, so that the change
+// has acted long before it matters. Lowered only when everything in the queue is younger than what
+// it was before, with a margin of an hour, or a quarter of a short retention: lowering it deletes
+// what is older.
 RetentionStep retention_step(const RetentionFacts& facts);
 
 }  // namespace switchgear::queue

@@ -66,7 +66,15 @@ TEST(Retention, OfTheShortestQueueIsRaisedToo) {
 
 TEST(Retention, ThatCannotBeRaisedAnyMoreIsTold) {
   EXPECT_EQ(retention_step({.oldest = days(12), .retention = kRetentionMax, .before = days(4)}),
-            RetentionStep::tell);
+            RetentionStep::rescue);
+}
+
+TEST(Retention, ThatMayNotBeRaisedIsNotAskedFor) {
+  RetentionFacts facts{
+      .oldest = 3h, .retention = 4h, .before = 4h, .read = false, .may_be_raised = false};
+  EXPECT_EQ(retention_step(facts), RetentionStep::none);
+  facts.oldest = 3h + 12min;
+  EXPECT_EQ(retention_step(facts), RetentionStep::rescue);
 }
 
 TEST(Retention, IsLoweredOnlyWhenNothingInTheQueueIsOlderThanThat) {

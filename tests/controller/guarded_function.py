@@ -87,7 +87,7 @@ class Handler:
 
 class GuardedFunction:
     def __init__(self, server, name, max_receive_count=20, concurrency=8, visibility=2,
-                 fifo=False, partial=False):
+                 fifo=False, partial=False, retention=345600):
         self.handler = Handler()
         self.name = name[-40:]
         options = {"endpoint_url": server.url, "region_name": peers.REGION,
@@ -101,12 +101,13 @@ class GuardedFunction:
         extra = {"FifoQueue": "true"} if fifo else {}
         self.dead = self.sqs.create_queue(QueueName=f"{self.name}-dead{suffix}",
                                           Attributes=extra)["QueueUrl"]
+        if max_receive_count:
+            extra["RedrivePolicy"] = json.dumps({"deadLetterTargetArn": self._arn(self.dead),
+                                                 "maxReceiveCount": max_receive_count})
         self.queue = self.sqs.create_queue(
             QueueName=f"{self.name}{suffix}",
             Attributes={**extra, "VisibilityTimeout": str(visibility),
-                        "RedrivePolicy": json.dumps({
-                            "deadLetterTargetArn": self._arn(self.dead),
-                            "maxReceiveCount": max_receive_count})},
+                        "MessageRetentionPeriod": str(retention)},
         )["QueueUrl"]
         self.queue_arn = self._arn(self.queue)
         self.functions.create_function(
