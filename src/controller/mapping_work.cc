@@ -271,7 +271,10 @@ void Reconciler::adopt() {
   for (const auto& [uuid, known] : mappings_) {
     const auto entry = ledger_.entries.find(uuid);
     // What we had changed already keeps what it was before that.
-    if (entry != ledger_.entries.end() && !entry->second.left_alone) continue;
+    if (entry != ledger_.entries.end() && !(entry->second.left_alone && entry->second.done)) {
+      entry->second.left_alone = false;
+      continue;
+    }
     if (!known.mapping.loses.empty() && !options_.accept_loss && known.mapping.settings.enabled) {
       notice(ops::LogLevel::error,
              "the mapping " + uuid + " is not switched off, as records would be lost: " +
@@ -353,10 +356,10 @@ std::map<std::string, Settings> Reconciler::plan(HoldTime h) {
   if (wanted.gate != Gate::as_before) return settings;
   for (auto entry = ledger_.entries.begin(); entry != ledger_.entries.end();) {
     const auto known = mappings_.find(entry->first);
-    const bool back =
-        entry->second.left_alone ||
-        (entry->second.done && entry->second.wanted == entry->second.before &&
-         known != mappings_.end() && is_as(known->second.mapping.settings, entry->second.before));
+    const bool back = entry->second.done &&
+                      (entry->second.left_alone ||
+                       (entry->second.wanted == entry->second.before && known != mappings_.end() &&
+                        is_as(known->second.mapping.settings, entry->second.before)));
     const bool tagged = known != mappings_.end() && !known->second.mapping.arn.empty() &&
                         known->second.tags != Known::Tags::none && tags_may_be_written_;
     if (back && !tagged) {
@@ -433,8 +436,22 @@ void Reconciler::person_changed(const std::string& uuid, Entry& entry, const Map
            "the mapping " + uuid + " was switched off by somebody, and stays off");
     return;
   }
+  const Settings left = without_ours(now, entry);
+  if (entry.wanted.enabled && now.limit == entry.wanted.limit) {
+    // Only how it takes its batches. It goes on as the circuit wants it.
+    entry.before = left;
+    entry.wanted = part_of(now, entry.before);
+    mappings_.at(uuid).tags = Known::Tags::unknown;
+    notice(ops::LogLevel::info, "the batches of the mapping " + uuid +
+                                    " were changed by somebody: kept for when it is as before, " +
+                                    describe(entry.before));
+    return;
+  }
   const bool off_by_us = !entry.wanted.enabled;
-  entry.before = {.enabled = now.enabled, .limit = now.limit};
+  // What only we had limited goes back, once; then it is not touched any more.
+  entry.before = left;
+  entry.wanted = left;
+  entry.done = is_as(now, left);
   entry.left_alone = true;
   notice(ops::LogLevel::warn,
          "the mapping " + uuid +

@@ -97,8 +97,13 @@ std::map<std::string, Settings> wanted_settings(const Target& target, const Ledg
                           ? ramp_shares(target.limit, ledger.entries, options.uncapped_limit)
                           : std::map<std::string, Settings>{};
   for (const auto& [uuid, entry] : ledger.entries) {
-    const Mapping* mapping = entry.left_alone ? nullptr : find(uuid);
+    const Mapping* mapping = entry.left_alone && entry.done ? nullptr : find(uuid);
     if (!mapping) continue;
+    if (entry.left_alone) {
+      // What only we had limited is to go back first.
+      wanted.emplace(uuid, entry.before);
+      continue;
+    }
     const bool limitable = mapping->limitable();
     Settings settings = entry.before;
     const auto share = shares.find(uuid);

@@ -155,12 +155,13 @@ class Life {
     if (chance(0.4) && m.limitable()) {
       now.limit = 2 + below(80);
       wanted.limit = now.limit;
-      // Changed while it is on, it is the person's from now on, as it is.
-      if (now.enabled) wanted = now;
+      // Changed while it is on, it is the person's from now on: what only the controller had limited
+      // goes back.
+      if (now.enabled) wanted.enabled = true;
     } else {
       now.enabled = !now.enabled;
       wanted.enabled = now.enabled;
-      if (now.enabled) wanted = now;
+      if (now.enabled) wanted.limit = now.limit;
     }
     say("a person sets " + uuid + " to " + encode(now));
     world_->set(uuid, now);
