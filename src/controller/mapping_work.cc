@@ -336,7 +336,10 @@ std::map<std::string, Settings> Reconciler::plan(HoldTime h) {
         must_write_ = true;
         break;
       case Step::seen:
+        // Whoever comes after us must not take a person's change for one of ours that is not there
+        // yet.
         entry.done = true;
+        must_write_ = true;
         tell_reached(uuid, entry);
         break;
       case Step::person:
