@@ -172,7 +172,7 @@ def answer(queue, operation, request):
             found = queue.receive(most, request.get("VisibilityTimeout"))
             if found or time.monotonic() >= end:
                 return {"Messages": [m.received() for m in found]} if found else {}
-            time.sleep(0.02)
+            threading.Event().wait(0.02)
     one = {"DeleteMessageBatch": lambda e: queue.delete(e["ReceiptHandle"]),
            "ChangeMessageVisibilityBatch":
                lambda e: queue.change_visibility(e["ReceiptHandle"], e["VisibilityTimeout"])}

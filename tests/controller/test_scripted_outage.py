@@ -29,7 +29,7 @@ class Dependency:
         with self._lock:
             self._inside += 1
             well = self._inside <= self.capacity
-        time.sleep(self.takes)
+        threading.Event().wait(self.takes)
         with self._lock:
             self._inside -= 1
             self.calls.append((time.monotonic(), well))
