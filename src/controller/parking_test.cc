@@ -261,6 +261,13 @@ TEST_P(DaysTest, DeadLetterNothingAndKeepTheOrder) {
   EXPECT_EQ(lost().find("dead"), std::string::npos) << lost();
   ASSERT_TRUE(comes_back()) << world->told();
   EXPECT_EQ(lost(), "") << world->told();
+  // The next outage begins anew.
+  const int set = world->redrives_set;
+  EXPECT_EQ(set, 2);
+  world->healthy = false;
+  ASSERT_TRUE(world->run_until([&] { return !world->enabled("a"); }, 5min));
+  world->run(30min);
+  EXPECT_EQ(world->redrives_set, set);
   if (!fifo) return;
   std::map<char, std::string> handled;
   for (const std::string& body : world->handled) {

@@ -138,6 +138,7 @@ void Reconciler::weigh_redrive(const std::string& arn, const QueueLook& look, Ho
         queue::redrive_policy_text({queue::kReceiveCountMax, redrive->dead_letter_arn});
     return;
   }
+  if (calm) queue.keeps_long = false;
   if (needed || entry.redrive.empty()) return;
   if (!raised) {
     // Back, or changed by a person, which stays.
