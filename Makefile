@@ -7,7 +7,7 @@
 #   make test-sanitize    every C++ test under Address-, UndefinedBehavior- and ThreadSanitizer
 #   make bench            benchmarks; JSON under build/bench/
 #   make bench-fleet      the protocol's figures in virtual time, SEEDS=n (default 20) of each;
-#                         ONLY=fleet, false-trips, recovery or capacity for a part
+#                         ONLY=fleet, false-trips, recovery, capacity or controller for a part
 #   make bench-peers      other circuit breakers beside this one, in one run (10 to 20 minutes)
 #   make bench-store      2,000 store operations/s on Redis, plain and TLS, beside other clients
 #   make soak SECONDS=n   random lives of simulated fleets for n seconds (default 600)

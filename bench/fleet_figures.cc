@@ -1,6 +1,6 @@
 // The figures of the fleet protocol, taken from the shipped objects in virtual time, beside those
-// that were published for it. fleet_figures [--seeds N] [--json FILE]
-// [fleet|false-trips|recovery|capacity]
+// that were published for it. fleet_figures [--seeds N] [--json FILE] [--pictures FOLDER]
+// [fleet|false-trips|recovery|capacity|controller]
 #include "lab/fleet_figures.h"
 
 #include <algorithm>
@@ -15,6 +15,8 @@
 
 #include "lab/capacity.h"
 #include "lab/false_trips.h"
+#include "lab/fault_picture.h"
+#include "lab/fault_runs.h"
 #include "lab/published_figures.h"
 #include "lab/recovery_figures.h"
 
@@ -302,9 +304,36 @@ void capacity(Json& json) {
   }
 }
 
+// Breakers that stand outside of the function. The faults lie at one moment of a minute, so of one
+// seed: that of the docs.
+void controller(Json& json, const std::string& pictures) {
+  json.list("controller");
+  const std::vector<FaultRow> rows = fault_rows(kFaultSeed);
+  for (const FaultRow& row : rows) {
+    json.begin();
+    json.field("fault", row.fault->name);
+    json.field("design", to_string(row.design));
+    json.field("stop_seconds", row.result.stop_seconds);
+    json.field("failed_invocations", static_cast<double>(row.result.counts.failed));
+    json.field("receives_burnt", static_cast<double>(row.result.counts.burnt));
+    json.field("dead_lettered", static_cast<double>(row.result.messages.dead_lettered));
+    json.field("lost", static_cast<double>(row.result.lost()));
+    json.field("full_seconds", row.result.full_seconds);
+    json.end();
+  }
+  std::printf("\n%s", fault_table(rows).c_str());
+  if (pictures.empty()) return;
+  for (const FaultRow& row : rows) {
+    if (row.design != kPictured || row.fault->file.empty()) continue;
+    std::ofstream file(pictures + "/" + picture_name(*row.fault));
+    write_fault_picture(file, *row.fault, row.result);
+  }
+}
+
 int run(const std::vector<std::string>& arguments) {
   int seeds = 20;
   std::string file;
+  std::string pictures;
   std::string only;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const bool more = i + 1 < arguments.size();
@@ -312,15 +341,18 @@ int run(const std::vector<std::string>& arguments) {
       seeds = std::max(1, std::atoi(arguments[++i].c_str()));
     } else if (arguments[i] == "--json" && more) {
       file = arguments[++i];
+    } else if (arguments[i] == "--pictures" && more) {
+      pictures = arguments[++i];
     } else {
       only = arguments[i];
     }
   }
-  const std::vector<std::string> parts{"fleet", "false-trips", "recovery", "capacity"};
+  const std::vector<std::string> parts{"fleet", "false-trips", "recovery", "capacity",
+                                       "controller"};
   if (!only.empty() && std::ranges::find(parts, only) == parts.end()) {
     std::fprintf(stderr,
-                 "fleet_figures: no part \"%s\"; there are fleet, false-trips, recovery and "
-                 "capacity\n",
+                 "fleet_figures: no part \"%s\"; there are fleet, false-trips, recovery, "
+                 "capacity and controller\n",
                  only.c_str());
     return 2;
   }
@@ -329,6 +361,7 @@ int run(const std::vector<std::string>& arguments) {
   if (only.empty() || only == "fleet") fleet(seeds, json);
   if (only.empty() || only == "recovery") recovery(seeds, json);
   if (only.empty() || only == "capacity") capacity(json);
+  if (only.empty() || only == "controller") controller(json, pictures);
   if (!file.empty() && !(std::ofstream(file) << json.text())) {
     std::fprintf(stderr, "fleet_figures: cannot write %s\n", file.c_str());
     return 1;
